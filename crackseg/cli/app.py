@@ -1,0 +1,71 @@
+"""The commands, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from crackseg.cli.console import print_error
+from crackseg.cli.doctor import doctor
+from crackseg.cli.evaluate import evaluate
+from crackseg.cli.generate import generate
+from crackseg.cli.models import models
+from crackseg.cli.predict import predict
+from crackseg.cli.train import train
+from crackseg.errors import EXIT_INTERRUPTED, EXIT_NOT_RUN, EXIT_USAGE, CracksegError
+
+app = typer.Typer(
+    name="crackseg",
+    help="Find, segment and measure cracks in photographs.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (generate, train, predict, evaluate, models, doctor):
+    app.command()(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from crackseg import __version__
+
+        print(f"crackseg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Find, segment and measure cracks in photographs."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code; a `CracksegError` becomes one line on stderr, never a traceback."""
+    try:
+        result = app(args=arguments, standalone_mode=False)
+    except CracksegError as error:
+        print_error(str(error))
+        return error.exit_code
+    except click.ClickException as error:
+        print_error(error.format_message().replace("\n", " "))
+        return EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        print_error("interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left; keep Python from saying so once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_NOT_RUN
+    except MemoryError:
+        print_error("out of memory; close other programs, or give smaller images or tiles")
+        return EXIT_NOT_RUN
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,93 @@
+"""``crackseg predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
+from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError, display_text
+
+if TYPE_CHECKING:
+    from crackseg.prediction import Prediction
+
+
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="Images, or folders of images.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("predictions"),
+    model: Annotated[str | None, typer.Option(help="A shipped model, a .onnx file or a run folder.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Probability that counts as crack. [default: the model's]")
+    ] = None,
+    probability: Annotated[bool, typer.Option("--probability", help="Also write the probability, 16 bit.")] = False,
+    scale: Annotated[float | None, typer.Option(metavar="MM_PER_PX", help="Millimetres per pixel.")] = None,
+    runtime: Annotated[Literal["auto", "onnx", "torch"], typer.Option(help="Library that computes.")] = "auto",
+    tile: Annotated[int, typer.Option(metavar="PX", help="Largest side of a tile.", min=64)] = 2048,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> int:
+    """Find the cracks in images: mask, overlay and measurements of each.
+
+    Example: crackseg predict wall.jpg drone/ -o out --scale 0.4
+    """
+    from crackseg.geometry import Scale
+    from crackseg.models import load_model
+
+    paths = _collect(images)
+    known_scale = None if scale is None else Scale(scale, "--scale")
+    loaded = load_model(model, runtime=runtime, device=device, tile_size=tile)
+    results: list[dict[str, Any]] = []
+    failed = 0
+    with ProgressLine("predict", len(paths), quiet=quiet or json) as line:
+        for done, path in enumerate(paths, start=1):
+            (result,) = loaded.predict_many([path], threshold=threshold, scale=known_scale)
+            if result.error is None:
+                result.save(output, probability=probability)
+                results.append(result.to_dict())
+            else:
+                failed += 1
+                print_error(str(result.error))
+                results.append({"image": display_text(result.name), "error": str(result.error)})
+            if not json and result.error is None:
+                print(_summary(result, output))
+            line.update(done)
+    if json:
+        print_json({"output": display_text(output), "failed": failed, "images": results})
+    return EXIT_SOME_FAILED if failed else EXIT_DONE
+
+
+def _collect(given: list[Path]) -> list[Path]:
+    """Return the image files that are meant; two that would write the same results are refused."""
+    from crackseg.files import list_images
+
+    paths: list[Path] = []
+    for item in given:
+        found = list_images(item) if item.is_dir() else (item,)
+        if not found:
+            raise UsageError("holds no image", where=item, hint="put images there, as PNG or JPEG for example")
+        if not item.exists():
+            raise UsageError("no such file", where=item, hint="check the path")
+        paths.extend(found)
+    stems: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in stems:
+            other = display_text(stems[path.stem])
+            raise UsageError(f"would write the same files as {other}", where=path, hint="predict them into two folders")
+        stems[path.stem] = path
+    return paths
+
+
+def _summary(result: Prediction, output: Path) -> str:
+    name, target = display_text(result.name), display_text(output / f"{Path(result.name).stem}_overlay.png")
+    if not result.cracks:
+        return f"{name}: no crack -> {target}"
+    unit, factor = ("px", 1.0) if result.scale is None else ("mm", result.scale.mm_per_px)
+    longest = max(crack.length_px for crack in result.cracks) * factor
+    widest = max(crack.width_max_px for crack in result.cracks) * factor
+    count = f"{len(result.cracks)} crack{'s' if len(result.cracks) > 1 else ''}"
+    share = 100 * float(result.mask.mean())
+    sizes = f"longest {longest:.1f} {unit}, widest {widest:.1f} {unit}"
+    return f"{name}: {count}, {share:.2f} % of the image, {sizes} -> {target}"

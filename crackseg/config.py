@@ -1,0 +1,147 @@
+"""Configuration: frozen sections, read from YAML and ``--set``, with errors that name file, line and key."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from crackseg.errors import ConfigError, display_text
+
+_Config = TypeVar("_Config", bound=BaseModel)
+_Key = tuple[str | int, ...]
+
+
+class Section(BaseModel):
+    """Base of every section of a configuration: frozen, unknown keys refused, defaults checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+def load_config(kind: type[_Config], path: Path | None = None, *, overrides: Sequence[str] = ()) -> _Config:
+    """Read a configuration.
+
+    Args:
+        kind: Its class; it holds the defaults.
+        path: A YAML file; only defaults and overrides count if None.
+        overrides: ``a.b=value`` each, the value in YAML; they win over the file, later ones over earlier ones.
+
+    Raises:
+        ConfigError: If the file cannot be read or parsed, a key is unknown or a value wrong; the message names the
+            file and line, or the override.
+    """
+    values: dict[str, Any] = {}
+    places: dict[_Key, str] = {}
+    if path is not None:
+        values, places = _read_yaml(path)
+    for override in overrides:
+        _apply(values, places, override)
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise _config_error(error, kind, places, path) from error
+
+
+def dump_config(config: BaseModel) -> str:
+    """Return the effective configuration as YAML, every default written out; `load_config` reads it back."""
+    text = yaml.safe_dump(json.loads(config.model_dump_json()), sort_keys=False, default_flow_style=None, width=120)
+    return str(text)
+
+
+def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[_Key, str]]:
+    shown = display_text(path)
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", where=path, hint="check the path") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError("is no UTF-8 text", where=path) from error
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = "" if mark is None else f":{mark.line + 1}"
+        problem = getattr(error, "problem", None) or "cannot be parsed"
+        raise ConfigError(f"no valid YAML: {problem}", where=f"{shown}{line}") from error
+    if values is None:
+        return {}, {}
+    if not isinstance(values, dict):
+        raise ConfigError("expected keys and values", where=f"{shown}:1")
+    places: dict[_Key, str] = {}
+    if node is not None:
+        _collect_places(node, (), shown, places)
+    return values, places
+
+
+def _collect_places(node: yaml.Node, key: _Key, shown: str, places: dict[_Key, str]) -> None:
+    """Note for every key under ``node`` in which line of the file it stands."""
+    places.setdefault(key, f"{shown}:{node.start_mark.line + 1}")
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            child = (*key, str(name.value))
+            places[child] = f"{shown}:{name.start_mark.line + 1}"
+            _collect_places(value, child, shown, places)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _collect_places(value, (*key, index), shown, places)
+
+
+def _apply(values: dict[str, Any], places: dict[_Key, str], override: str) -> None:
+    name, equals, text = override.partition("=")
+    keys = name.strip().split(".")
+    where = f"--set {override}"
+    if not equals or not all(keys):
+        raise ConfigError("expected KEY=VALUE, such as schedule.epochs=20", where=where)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError("the value is no valid YAML", where=where) from error
+    section: Any = values
+    for depth, key in enumerate(keys[:-1]):
+        places.setdefault(tuple(keys[: depth + 1]), where)
+        section = section.setdefault(key, {})
+        if not isinstance(section, dict):
+            raise ConfigError(f"{'.'.join(keys[: depth + 1])} is a value, not a section", where=where)
+    section[keys[-1]] = value
+    places[tuple(keys)] = where
+
+
+def _config_error(
+    error: ValidationError, kind: type[BaseModel], places: Mapping[_Key, str], path: Path | None
+) -> ConfigError:
+    """Turn the first problem pydantic found into one line."""
+    problem = error.errors(include_url=False)[0]
+    key: _Key = tuple(problem["loc"])
+    place = next((places[key[:end]] for end in range(len(key), 0, -1) if key[:end] in places), None)
+    where = place or (display_text(path) if path is not None else "configuration")
+    name = ".".join(str(part) for part in key)
+    if problem["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(key[-1]), _known_keys(kind, key[:-1]), n=1)
+        return ConfigError(f"{name}: unknown key", where=where, hint=f"did you mean '{close[0]}'?" if close else None)
+    if problem["type"] == "missing":
+        return ConfigError(f"{name}: this key is required", where=where)
+    message = problem["msg"]
+    expected = message.removeprefix("Input should be ").removeprefix("Value error, ")
+    lead = "expected " if message.startswith("Input should be ") else ""
+    return ConfigError(f"{name}: {lead}{expected}; got {problem['input']!r}" if name else expected, where=where)
+
+
+def _known_keys(kind: type[BaseModel], key: _Key) -> list[str]:
+    """Return the keys of the section at ``key``."""
+    section: Any = kind
+    for part in key:
+        field = (
+            section.model_fields.get(str(part))
+            if isinstance(section, type) and issubclass(section, BaseModel)
+            else None
+        )
+        section = None if field is None else field.annotation
+    if isinstance(section, type) and issubclass(section, BaseModel):
+        return list(section.model_fields)
+    return []

@@ -1,0 +1,114 @@
+"""Listing folders and writing files so that each appears whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from crackseg.errors import OutputError, UsageError, display_text
+
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
+)
+
+
+def list_images(folder: Path) -> tuple[Path, ...]:
+    """Return the image files directly inside ``folder``, by suffix, sorted by the bytes of their names.
+
+    Raises:
+        UsageError: If ``folder`` is missing or not a folder, or cannot be listed.
+    """
+    if not folder.is_dir():
+        raise UsageError("expected a folder of images, and there is none", where=folder, hint="check the path")
+    try:
+        found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    except OSError as error:
+        raise UsageError(f"cannot list the folder ({error.strerror})", where=folder) from error
+    return tuple(sorted(found, key=os.fsencode))
+
+
+def make_folder(folder: Path) -> Path:
+    """Make ``folder`` and its parents, if they are missing, and return it.
+
+    Raises:
+        OutputError: If it cannot be made, or something that is no folder is in the way.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _output_error(folder, error) from error
+    return folder
+
+
+def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write ``data`` to ``path``, whole or not at all.
+
+    The bytes go to a temporary file in the same folder, which then takes the place of ``path`` in one step. A reader,
+    or a kill at any moment, sees the old file or the new one.
+
+    Args:
+        path: The file to write; its folder must exist.
+        data: Its content.
+        durable: Also wait until the disk has it, so that a power cut cannot take it back. For checkpoints.
+
+    Raises:
+        OutputError: If the disk is full or the place cannot be written; nothing is left behind.
+    """
+    with replacing(path, durable=durable) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that takes its place when the block ends without an error.
+
+    For writers that insist on opening a file themselves; `write_bytes` is the plain case.
+
+    Raises:
+        OutputError: If the block or the replacement failed with an `OSError`; nothing is left behind.
+    """
+    temporary: Path | None = None
+    try:
+        candidate = path.parent / f".partial-{secrets.token_hex(8)}{path.suffix}"
+        os.close(os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        temporary = candidate
+        yield temporary
+        if durable:
+            _sync(temporary)
+        temporary.replace(path)
+        temporary = None
+        if durable:
+            _sync(path.parent)
+    except OSError as error:
+        raise _output_error(path, error) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _output_error(path: Path, error: OSError) -> OutputError:
+    hints = {
+        errno.ENOSPC: "free some space and run the same command again",
+        errno.EDQUOT: "free some space and run the same command again",
+        errno.EACCES: "choose a folder you may write to",
+        errno.EPERM: "choose a folder you may write to",
+        errno.EROFS: "choose a folder on a disk that can be written",
+        errno.ENOENT: "make its folder first",
+        errno.ENOTDIR: "a file is in the way; choose another folder",
+        errno.EEXIST: "a file is in the way; choose another folder",
+    }
+    reason = display_text(error.strerror or str(error))
+    return OutputError(f"cannot be written ({reason})", where=path, hint=hints.get(error.errno or 0))

@@ -1,0 +1,81 @@
+"""What this process runs on."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from importlib import metadata
+
+from crackseg.errors import MissingExtraError
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def describe_machine() -> dict[str, str | int]:
+    """Return processor, cores, system and the versions that decide what a number computed here is."""
+    return {
+        "processor": _processor(),
+        "cores": usable_cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "crackseg": metadata.version("crackseg"),
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"
+
+
+def require_train_extra() -> None:
+    """Check that the packages of the extra ``train`` are there, without importing them.
+
+    Raises:
+        MissingExtraError: If one is missing.
+    """
+    for package in ("torch", "segmentation_models_pytorch", "albumentations", "safetensors", "onnx", "matplotlib"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(f"this needs the package {package}, which is not installed")
+
+
+_CORE = ("numpy", "opencv-python-headless", "Pillow", "lxml", "onnxruntime", "typer", "rich", "pydantic", "PyYAML")
+_TRAIN = ("torch", "segmentation-models-pytorch", "albumentations", "safetensors", "onnx", "matplotlib")
+
+
+def installed_versions() -> dict[str, str | None]:
+    """Return the version of every package crackseg uses; None for one that is not installed."""
+    return {name: _version(name) for name in (*_CORE, *_TRAIN)}
+
+
+def find_problems() -> list[str]:
+    """Return what is known to go wrong with the packages that are installed, one line each."""
+    problems = [f"{name} is missing; install crackseg again" for name in _CORE if _version(name) is None]
+    opencv = [name for name in _OPENCV if _version(name) is not None]
+    if len(opencv) > 1:
+        problems.append(
+            f"{' and '.join(opencv)} write into the same folder cv2; uninstall them all, "
+            "then install opencv-python-headless alone"
+        )
+    return problems
+
+
+_OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

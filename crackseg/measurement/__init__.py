@@ -1,0 +1,1 @@
+"""Lengths, widths and orientations of the cracks in a mask."""

@@ -1,0 +1,1 @@
+"""Additive counts that become ratios only at the end."""

@@ -1,0 +1,85 @@
+"""Precision, recall and F1 that forgive a stated distance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from crackseg.metrics.counts import ratio
+
+
+@dataclass(frozen=True, slots=True)
+class ToleranceCounts:
+    """Pixels that have a partner within a tolerance. Counts of several images add up with ``+``.
+
+    Attributes:
+        predicted: Pixels called crack.
+        predicted_near: Those of them within the tolerance of a true crack pixel.
+        true: Crack pixels.
+        true_near: Those of them within the tolerance of a pixel called crack.
+    """
+
+    predicted: int = 0
+    predicted_near: int = 0
+    true: int = 0
+    true_near: int = 0
+
+    @classmethod
+    def of(cls, predicted: NDArray[np.bool_], true: NDArray[np.bool_], *, tolerance_px: float) -> ToleranceCounts:
+        """Count the pixels of one image.
+
+        Args:
+            predicted: ``(H, W)`` predicted mask.
+            true: ``(H, W)`` true mask.
+            tolerance_px: Largest Euclidean distance between the centres of two pixels that match, in pixels.
+
+        Raises:
+            ValueError: If the shapes differ.
+        """
+        if predicted.shape != true.shape:
+            raise ValueError(f"expected masks of one shape, got {predicted.shape} and {true.shape}")
+        near_true, near_predicted = within(true, tolerance_px), within(predicted, tolerance_px)
+        return cls(
+            int(np.count_nonzero(predicted)),
+            int(np.count_nonzero(predicted & near_true)),
+            int(np.count_nonzero(true)),
+            int(np.count_nonzero(true & near_predicted)),
+        )
+
+    def __add__(self, other: ToleranceCounts) -> ToleranceCounts:
+        return ToleranceCounts(
+            self.predicted + other.predicted,
+            self.predicted_near + other.predicted_near,
+            self.true + other.true,
+            self.true_near + other.true_near,
+        )
+
+    @property
+    def precision(self) -> float:
+        """Share of the pixels called crack that lie within the tolerance of one; NaN if none is called crack."""
+        return ratio(self.predicted_near, self.predicted)
+
+    @property
+    def recall(self) -> float:
+        """Share of the crack pixels within the tolerance of one called crack; NaN if there is no crack."""
+        return ratio(self.true_near, self.true)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall; 0 if only one of the masks is empty, NaN if both are."""
+        if not self.predicted and not self.true:
+            return float("nan")
+        if not self.predicted or not self.true:
+            return 0.0
+        return 0.0 if not self.true_near else 2 * self.precision * self.recall / (self.precision + self.recall)
+
+
+def within(mask: NDArray[np.bool_], distance_px: float) -> NDArray[np.bool_]:
+    """Return which pixels of an ``(H, W)`` image lie within a Euclidean distance of a mask pixel."""
+    if not mask.any():
+        return np.zeros_like(mask)
+    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance <= distance_px + 1e-4)

@@ -1,0 +1,245 @@
+"""From an image to a probability, a mask and measured cracks, at the image's own size."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crackseg.card import ModelCard
+from crackseg.drawing import draw_overlay
+from crackseg.errors import CracksegError, ModelError, UsageError, display_text
+from crackseg.files import make_folder, write_bytes
+from crackseg.geometry import Scale
+from crackseg.images import (
+    ArrayImage,
+    ImageSource,
+    decode_image,
+    mask_pixels,
+    read_image,
+    rgb_from_array,
+    rgb_from_pil,
+    write_png,
+)
+from crackseg.measurement.crack import CrackMeasurement, measure_cracks
+from crackseg.runtimes.predictor import Predictor
+from crackseg.tiling import iter_tiles, read_mirrored
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+DEFAULT_TILE_PX = 2048
+"""Largest side of a tile. A tile of this size takes about 2 GB in the shipped network; smaller images take less."""
+
+
+def predict_probability(
+    image: ImageSource, predictor: Predictor, *, tile_size: int = DEFAULT_TILE_PX
+) -> NDArray[np.float32]:
+    """Run a network over an image of any size.
+
+    Args:
+        image: The image.
+        predictor: The network.
+        tile_size: Largest side of a tile, in pixels.
+
+    Returns:
+        ``(H, W)`` crack probability, in [0, 1].
+
+    Raises:
+        UsageError: If ``tile_size`` leaves no room beside the context of the network.
+        ModelError: If the network answers with anything but finite numbers.
+    """
+    probability = np.empty(image.shape, dtype=np.float32)
+    try:
+        tiles = list(iter_tiles(image.shape, size=tile_size, context=predictor.context, stride=predictor.stride))
+    except ValueError as error:
+        raise UsageError(str(error), hint="choose a larger --tile") from error
+    for tile in tiles:
+        answer = predictor(read_mirrored(image, tile.read)[None])[0]
+        if not np.isfinite(answer).all():
+            raise ModelError(
+                "the network answered with NaN or infinity", hint="its weights are damaged; train it again"
+            )
+        probability[tile.write.slices()] = answer[tile.write.slices((tile.read.row0, tile.read.col0))]
+    return probability
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Prediction:
+    """What a model says about one image.
+
+    Attributes:
+        name: The image's name.
+        model: Name of the model.
+        threshold: Probability from which a pixel counts as crack.
+        image: ``(H, W, 3) uint8`` RGB pixels that were looked at.
+        probability: ``(H, W) float32`` crack probability, in [0, 1].
+        mask: ``(H, W) bool``, probability at or above the threshold.
+        cracks: The mask's components, largest first, measured.
+        scale: Millimetres per pixel, if known.
+        error: Why there is no result; then the arrays are empty.
+    """
+
+    name: str
+    model: str
+    threshold: float
+    image: NDArray[np.uint8]
+    probability: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    cracks: tuple[CrackMeasurement, ...]
+    scale: Scale | None = None
+    error: CracksegError | None = None
+
+    def overlay(self) -> NDArray[np.uint8]:
+        """Return the image with its cracks drawn in: ``(H, W, 3) uint8`` RGB."""
+        return draw_overlay(self.image, self.mask)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the arrays, ready for JSON."""
+        return {
+            "image": self.name,
+            "height_px": int(self.mask.shape[0]),
+            "width_px": int(self.mask.shape[1]),
+            "model": self.model,
+            "threshold": self.threshold,
+            "scale_mm_per_px": None if self.scale is None else self.scale.mm_per_px,
+            "scale_source": None if self.scale is None else self.scale.source,
+            "crack_area_px": int(self.mask.sum()),
+            "crack_fraction": float(self.mask.mean()) if self.mask.size else 0.0,
+            "cracks": [crack.to_dict() for crack in self.cracks],
+        }
+
+    def save(self, folder: str | os.PathLike[str], *, probability: bool = False) -> None:
+        """Write STEM_mask.png (0/255), STEM_overlay.png and STEM.json into a folder, which is made if missing.
+
+        Args:
+            folder: Where to.
+            probability: Also write STEM_probability.png, 16 bit, 65535 being 1.
+
+        Raises:
+            CracksegError: If this result is an error, or a file cannot be written.
+        """
+        if self.error is not None:
+            raise self.error
+        out = make_folder(Path(folder))
+        stem = Path(self.name).stem
+        write_png(out / f"{stem}_mask.png", mask_pixels(self.mask))
+        write_png(out / f"{stem}_overlay.png", self.overlay(), compression=1)
+        if probability:
+            write_png(out / f"{stem}_probability.png", np.rint(self.probability * 65535).astype(np.uint16))
+        write_bytes(out / f"{stem}.json", (json.dumps(self.to_dict(), indent=2) + "\n").encode())
+
+
+class Model:
+    """A network with its card, ready to predict; made by `crackseg.load_model`.
+
+    Args:
+        predictor: The network.
+        card: What it is.
+        tile_size: Largest side of a tile, in pixels.
+    """
+
+    def __init__(self, predictor: Predictor, card: ModelCard, *, tile_size: int = DEFAULT_TILE_PX) -> None:
+        self.predictor = predictor
+        self.card = card
+        self.tile_size = tile_size
+
+    def predict(
+        self,
+        image: str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image,
+        *,
+        threshold: float | None = None,
+        scale: Scale | None = None,
+        name: str | None = None,
+    ) -> Prediction:
+        """Find the cracks of one image.
+
+        Args:
+            image: A path, the bytes of an image file, a PIL image, or an array ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)``
+                RGB or ``(H, W, 4)`` RGBA of uint8 or uint16.
+            threshold: Probability from which a pixel counts as crack; the model's own if None.
+            scale: Millimetres per pixel, if known; adds the ``*_mm`` measurements.
+            name: The image's name in the result; the file's name, or "image", if None.
+
+        Returns:
+            Mask, probability and measured cracks, at the image's own size.
+
+        Raises:
+            UsageError: If there is no such file, or the array is no image, or the threshold is outside (0, 1].
+            ImageError: If the file cannot be decoded.
+            ModelError: If the network answers with anything but finite numbers.
+        """
+        threshold = self.card.threshold if threshold is None else threshold
+        if not 0 < threshold <= 1:
+            raise UsageError(f"expected a threshold above 0 and at most 1, got {threshold:g}")
+        title = name if name is not None else _name_of(image)
+        pixels = _pixels_of(image, title)
+        probability = predict_probability(ArrayImage(pixels), self.predictor, tile_size=self.tile_size)
+        mask = probability >= threshold
+        return Prediction(
+            name=title,
+            model=self.card.name,
+            threshold=threshold,
+            image=pixels,
+            probability=probability,
+            mask=mask,
+            cracks=measure_cracks(mask, scale=scale),
+            scale=scale,
+        )
+
+    def predict_many(
+        self,
+        images: Iterable[str | os.PathLike[str]],
+        *,
+        threshold: float | None = None,
+        scale: Scale | None = None,
+    ) -> Iterator[Prediction]:
+        """Find the cracks of many image files, one after the other, in their order.
+
+        A file that cannot be read gives a result with ``error`` set; the rest go on. What concerns every image (a
+        threshold or model that cannot be used) is raised.
+        """
+        for path in images:
+            try:
+                yield self.predict(path, threshold=threshold, scale=scale)
+            except (ModelError, MemoryError):
+                raise
+            except CracksegError as error:
+                yield failed_prediction(_name_of(path), self.card.name, error)
+
+
+def failed_prediction(name: str, model: str, error: CracksegError) -> Prediction:
+    """Return the result of an image for which there is none."""
+    empty = np.zeros((0, 0))
+    return Prediction(
+        name=name,
+        model=model,
+        threshold=float("nan"),
+        image=np.zeros((0, 0, 3), dtype=np.uint8),
+        probability=empty.astype(np.float32),
+        mask=empty.astype(np.bool_),
+        cracks=(),
+        error=error,
+    )
+
+
+def _name_of(image: object) -> str:
+    return Path(image).name if isinstance(image, (str, os.PathLike)) else "image"
+
+
+def _pixels_of(image: str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image, name: str) -> NDArray[np.uint8]:
+    if isinstance(image, (str, os.PathLike)):
+        return read_image(Path(image))
+    if isinstance(image, (bytes, bytearray)):
+        return decode_image(bytes(image), name=display_text(name))
+    if isinstance(image, np.ndarray):
+        return rgb_from_array(image, name=display_text(name))
+    if hasattr(image, "getexif"):
+        return rgb_from_pil(image, name=display_text(name))
+    raise UsageError(f"expected a path, bytes, an array or a PIL image, got {type(image).__name__}")

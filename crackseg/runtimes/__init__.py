@@ -1,0 +1,1 @@
+"""Implementations of `crackseg.runtimes.predictor.Predictor`, one module per inference library."""

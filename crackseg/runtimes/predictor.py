@@ -1,0 +1,23 @@
+"""What prediction asks of a network, whatever library runs it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Predictor(Protocol):
+    """A network with its normalisation and sigmoid inside."""
+
+    @property
+    def stride(self) -> int:
+        """Total downsampling, in pixels; both sides of an input are multiples of it."""
+
+    @property
+    def context(self) -> int:
+        """How far a pixel of the input can change the output, in pixels."""
+
+    def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        """Return the ``(N, H, W)`` crack probability, in [0, 1], of ``(N, H, W, 3)`` RGB pixels."""

@@ -1,0 +1,98 @@
+"""The PyTorch runtime: for checkpoints, and for a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from crackseg.card import ModelCard
+from crackseg.errors import ModelError, UsageError
+from crackseg.nn.checkpoint import read_card, read_weights
+from crackseg.nn.factory import SegmentationNetwork, build_network, normalise
+from crackseg.nn.train_config import NetworkConfig
+
+
+class TorchPredictor:
+    """A `Predictor` over a network in PyTorch.
+
+    Args:
+        network: The network; it is switched to evaluation and moved to the device.
+        card: What it is.
+        device: Where to compute.
+        bfloat16: Compute in bfloat16 where autocast deems it safe; else in float32.
+    """
+
+    def __init__(
+        self, network: SegmentationNetwork, card: ModelCard, *, device: torch.device, bfloat16: bool = False
+    ) -> None:
+        self.card = card
+        self._network = network.eval().to(device).to(memory_format=torch.channels_last)
+        self._device = device
+        self._bfloat16 = bfloat16
+
+    @property
+    def stride(self) -> int:
+        """Total downsampling, in pixels."""
+        return self.card.stride
+
+    @property
+    def context(self) -> int:
+        """Measured context, in pixels."""
+        return self.card.context_px
+
+    def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels."""
+        with (
+            torch.inference_mode(),
+            torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16),
+        ):
+            images = normalise(torch.from_numpy(pixels).to(self._device))
+            logits = self._network(images.contiguous(memory_format=torch.channels_last))
+        return np.asarray(torch.sigmoid(logits[:, 0].float()).cpu().numpy(), dtype=np.float32)
+
+
+def load_torch_predictor(path: Path, *, device: str = "auto") -> TorchPredictor:
+    """Build the network that a card describes and load its weights.
+
+    Args:
+        path: A checkpoint or an ONNX model of crackseg.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        UsageError: If the device is not there.
+        ModelError: If the file is no model of crackseg, or damaged.
+    """
+    card = read_card(path)
+    try:
+        network = build_network(NetworkConfig.model_validate({**card.network, "encoder_weights": None}))
+        network.load_state_dict(read_weights(path), strict=False)
+    except (ValidationError, RuntimeError) as error:
+        raise ModelError("its card and its weights do not fit together", where=path) from error
+    return TorchPredictor(network, card, device=pick_device(device))
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device a user asks for; ``auto`` is the first GPU, or the CPU where there is none.
+
+    Raises:
+        UsageError: If it is unknown or not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"expected auto, cpu, cuda or cuda:N, got '{name}'", where="--device") from error
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise UsageError(
+            f"{name} is not there; this machine has {torch.cuda.device_count()} GPUs",
+            where="--device",
+            hint="use --device cpu",
+        )
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"expected auto, cpu, cuda or cuda:N, got '{name}'", where="--device")
+    return device

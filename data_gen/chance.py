@@ -1,0 +1,50 @@
+"""Random draws from the ranges and mixes of a recipe."""
+
+import math
+from collections.abc import Collection
+
+import numpy as np
+
+from data_gen.recipe import Mix
+
+
+def uniform(rng: np.random.Generator, span: tuple[float, float]) -> float:
+    """Draw a number evenly from ``[low, high]``."""
+    return float(rng.uniform(span[0], span[1]))
+
+
+def log_uniform(rng: np.random.Generator, span: tuple[float, float]) -> float:
+    """Draw a positive number whose logarithm is even over ``[low, high]``."""
+    return float(math.exp(rng.uniform(math.log(span[0]), math.log(span[1]))))
+
+
+def integer(rng: np.random.Generator, span: tuple[int, int]) -> int:
+    """Draw a whole number evenly from ``low`` to ``high``, both included."""
+    return int(rng.integers(span[0], span[1], endpoint=True))
+
+
+def happens(rng: np.random.Generator, probability: float) -> bool:
+    """Return True with the given probability."""
+    return bool(rng.random() < probability)
+
+
+def pick(rng: np.random.Generator, mix: Mix, *, without: Collection[str] = ()) -> str:
+    """Draw a name from a mix by weight.
+
+    Args:
+        rng: Source of randomness.
+        mix: Weights by name.
+        without: Names that cannot be drawn now, such as a surface for which no files were given.
+
+    Returns:
+        One name. The heaviest allowed weight need not be positive only if nothing allowed is; then the first allowed
+        name is returned.
+    """
+    weights = {name: weight for name, weight in mix.weights().items() if name not in without}
+    names = list(weights)
+    values = np.array([weights[name] for name in names])
+    total = values.sum()
+    draw = rng.random()
+    if total <= 0:
+        return names[0]
+    return names[int(np.searchsorted(np.cumsum(values / total), draw, side="right").clip(0, len(names) - 1))]

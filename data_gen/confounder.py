@@ -1,0 +1,166 @@
+"""Confounders: things that look like cracks and are not, on generated pictures and on real photographs."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from data_gen import blotch, chance, line_art
+from data_gen.ink import Canvas, Ink, lay
+from data_gen.plane import Plane, from_picture, to_picture
+from data_gen.recipe import ConfounderRecipe
+
+Artist = Callable[[np.random.Generator, Canvas], tuple[Ink, ...]]
+
+ARTISTS: Mapping[str, Artist] = MappingProxyType(
+    {
+        "joint": line_art.joint,
+        "formwork": line_art.formwork,
+        "cable": line_art.cable,
+        "scratch": line_art.scratch,
+        "tar_seam": line_art.tar_seam,
+        "pencil": line_art.pencil,
+        "wire_shadow": line_art.wire_shadow,
+        "stain": blotch.stain,
+        "tyre_mark": blotch.tyre_mark,
+        "tile_gap": line_art.tile_gap,
+        "marking": blotch.marking,
+        "insect": blotch.insect,
+        "hair": line_art.hair,
+        "shadow": blotch.shadow,
+        "patch_edge": blotch.patch_edge,
+    }
+)
+
+_AREAS = frozenset({"stain", "shadow", "patch_edge", "formwork", "tyre_mark"})
+"""Kinds whose areas would show the outline of a crack if they were cut beside it."""
+
+
+@dataclass(frozen=True)
+class Confounder:
+    """Something that is not a crack.
+
+    Attributes:
+        kind: A name of ``ConfounderMix``.
+        box: Half-open ``(row0, col0, row1, col1)`` of the pixels it changes visibly.
+    """
+
+    kind: str
+    box: tuple[int, int, int, int]
+
+
+def paint_confounders(
+    rng: np.random.Generator,
+    planes: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    recipe: ConfounderRecipe,
+    light_rad: float,
+    *,
+    spare_cracks: bool,
+) -> tuple[Confounder, ...]:
+    """Draw confounders onto a picture.
+
+    Args:
+        rng: Source of randomness.
+        planes: ``(3, H, W)`` float32 in about [0, 1]; changed in place.
+        mask: ``(H, W)`` bool, pixels that are cracks or are going to be.
+        recipe: Which, how many, how strong.
+        light_rad: Direction the light comes from.
+        spare_cracks: True to leave everything within ``clearance_px`` of crack pixels alone: lines are cut there, and
+            areas that would meet a crack are left out. False where cracks are drawn on top afterwards.
+
+    Returns:
+        What was drawn and can be seen.
+    """
+    if not chance.happens(rng, recipe.probability):
+        return ()
+    cracked = bool(mask.any())
+    free = _free(mask, recipe.clearance_px) if cracked and spare_cracks else None
+    drawn: list[Confounder] = []
+    wanted, tries = chance.integer(rng, recipe.count), 0
+    while len(drawn) < wanted and tries < 3 * wanted:
+        tries += 1
+        kind = chance.pick(rng, recipe.mix)
+        canvas = Canvas(
+            shape=(mask.shape[0], mask.shape[1]),
+            brightness=float(planes[1, ::8, ::8].mean()),
+            light_rad=light_rad,
+            width_px=recipe.width_px,
+            contrast=recipe.contrast,
+            follow=_two_pixels(rng, mask) if chance.happens(rng, recipe.follow_probability) and cracked else None,
+        )
+        inks = ARTISTS[kind](rng, canvas)
+        seen = _visible(inks)
+        if free is not None:
+            if kind in _AREAS and bool((seen & (free == 0)).any()):
+                continue
+            seen &= free > 0
+        lay(planes, inks, free)
+        if seen.any():
+            drawn.append(Confounder(kind, _box(seen)))
+    return tuple(drawn)
+
+
+def _free(mask: NDArray[np.bool_], clearance_px: int) -> Plane:
+    """Return 0 within ``clearance_px`` of crack pixels and 1 elsewhere."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * clearance_px + 1, 2 * clearance_px + 1))
+    return np.asarray(1 - cv2.dilate(mask.view(np.uint8), disc), dtype=np.float32)
+
+
+def _two_pixels(rng: np.random.Generator, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Pick two crack pixels ``(2, 2)`` (row, col), not too far apart if there is a choice."""
+    found = np.flatnonzero(mask)
+    picks = np.column_stack(np.unravel_index(found[rng.integers(0, len(found), 12)], mask.shape)).astype(np.float64)
+    away = np.hypot(*(picks[1:] - picks[0]).T)
+    nearest = int(np.argmin(np.where(away > 15, away, np.inf)))
+    return np.stack([picks[0], picks[1 + nearest] + (0.0, 1e-3)])
+
+
+def _visible(inks: tuple[Ink, ...]) -> NDArray[np.bool_]:
+    """Return the pixels ``(H, W)`` that the layers change visibly."""
+    seen = np.zeros(inks[0].alpha.shape, np.bool_)
+    for ink in inks:
+        effect = max(abs(ink.gain - 1), *ink.colour)
+        if effect > 0:
+            seen |= np.abs(ink.alpha) > np.float32(0.02 / effect)
+    return seen
+
+
+def _box(seen: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    rows, cols = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    return int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
+
+
+def draw_confounders(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    rng: np.random.Generator,
+    *,
+    config: ConfounderRecipe | None = None,
+) -> NDArray[np.uint8]:
+    """Draw things that are not cracks onto a photograph, as hard negatives for training.
+
+    Args:
+        image: ``(H, W, 3)`` uint8; not changed.
+        mask: ``(H, W)`` bool, crack pixels; these and their surroundings within ``clearance_px`` keep their values.
+        rng: Source of randomness.
+        config: Which confounders, how many, how often at all; the defaults if None.
+
+    Returns:
+        ``(H, W, 3)`` uint8, a new array.
+
+    Raises:
+        ValueError: If the shapes or types of ``image`` and ``mask`` do not fit.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"expected an image (H, W, 3) uint8, got {image.shape} {image.dtype}")
+    if mask.shape != image.shape[:2] or mask.dtype != np.bool_:
+        raise ValueError(f"expected a mask {image.shape[:2]} bool, got {mask.shape} {mask.dtype}")
+    recipe = ConfounderRecipe() if config is None else config
+    planes = from_picture(image)
+    paint_confounders(rng, planes, mask, recipe, float(rng.uniform(0, 2 * math.pi)), spare_cracks=True)
+    return to_picture(planes)

@@ -1,0 +1,103 @@
+"""Correlated noise along a line and over an image."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def noise_1d(rng: np.random.Generator, length: int, period: float) -> NDArray[np.float64]:
+    """Draw smooth noise along a line.
+
+    Args:
+        rng: Source of randomness.
+        length: Number of values.
+        period: Distance between independent values, in steps; at least 1.
+
+    Returns:
+        ``(length,)`` float64, mean about 0, standard deviation about 1.
+    """
+    period = max(float(period), 1.0)
+    knots = rng.standard_normal(int(np.ceil(length / period)) + 4)
+    where = np.arange(length) / period + 1.0 + rng.random()
+    left = where.astype(np.int64)
+    share = where - left
+    p0, p1, p2, p3 = (knots[left + k] for k in (-1, 0, 1, 2))
+    square, cube = share * share, share * share * share
+    value = 0.5 * (
+        2 * p1 + (p2 - p0) * share + (2 * p0 - 5 * p1 + 4 * p2 - p3) * square + (3 * p1 - p0 - 3 * p2 + p3) * cube
+    )
+    return np.asarray(value * 1.15)
+
+
+def jagged_1d(rng: np.random.Generator, length: int, period: float) -> NDArray[np.float64]:
+    """Draw noise along a line that is straight between random corners.
+
+    Args:
+        rng: Source of randomness.
+        length: Number of values.
+        period: Mean distance between corners, in steps; at least 1.
+
+    Returns:
+        ``(length,)`` float64, mean about 0, standard deviation about 1.
+    """
+    count = int(np.ceil(length / max(float(period), 1.0))) + 3
+    corners = np.cumsum(rng.uniform(0.2, 1.8, count)) * max(float(period), 1.0)
+    return np.asarray(np.interp(np.arange(length) + period, corners, 1.25 * rng.standard_normal(count)))
+
+
+def noise_2d(
+    rng: np.random.Generator, shape: tuple[int, int], period: float | tuple[float, float]
+) -> NDArray[np.float32]:
+    """Draw smooth noise over an image.
+
+    Args:
+        rng: Source of randomness.
+        shape: ``(H, W)`` in pixels.
+        period: Distance between independent values in pixels, or one for rows and one for columns; at least 1.
+
+    Returns:
+        ``(H, W)`` float32, mean about 0, standard deviation about 1.
+    """
+    row_period, col_period = (period, period) if isinstance(period, (int, float)) else period
+    rows, row_offset = _cells(rng, shape[0], max(float(row_period), 1.0))
+    cols, col_offset = _cells(rng, shape[1], max(float(col_period), 1.0))
+    coarse = rng.standard_normal((rows[0], cols[0]), dtype=np.float32)
+    if rows[0] == rows[1] and cols[0] == cols[1]:
+        return coarse[: shape[0], : shape[1]]
+    fine = cv2.resize(coarse, (cols[1], rows[1]), interpolation=cv2.INTER_CUBIC)
+    crop = fine[row_offset : row_offset + shape[0], col_offset : col_offset + shape[1]]
+    return np.asarray(crop * np.float32(1.2), dtype=np.float32)
+
+
+def _cells(rng: np.random.Generator, length: int, period: float) -> tuple[tuple[int, int], int]:
+    """Return how many values to draw, how many pixels they become, and the first pixel to keep."""
+    if period <= 1.0:
+        return (length, length), 0
+    count = int(np.ceil(length / period)) + 1
+    pixels = round(count * period)
+    return (count, pixels), int(rng.integers(0, max(pixels - length, 0), endpoint=True))
+
+
+def fractal_2d(
+    rng: np.random.Generator, shape: tuple[int, int], periods: tuple[float, float], gain: float = 0.6
+) -> NDArray[np.float32]:
+    """Draw noise with detail at every scale between two periods.
+
+    Args:
+        rng: Source of randomness.
+        shape: ``(H, W)`` in pixels.
+        periods: Smallest and largest period, in pixels.
+        gain: Weight of each octave relative to the next larger one, in ``(0, 1]``.
+
+    Returns:
+        ``(H, W)`` float32, mean about 0, standard deviation about 1.
+    """
+    small, large = max(periods[0], 1.0), max(periods[0], periods[1], 1.0)
+    total = np.zeros(shape, np.float32)
+    weight, power, period = 1.0, 0.0, large
+    while period >= small:
+        cv2.scaleAdd(noise_2d(rng, shape, period), weight, total, total)
+        power += weight * weight
+        period, weight = period / 2, weight * gain
+    total *= np.float32(1 / np.sqrt(max(power, 1e-12)))
+    return total

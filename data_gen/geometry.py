@@ -1,0 +1,160 @@
+"""Moving strokes: rotation, scaling, flips, elastic deformation and clipping. Truth moves along."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from data_gen.centreline import tangents
+from data_gen.stroke import Points, Stroke
+
+
+@dataclass(frozen=True)
+class Displacement:
+    """A smooth displacement field.
+
+    Attributes:
+        rows_px: ``(H, W)`` float32, how far each place moves down, in pixels.
+        cols_px: ``(H, W)`` float32, how far it moves right, in pixels.
+    """
+
+    rows_px: NDArray[np.float32]
+    cols_px: NDArray[np.float32]
+
+    def at(self, points: Points) -> Points:
+        """Return the displacement ``(n, 2)`` at sub-pixel points, linear in between, that of the border outside."""
+        where = np.ascontiguousarray(points[:, None, ::-1], dtype=np.float32)
+        limits = (self.rows_px.shape[1] - 1, self.rows_px.shape[0] - 1)
+        where = np.clip(where, 0, np.array(limits, np.float32))
+        low = np.minimum(where.astype(np.int64), np.array(limits) - 1)
+        share = where - low
+        row, col = low[:, 0, 1], low[:, 0, 0]
+        down, right = share[:, 0, 1], share[:, 0, 0]
+        moved = []
+        for grid in (self.rows_px, self.cols_px):
+            upper = grid[row, col] * (1 - right) + grid[row, col + 1] * right
+            lower = grid[row + 1, col] * (1 - right) + grid[row + 1, col + 1] * right
+            moved.append(upper * (1 - down) + lower * down)
+        return np.column_stack(moved).astype(np.float64)
+
+
+def draw_displacement(
+    rng: np.random.Generator, shape: tuple[int, int], alpha_px: float, sigma_px: float
+) -> Displacement:
+    """Draw a random displacement field smoothed by a Gaussian.
+
+    Args:
+        rng: Source of randomness.
+        shape: ``(H, W)`` in pixels.
+        alpha_px: Standard deviation of the displacement, in pixels.
+        sigma_px: Standard deviation of the Gaussian, in pixels.
+
+    Returns:
+        The field.
+
+    Source:
+        Simard, Steinkraus, Platt, "Best Practices for Convolutional Neural Networks Applied to Visual Document
+        Analysis", ICDAR 2003, section 2.
+    """
+    shrink = max(1, int(sigma_px / 4))
+    small = (math.ceil(shape[0] / shrink) + 1, math.ceil(shape[1] / shrink) + 1)
+    grids = []
+    for _ in range(2):
+        raw = rng.standard_normal(small, dtype=np.float32)
+        smooth = cv2.GaussianBlur(raw, (0, 0), sigma_px / shrink, borderType=cv2.BORDER_REFLECT)
+        gain = alpha_px * 2 * math.sqrt(math.pi) * sigma_px / shrink
+        full = cv2.resize(smooth, (small[1] * shrink, small[0] * shrink), interpolation=cv2.INTER_CUBIC)
+        grids.append(np.asarray(full[: shape[0], : shape[1]] * np.float32(gain), dtype=np.float32))
+    return Displacement(grids[0], grids[1])
+
+
+def displaced(stroke: Stroke, field: Displacement) -> Stroke:
+    """Move a stroke through a displacement field; widths follow the stretch across the stroke."""
+    normal = tangents(stroke.points)[:, ::-1] * (1.0, -1.0)
+    ahead = stroke.points + normal + field.at(stroke.points + normal)
+    behind = stroke.points - normal + field.at(stroke.points - normal)
+    points = stroke.points + field.at(stroke.points)
+    direction = tangents(points)
+    span = (ahead - behind) / 2
+    stretch = np.clip(np.abs(span[:, 0] * direction[:, 1] - span[:, 1] * direction[:, 0]), 0.5, 2.0)
+    return Stroke(points, stroke.left_px * stretch, stroke.right_px * stretch)
+
+
+def transformed(stroke: Stroke, matrix: NDArray[np.float64]) -> Stroke:
+    """Apply a rotation, scaling or flip.
+
+    Args:
+        stroke: What to move.
+        matrix: ``(2, 3)`` float64 acting on (row, col, 1). Its first two columns are a rotation or reflection times one
+            scale; widths are multiplied by that scale.
+
+    Returns:
+        The moved stroke; a reflection swaps left and right.
+    """
+    points = stroke.points @ matrix[:, :2].T + matrix[:, 2]
+    determinant = float(np.linalg.det(matrix[:, :2]))
+    scale = math.sqrt(abs(determinant))
+    left, right = stroke.left_px * scale, stroke.right_px * scale
+    return Stroke(points, left, right) if determinant > 0 else Stroke(points, right, left)
+
+
+def similarity(
+    angle_deg: float, scale: float, centre: tuple[float, float], move: tuple[float, float], *, flip: bool = False
+) -> NDArray[np.float64]:
+    """Return the ``(2, 3)`` matrix that turns, scales and flips about ``centre`` and then moves by ``move``.
+
+    Args:
+        angle_deg: Rotation, in degrees, from rows towards columns.
+        scale: Factor of size, > 0.
+        centre: Fixed point (row, col) before the move, in pixels.
+        move: Shift (rows, cols), in pixels.
+        flip: Mirror the columns first.
+
+    Returns:
+        ``(2, 3)`` float64 acting on (row, col, 1).
+    """
+    turn = math.radians(angle_deg)
+    linear = scale * np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    if flip:
+        linear = linear @ np.diag([1.0, -1.0])
+    offset = np.asarray(centre) - linear @ np.asarray(centre) + np.asarray(move)
+    return np.column_stack([linear, offset])
+
+
+def clipped(stroke: Stroke, shape: tuple[int, int]) -> tuple[Stroke, ...]:
+    """Cut a stroke at the border of an image ``(H, W)``, half a pixel outside the outermost pixel centres.
+
+    Returns:
+        The parts inside, in order; ends on the border are interpolated to it.
+    """
+    low, high = np.array([-0.5, -0.5]), np.array(shape) - 0.5
+    inside = np.all((stroke.points >= low) & (stroke.points <= high), axis=1)
+    if inside.all():
+        return (stroke,)
+    table = np.column_stack([stroke.points, stroke.left_px, stroke.right_px])
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8)))
+    parts = []
+    for first, stop in edges.reshape(-1, 2):
+        rows = [table[first:stop]]
+        if first > 0:
+            rows.insert(0, _crossing(table[first], table[first - 1], low, high))
+        if stop < len(table):
+            rows.append(_crossing(table[stop - 1], table[stop], low, high))
+        part = np.concatenate(rows)
+        if len(part) >= 2:
+            parts.append(Stroke(part[:, :2], part[:, 2], part[:, 3]))
+    return tuple(parts)
+
+
+def _crossing(
+    inner: NDArray[np.float64], outer: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the row ``(1, 4)`` where the way from an inner to an outer point meets the border."""
+    way = outer[:2] - inner[:2]
+    limit = np.where(way > 0, high, low)
+    safe = np.where(way == 0, 1.0, way)
+    shares = np.where(way == 0, np.inf, (limit - inner[:2]) / safe)
+    share = float(np.clip(shares.min(), 0.0, 1.0))
+    return np.asarray(inner + share * (outer - inner))[None]

@@ -1,0 +1,62 @@
+"""Layers of paint, shade and dirt, and how they are laid on a picture."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from data_gen.plane import Plane
+
+
+@dataclass(frozen=True)
+class Ink:
+    """One layer: ``picture * gain + colour`` where ``alpha`` is 1.
+
+    Attributes:
+        alpha: ``(H, W)`` float32, how much of the layer shows; negative values do the opposite.
+        gain: Factor on the picture below: 1 keeps it, 0 hides it.
+        colour: Red, green, blue added, in [0, 1].
+    """
+
+    alpha: Plane
+    gain: float = 1.0
+    colour: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """What a confounder needs to know of the picture it is drawn on.
+
+    Attributes:
+        shape: ``(H, W)`` in pixels.
+        brightness: Mean brightness in [0, 1].
+        light_rad: Direction the light comes from.
+        width_px: Range of the width of lines, in pixels.
+        contrast: Range of contrast, in [0, 1].
+        follow: Points ``(2, 2)`` float64 (row, col) on a crack to run beside, along or across; None for anywhere.
+    """
+
+    shape: tuple[int, int]
+    brightness: float
+    light_rad: float
+    width_px: tuple[float, float]
+    contrast: tuple[float, float]
+    follow: NDArray[np.float64] | None = None
+
+
+def lay(planes: NDArray[np.float32], inks: tuple[Ink, ...], open_share: Plane | None) -> None:
+    """Blend layers into a picture.
+
+    Args:
+        planes: ``(3, H, W)`` float32 in about [0, 1]; changed in place.
+        inks: Layers, from the lowest up.
+        open_share: ``(H, W)`` float32, 0 where nothing may be drawn; None if everything may be.
+    """
+    for ink in inks:
+        alpha = ink.alpha if open_share is None else cv2.multiply(ink.alpha, open_share)
+        factor = 1 + alpha * np.float32(ink.gain - 1)
+        for band, colour in enumerate(ink.colour):
+            planes[band] *= factor
+            if colour != 0.0:
+                planes[band] += alpha * np.float32(colour)

@@ -1,0 +1,230 @@
+"""What to generate: frozen, validated settings. Every range is ``[low, high]`` with ``low <= high``."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+Placement = Literal["anywhere", "beside", "on"]
+
+
+def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
+    if not pair[0] <= pair[1]:
+        raise ValueError(f"expected [low, high] with low <= high, got [{pair[0]}, {pair[1]}]")
+    return pair
+
+
+def _ordered_count(pair: tuple[int, int]) -> tuple[int, int]:
+    if not pair[0] <= pair[1]:
+        raise ValueError(f"expected [low, high] with low <= high, got [{pair[0]}, {pair[1]}]")
+    return pair
+
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Unit = Annotated[float, Field(ge=0, le=1)]
+
+Probability = _Unit
+Weight = _NotNegative
+Span = Annotated[tuple[_Finite, _Finite], AfterValidator(_ordered)]
+SpanNotNegative = Annotated[tuple[_NotNegative, _NotNegative], AfterValidator(_ordered)]
+SpanPositive = Annotated[tuple[_Positive, _Positive], AfterValidator(_ordered)]
+SpanUnit = Annotated[tuple[_Unit, _Unit], AfterValidator(_ordered)]
+SpanCount = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=100_000)], Annotated[int, Field(ge=0, le=100_000)]],
+    AfterValidator(_ordered_count),
+]
+
+
+class Section(BaseModel):
+    """A frozen group of settings in which an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mix(Section):
+    """Relative weights of alternatives, one field each; they need not sum to one."""
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> "Mix":
+        if not sum(self.weights().values()) > 0:
+            raise ValueError("expected at least one weight above 0, got all 0")
+        return self
+
+    def weights(self) -> dict[str, float]:
+        """Return the weight of every alternative by name."""
+        return {name: float(getattr(self, name)) for name in type(self).model_fields}
+
+
+class PatternMix(Mix):
+    """How often each kind of crack pattern is drawn. ``cutout`` counts only where cut-out patterns are given."""
+
+    single: Weight = 5.0
+    branched: Weight = 3.0
+    crossing: Weight = 0.7
+    network: Weight = 1.0
+    parallel: Weight = 0.6
+    hairline: Weight = 1.5
+    cutout: Weight = 3.0
+
+
+class CracksRecipe(Section):
+    """Shape of the cracks. Lengths are fractions of the image side, widths are in pixels."""
+
+    empty_probability: Probability = 0.08
+    count: SpanCount = (1, 4)
+    mix: PatternMix = PatternMix()
+    width_px: SpanPositive = (1.0, 22.0)
+    hairline_width_px: SpanPositive = (0.45, 1.0)
+    length: SpanPositive = (0.5, 2.0)
+    roughness: SpanNotNegative = (0.3, 1.3)
+    edge_roughness: SpanNotNegative = (0.1, 0.5)
+    width_variation: SpanNotNegative = (0.1, 0.55)
+    gap_probability: Probability = 0.15
+    overlap: bool = True
+    scale: SpanPositive = (1.0, 1.0)
+    elastic_probability: Probability = 0.5
+    elastic_alpha_px: SpanNotNegative = (2.0, 12.0)
+    elastic_sigma_px: SpanPositive = (16.0, 64.0)
+
+
+class AppearanceRecipe(Section):
+    """How a crack looks on the surface. ``contrast`` 1 is black, 0 is invisible."""
+
+    contrast: SpanUnit = (0.12, 0.95)
+    faint_probability: Probability = 0.25
+    faint_contrast: SpanUnit = (0.06, 0.3)
+    light_probability: Probability = 0.05
+    softness_px: SpanNotNegative = (0.0, 0.9)
+    crumble: SpanUnit = (0.0, 0.9)
+    lip_probability: Probability = 0.5
+    lip_strength: SpanUnit = (0.05, 0.45)
+    spall_probability: Probability = 0.3
+    dust_probability: Probability = 0.6
+    halo_probability: Probability = 0.25
+
+
+class SurfaceMix(Mix):
+    """How often each surface is drawn. ``background`` counts only where background photographs are given."""
+
+    concrete: Weight = 4.0
+    asphalt: Weight = 4.0
+    plaster: Weight = 1.5
+    brick: Weight = 0.7
+    tile: Weight = 0.5
+    metal: Weight = 0.5
+    background: Weight = 5.0
+
+
+class SurfaceRecipe(Section):
+    """The crack-free surface under the cracks."""
+
+    mix: SurfaceMix = SurfaceMix()
+    brightness: SpanUnit = (0.28, 0.86)
+    colourfulness: SpanUnit = (0.0, 0.2)
+    texture: SpanNotNegative = (0.5, 1.4)
+    grain_px: SpanPositive = (1.2, 16.0)
+    stain_probability: Probability = 0.4
+
+
+class NoiseRecipe(Section):
+    """The four families of noise patches. Counts are per 1024 x 1024 pixels and scale with the area; sizes in pixels.
+
+    Families: specks and squares (``width == height``), tall (narrow and high), flat (wide and low).
+    """
+
+    probability: Probability = 0.2
+    specks: SpanCount = (100, 300)
+    speck_side_px: SpanPositive = (10, 15)
+    squares: SpanCount = (3, 5)
+    square_side_px: SpanPositive = (30, 50)
+    tall: SpanCount = (3, 5)
+    flat: SpanCount = (3, 5)
+    long_side_px: SpanPositive = (30, 50)
+    short_side_px: SpanPositive = (10, 15)
+    strength: SpanUnit = (0.05, 0.45)
+    placement: Placement = "anywhere"
+    changes_truth: bool = False
+
+
+class ConfounderMix(Mix):
+    """How often each look-alike is drawn."""
+
+    joint: Weight = 2.0
+    formwork: Weight = 1.0
+    cable: Weight = 1.0
+    scratch: Weight = 1.0
+    tar_seam: Weight = 1.0
+    pencil: Weight = 1.0
+    wire_shadow: Weight = 1.0
+    stain: Weight = 1.0
+    tyre_mark: Weight = 0.7
+    tile_gap: Weight = 0.8
+    marking: Weight = 1.2
+    insect: Weight = 0.4
+    hair: Weight = 0.4
+    shadow: Weight = 1.0
+    patch_edge: Weight = 0.7
+
+
+class ConfounderRecipe(Section):
+    """Things that look like cracks and are not. ``count`` is drawn when any appear at all (``probability``)."""
+
+    probability: Probability = 0.6
+    count: SpanCount = (1, 3)
+    mix: ConfounderMix = ConfounderMix()
+    width_px: SpanPositive = (0.8, 9.0)
+    contrast: SpanUnit = (0.08, 0.8)
+    follow_probability: Probability = 0.3
+    clearance_px: Annotated[int, Field(ge=0, le=64)] = 2
+
+
+class CameraRecipe(Section):
+    """What the camera adds. Strengths are relative to full scale (1.0) unless a unit is named."""
+
+    defocus_probability: Probability = 0.5
+    defocus_sigma_px: SpanNotNegative = (0.3, 1.4)
+    motion_probability: Probability = 0.12
+    motion_px: SpanPositive = (2.0, 6.0)
+    vignette: SpanUnit = (0.0, 0.35)
+    shading: SpanUnit = (0.0, 0.4)
+    exposure: SpanPositive = (0.75, 1.25)
+    gamma: SpanPositive = (0.75, 1.3)
+    white_balance: SpanUnit = (0.0, 0.12)
+    grey_probability: Probability = 0.2
+    shot_noise: SpanUnit = (0.0, 0.03)
+    read_noise: SpanUnit = (0.0, 0.02)
+    sharpen_probability: Probability = 0.3
+    sharpen: SpanNotNegative = (0.2, 1.2)
+    jpeg_probability: Probability = 0.7
+    jpeg_quality: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]],
+        AfterValidator(_ordered_count),
+    ] = (45, 97)
+
+
+class AnnotatorRecipe(Section):
+    """Errors of a tired hand, for studies. Off by default; the exact mask is kept in any case."""
+
+    enabled: bool = False
+    dilate_px: SpanCount = (0, 2)
+    erode_px: SpanCount = (0, 1)
+    shift_px: SpanNotNegative = (0.0, 2.0)
+    miss_probability: Probability = 0.1
+
+
+class Recipe(Section):
+    """Everything that decides what one sample looks like; the defaults are the ``mixed`` photo recipe.
+
+    ``size`` is the side of the square image, in pixels.
+    """
+
+    mode: Literal["photo", "binary"] = "photo"
+    size: Annotated[int, Field(ge=64, le=16_384)] = 1024
+    cracks: CracksRecipe = CracksRecipe()
+    appearance: AppearanceRecipe = AppearanceRecipe()
+    surface: SurfaceRecipe = SurfaceRecipe()
+    noise: NoiseRecipe = NoiseRecipe()
+    confounders: ConfounderRecipe = ConfounderRecipe()
+    camera: CameraRecipe = CameraRecipe()
+    annotator: AnnotatorRecipe = AnnotatorRecipe()

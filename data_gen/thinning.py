@@ -1,0 +1,144 @@
+"""Centrelines of drawn shapes: thinning, and lines traced along the thinned pixels without a loop over pixels."""
+
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from data_gen.stroke import Points
+
+_NEIGHBOURS = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+_MIN_POINTS = 3
+
+
+def thinned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Thin a shape to lines one pixel wide.
+
+    Args:
+        mask: ``(h, w)`` bool.
+
+    Returns:
+        ``(h, w)`` bool, a connected part of every connected part of ``mask``.
+
+    Source:
+        Zhang, Suen, "A Fast Parallel Algorithm for Thinning Digital Patterns", CACM 1984.
+    """
+    shape = np.pad(mask, 1).astype(np.uint8)
+    changed = True
+    while changed:
+        changed = False
+        for table in _tables():
+            drop = shape.view(np.bool_) & table[_codes(shape)]
+            changed |= bool(drop.any())
+            shape[drop] = 0
+    return shape[1:-1, 1:-1].view(np.bool_)
+
+
+def _codes(shape: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return for every pixel its eight neighbours as bits, clockwise from the one above."""
+    kernel = np.zeros((3, 3), np.float32)
+    for bit, (row, col) in enumerate(_NEIGHBOURS):
+        kernel[1 + row, 1 + col] = 1 << bit
+    codes = cv2.filter2D(shape, cv2.CV_8U, kernel, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(codes, dtype=np.uint8)
+
+
+@cache
+def _tables() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which neighbourhoods let a pixel go, in the first and in the second half of a round: ``(256,)`` bool."""
+    bits = (np.arange(256)[:, None] >> np.arange(8)) & 1
+    count = bits.sum(axis=1)
+    rises = ((bits == 0) & (np.roll(bits, -1, axis=1) == 1)).sum(axis=1)
+    may = (count >= 2) & (count <= 6) & (rises == 1)
+    up, right, down, left = bits[:, 0], bits[:, 2], bits[:, 4], bits[:, 6]
+    first = may & (up * right * down == 0) & (right * down * left == 0)
+    second = may & (up * right * left == 0) & (up * down * left == 0)
+    first.flags.writeable = second.flags.writeable = False
+    return first, second
+
+
+def traced(lines: NDArray[np.bool_]) -> tuple[Points, ...]:
+    """Trace the branches of thinned lines.
+
+    Args:
+        lines: ``(h, w)`` bool, as ``thinned`` returns.
+
+    Returns:
+        Lines ``(n, 2)`` float64 (row, col) between ends and junctions, n >= 3, smoothed a little.
+    """
+    rows, cols = np.nonzero(lines)
+    number = np.full((lines.shape[0] + 2, lines.shape[1] + 2), -1, np.int64)
+    number[rows + 1, cols + 1] = np.arange(len(rows))
+    near = np.stack([number[rows + 1 + row, cols + 1 + col] for row, col in _NEIGHBOURS], axis=1)
+    plain = (near >= 0).sum(axis=1) <= 2
+    near = np.where((near >= 0) & plain[near] & plain[:, None], near, -1)
+    near = _without_loops(near, plain)
+    order = _ranked(near)
+    spots = np.column_stack([rows, cols]).astype(np.float64)
+    return tuple(_smooth(spots[part]) for part in order if len(part) >= _MIN_POINTS)
+
+
+def _without_loops(near: NDArray[np.int64], plain: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Open every closed ring by taking one pixel out of it."""
+    root = _roots(near)
+    ends = plain & ((near >= 0).sum(axis=1) < 2)
+    closed = np.setdiff1d(np.unique(root[plain]), np.unique(root[ends]))
+    if not len(closed):
+        return near
+    gone = np.isin(np.arange(len(near)), closed)
+    return np.where((near >= 0) & ~gone[near] & ~gone[:, None], near, -1)
+
+
+def _roots(near: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for every pixel the smallest number in its connected part, by spreading minima and jumping."""
+    root = np.arange(len(near))
+    while True:
+        around = np.where(near >= 0, root[near], len(near)).min(axis=1, initial=len(near))
+        lower = np.minimum(root, around)
+        lower = lower[lower]
+        if (lower == root).all():
+            return root
+        root = lower
+
+
+def _ranked(near: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Put the pixels of every open line in order, by pointer doubling.
+
+    Every link between two pixels is walked both ways; ``ahead`` is the next link in the same direction, and after
+    doubling it holds the last one, with ``steps`` the number of links to it.
+
+    Source:
+        Wyllie, "The Complexity of Parallel Computations", Cornell 1979 (list ranking).
+    """
+    start, slot = np.nonzero(near >= 0)
+    goal = near[start, slot]
+    link = np.full(near.shape, -1, np.int64)
+    link[start, slot] = np.arange(len(start))
+    options = link[goal]
+    onward = np.where((options >= 0) & (near[goal] != start[:, None]), options, -1).max(axis=1, initial=-1)
+    ahead = np.where(onward >= 0, onward, np.arange(len(start)))
+    steps = (onward >= 0).astype(np.int64)
+    while (ahead != ahead[ahead]).any():
+        steps, ahead = steps + steps[ahead], ahead[ahead]
+    degree = (near >= 0).sum(axis=1)
+    first = np.flatnonzero((degree[start] == 1) & (start < goal[ahead]))
+    lines = []
+    finish = {int(ahead[i]): i for i in first}
+    by_end = np.argsort(ahead, kind="stable")
+    edges = np.searchsorted(ahead[by_end], np.array(sorted(finish)))
+    for end, low in zip(sorted(finish), edges, strict=True):
+        high = int(np.searchsorted(ahead[by_end], end, side="right"))
+        links = by_end[low:high]
+        links = links[np.argsort(-steps[links], kind="stable")]
+        lines.append(np.concatenate([start[links], goal[links[-1:]]]))
+    return lines
+
+
+def _smooth(points: Points) -> Points:
+    """Take the stairs out of a line of pixels; the ends stay."""
+    if len(points) < 5:
+        return points
+    padded = np.concatenate([2 * points[:1] - points[2:0:-1], points, 2 * points[-1:] - points[-2:-4:-1]])
+    kernel = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9
+    return np.column_stack([np.convolve(padded[:, k], kernel, mode="valid") for k in range(2)])

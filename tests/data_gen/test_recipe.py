@@ -1,0 +1,45 @@
+"""Recipes: frozen, strict, and with the classic numbers."""
+
+import pytest
+from pydantic import ValidationError
+
+from data_gen import Recipe
+from data_gen.recipe import NoiseRecipe, PatternMix
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"size": 63}, id="too small"),
+        pytest.param({"mode": "film"}, id="unknown mode"),
+        pytest.param({"cracks": {"width_px": [5, 2]}}, id="low above high"),
+        pytest.param({"cracks": {"width_px": [0, 2]}}, id="zero width"),
+        pytest.param({"cracks": {"widht_px": [1, 2]}}, id="unknown key"),
+        pytest.param({"camera": {"jpeg_quality": [0, 50]}}, id="quality 0"),
+        pytest.param({"camera": {"exposure": ["nan", 1]}}, id="not a number"),
+        pytest.param({"noise": {"probability": 1.1}}, id="probability above 1"),
+        pytest.param({"surface": {"mix": dict.fromkeys(PatternMix().weights(), 0)}}, id="names of another mix"),
+        pytest.param({"cracks": {"mix": dict.fromkeys(PatternMix().weights(), 0)}}, id="all weights 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Recipe.model_validate(values)
+
+
+def test_a_recipe_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        Recipe().size = 512
+
+
+def test_a_recipe_survives_being_written_and_read() -> None:
+    recipe = Recipe.model_validate({"size": 300, "cracks": {"count": [0, 2]}})
+    assert Recipe.model_validate(recipe.model_dump(mode="json")) == recipe
+
+
+def test_the_noise_families_have_the_classic_counts_and_sizes() -> None:
+    noise = NoiseRecipe()
+    assert (noise.specks, noise.speck_side_px) == ((100, 300), (10, 15))
+    assert (noise.squares, noise.square_side_px) == ((3, 5), (30, 50))
+    assert (noise.tall, noise.flat) == ((3, 5), (3, 5))
+    assert (noise.long_side_px, noise.short_side_px) == ((30, 50), (10, 15))

@@ -1,0 +1,142 @@
+"""Whole samples: repeatable, true, independent of what disturbs them."""
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from data_gen import Assets, Recipe, SyntheticSample, generate_sample
+
+QUICK = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PHOTO = Recipe(size=160)
+BINARY = Recipe(size=160, mode="binary")
+
+
+def changed(recipe: Recipe, **sections: object) -> Recipe:
+    """The recipe with some sections given anew."""
+    return Recipe.model_validate({**recipe.model_dump(), **sections})
+
+
+def assert_true(sample: SyntheticSample) -> None:
+    """Boxes are tight, masks connected, their union is the mask."""
+    union = np.zeros_like(sample.mask)
+    for crack in sample.cracks:
+        row0, col0, row1, col1 = crack.box
+        assert crack.mask.shape == (row1 - row0, col1 - col0)
+        assert crack.mask[0].any()
+        assert crack.mask[-1].any()
+        assert crack.mask[:, 0].any()
+        assert crack.mask[:, -1].any()
+        count, _ = cv2.connectedComponents(crack.mask.astype(np.uint8), connectivity=8)
+        assert count == 2
+        assert crack.length_px > 0
+        assert 0 < crack.width_mean_px <= crack.width_max_px
+        assert crack.area_px > 0
+        for line, width in zip(crack.centrelines, crack.widths_px, strict=True):
+            assert line.shape == (len(width), 2)
+            assert line.dtype == np.float64
+        union[row0:row1, col0:col1] |= crack.mask
+    np.testing.assert_array_equal(union, sample.mask)
+
+
+@QUICK
+@given(seed=st.integers(0, 2**40), index=st.integers(0, 10**6), mode=st.sampled_from([PHOTO, BINARY]))
+def test_every_sample_has_tight_boxes_and_connected_masks(seed: int, index: int, mode: Recipe) -> None:
+    sample = generate_sample(mode, seed=seed, index=index)
+    assert sample.image.shape == (160, 160, 3)
+    assert sample.image.dtype == np.uint8
+    assert_true(sample)
+
+
+@pytest.mark.parametrize("recipe", [PHOTO, BINARY], ids=["photo", "binary"])
+def test_a_sample_depends_on_seed_and_index_alone(recipe: Recipe) -> None:
+    first = [generate_sample(recipe, seed=3, index=index) for index in range(4)]
+    again = [generate_sample(recipe, seed=3, index=index) for index in reversed(range(4))][::-1]
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.image, two.image)
+        np.testing.assert_array_equal(one.mask, two.mask)
+    assert any((one.image != two.image).any() for one, two in pairwise(first))
+    assert (generate_sample(recipe, seed=4, index=0).image != first[0].image).any()
+
+
+def test_the_number_of_threads_does_not_change_a_byte() -> None:
+    before = cv2.getNumThreads()
+    try:
+        pictures = []
+        for threads in (1, 4):
+            cv2.setNumThreads(threads)
+            pictures.append([generate_sample(changed(PHOTO, size=300), seed=1, index=i).image for i in range(6)])
+    finally:
+        cv2.setNumThreads(before)
+    for one, two in zip(*pictures, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@QUICK
+@given(index=st.integers(0, 10**6))
+def test_noise_confounders_and_camera_leave_the_mask_alone(index: int) -> None:
+    calm = changed(PHOTO, noise={"probability": 0}, confounders={"probability": 0}, camera={"grey_probability": 1})
+    wild = changed(PHOTO, noise={"probability": 1}, confounders={"probability": 1, "count": [3, 5]})
+    one, two = (generate_sample(recipe, seed=0, index=index) for recipe in (calm, wild))
+    assert (one.image != two.image).any()
+    np.testing.assert_array_equal(one.mask, two.mask)
+    np.testing.assert_array_equal(one.coverage, two.coverage)
+
+
+@QUICK
+@given(index=st.integers(0, 10**6))
+def test_binary_cracks_lie_wholly_inside_and_are_white(index: int) -> None:
+    sample = generate_sample(BINARY, seed=0, index=index)
+    assert set(np.unique(sample.image)) <= {0, 255}
+    assert sample.image[sample.mask].min() == 255
+    rim = np.ones_like(sample.mask)
+    rim[1:-1, 1:-1] = False
+    assert not sample.mask[rim].any()
+
+
+@QUICK
+@given(index=st.integers(0, 10**6))
+def test_cracks_without_overlap_share_no_pixel(index: int) -> None:
+    recipe = changed(BINARY, cracks={"overlap": False, "count": [3, 5], "length": [0.1, 0.4]})
+    sample = generate_sample(recipe, seed=0, index=index)
+    assert sum(int(crack.mask.sum()) for crack in sample.cracks) == int(sample.mask.sum())
+
+
+def test_no_cracks_give_an_empty_mask() -> None:
+    sample = generate_sample(changed(PHOTO, cracks={"count": [0, 0]}), seed=0, index=0)
+    assert sample.cracks == ()
+    assert not sample.mask.any()
+
+
+def test_the_exact_mask_stays_beside_the_noisy_one() -> None:
+    tired = changed(PHOTO, annotator={"enabled": True, "shift_px": [2, 3]})
+    sample = generate_sample(tired, seed=0, index=1)
+    assert sample.noisy_mask is not None
+    assert (sample.noisy_mask != sample.mask).any()
+    np.testing.assert_array_equal(sample.mask, generate_sample(PHOTO, seed=0, index=1).mask)
+    assert generate_sample(PHOTO, seed=0, index=1).noisy_mask is None
+
+
+def test_a_small_background_is_mirrored_up_to_size() -> None:
+    picture = np.full((31, 17, 3), (200, 100, 50), np.uint8)
+    only = {"mix": dict.fromkeys(Recipe().surface.mix.weights(), 0) | {"background": 1}, "stain_probability": 0}
+    recipe = changed(
+        PHOTO,
+        surface=only,
+        cracks={"count": [0, 0]},
+        noise={"probability": 0},
+        confounders={"probability": 0},
+        camera={"jpeg_probability": 0, "grey_probability": 0, "white_balance": [0, 0], "gamma": [1, 1]},
+    )
+    sample = generate_sample(recipe, seed=0, index=0, assets=Assets(backgrounds=[picture]))
+    assert sample.surface == "background"
+    middle = sample.image.reshape(-1, 3).mean(axis=0)
+    assert middle[0] > 1.7 * middle[1] > 1.7 * 1.7 * middle[2]
+
+
+def test_a_negative_seed_or_index_is_refused() -> None:
+    with pytest.raises(ValueError, match="seed >= 0"):
+        generate_sample(PHOTO, seed=-1, index=0)
