@@ -33,7 +33,7 @@ class Sample:
     group: str
 
 
-def find_samples(folder: Path, split: Split) -> tuple[Sample, ...]:
+def find_samples(folder: Path, split: Split, *, group: str | None = None) -> tuple[Sample, ...]:
     """Find the samples of a data folder.
 
     Understood are ``DIR/{images,masks}`` and ``DIR/{train,val,test}/{images,masks}``, and so what ``crackseg generate``
@@ -42,6 +42,7 @@ def find_samples(folder: Path, split: Split) -> tuple[Sample, ...]:
     Args:
         folder: The data folder.
         split: Which part of it, where it has parts. Where ``val`` is asked for and absent, ``test`` serves.
+        group: What to call the data set; the folder's name if None.
 
     Returns:
         Its samples, sorted by file name.
@@ -63,8 +64,29 @@ def find_samples(folder: Path, split: Split) -> tuple[Sample, ...]:
             where=missing[0],
             hint=f"expected a file named {display_text(missing[0].stem)}.png in {display_text(root / 'masks')}",
         )
-    group = folder.resolve().name
-    return tuple(Sample(path, masks[stem], group) for stem, path in stems.items())
+    return tuple(Sample(path, masks[stem], group or folder.resolve().name) for stem, path in stems.items())
+
+
+def find_all_samples(folders: Sequence[Path], split: Split) -> tuple[Sample, ...]:
+    """Find the samples of several data folders, each a group of its own.
+
+    A group is called after its folder, and after its parent too where two folders have one name.
+
+    Raises:
+        UsageError: If a folder is missing, has no such part, holds no image, or is named twice.
+        DatasetError: If an image has no mask, or two masks or images share a stem.
+    """
+    whole = [folder.resolve() for folder in folders]
+    names = [path.name for path in whole]
+    for path in whole:
+        if whole.count(path) > 1:
+            raise UsageError("is given twice", where=path, hint="name each data folder once")
+    groups = [path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}" for path in whole]
+    return tuple(
+        sample
+        for folder, group in zip(folders, groups, strict=True)
+        for sample in find_samples(folder, split, group=group)
+    )
 
 
 def _split_folder(folder: Path, split: Split) -> Path:

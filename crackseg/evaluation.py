@@ -88,9 +88,10 @@ def evaluate(
         One evaluation per data set, in the order of the samples.
 
     Raises:
+        UsageError: If the threshold is outside (0, 1].
         ModelError: If the network answers with NaN.
     """
-    cut = model.card.threshold if threshold is None else threshold
+    cut = model.threshold(threshold)
     results: dict[str, Evaluation] = {}
     for done, sample in enumerate(samples, start=1):
         try:

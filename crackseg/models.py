@@ -12,6 +12,7 @@ from typing import Literal
 from crackseg.card import ModelCard
 from crackseg.errors import ModelError, UsageError
 from crackseg.images import read_file
+from crackseg.machine import require_train_extra
 from crackseg.prediction import DEFAULT_TILE_PX, Model
 
 DEFAULT_MODEL = "crackseg-mobile"
@@ -101,11 +102,14 @@ def load_model(
         ModelError: If the file is no model of crackseg, or damaged.
         MissingExtraError: If torch is asked for and not installed.
     """
+    if device not in ("auto", "cpu", "cuda") and not device.removeprefix("cuda:").isdigit():
+        raise UsageError(f"expected auto, cpu, cuda or cuda:N, got '{device}'", where="--device")
     found = find_model(model)
     wants_torch = runtime == "torch" or (
         runtime == "auto" and (found.path.suffix == ".safetensors" or device.startswith("cuda"))
     )
     if wants_torch:
+        require_train_extra()
         from crackseg.runtimes.torch import load_torch_predictor
 
         predictor = load_torch_predictor(found.path, device=device)

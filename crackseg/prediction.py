@@ -150,6 +150,17 @@ class Model:
         self.card = card
         self.tile_size = tile_size
 
+    def threshold(self, wanted: float | None = None) -> float:
+        """Return the threshold to use: the one asked for, or the model's own.
+
+        Raises:
+            UsageError: If it is outside (0, 1].
+        """
+        threshold = self.card.threshold if wanted is None else wanted
+        if not 0 < threshold <= 1:
+            raise UsageError(f"expected a threshold above 0 and at most 1, got {threshold:g}")
+        return threshold
+
     def predict(
         self,
         image: str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image,
@@ -175,9 +186,7 @@ class Model:
             ImageError: If the file cannot be decoded.
             ModelError: If the network answers with anything but finite numbers.
         """
-        threshold = self.card.threshold if threshold is None else threshold
-        if not 0 < threshold <= 1:
-            raise UsageError(f"expected a threshold above 0 and at most 1, got {threshold:g}")
+        threshold = self.threshold(threshold)
         title = name if name is not None else _name_of(image)
         pixels = _pixels_of(image, title)
         probability = predict_probability(ArrayImage(pixels), self.predictor, tile_size=self.tile_size)
@@ -202,16 +211,20 @@ class Model:
     ) -> Iterator[Prediction]:
         """Find the cracks of many image files, one after the other, in their order.
 
-        A file that cannot be read gives a result with ``error`` set; the rest go on. What concerns every image (a
-        threshold or model that cannot be used) is raised.
+        A file that is missing or cannot be read gives a result with ``error`` set; the rest go on.
+
+        Raises:
+            UsageError: If the threshold is outside (0, 1], or the tiles are too small.
+            ModelError: If the network answers with anything but finite numbers.
         """
+        threshold = self.threshold(threshold)
         for path in images:
             try:
-                yield self.predict(path, threshold=threshold, scale=scale)
-            except (ModelError, MemoryError):
-                raise
+                pixels = read_image(Path(path))
             except CracksegError as error:
                 yield failed_prediction(_name_of(path), self.card.name, error)
+            else:
+                yield self.predict(pixels, threshold=threshold, scale=scale, name=_name_of(path))
 
 
 def failed_prediction(name: str, model: str, error: CracksegError) -> Prediction:

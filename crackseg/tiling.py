@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.geometry import Region
 from crackseg.images import ImageSource
+
+_Pixel = TypeVar("_Pixel", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +114,25 @@ def read_mirrored(image: ImageSource, region: Region) -> NDArray[np.uint8]:
         ``(h, w, 3)`` pixels of the region.
     """
     height, width = image.shape
-    rows = mirrored_indices(region.row0, region.row1, height)
-    cols = mirrored_indices(region.col0, region.col1, width)
+    rows = _mirrored(region.row0, region.row1, height)
+    cols = _mirrored(region.col0, region.col1, width)
     inside = Region(int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1)
     pixels = image.read(inside)
-    if inside == region:
-        return np.ascontiguousarray(pixels)
-    return np.ascontiguousarray(pixels[np.ix_(rows - inside.row0, cols - inside.col0)])
+    if inside != region:
+        pixels = pixels[np.ix_(rows - inside.row0, cols - inside.col0)]
+    return np.ascontiguousarray(pixels)
 
 
-def mirrored_indices(start: int, stop: int, length: int) -> NDArray[np.intp]:
+def crop_mirrored(pixels: NDArray[_Pixel], region: Region) -> NDArray[_Pixel]:
+    """Return a region of an ``(H, W)`` or ``(H, W, C)`` array, mirrored as by `read_mirrored` where it reaches out."""
+    height, width = pixels.shape[:2]
+    if region.row0 >= 0 and region.col0 >= 0 and region.row1 <= height and region.col1 <= width:
+        return np.ascontiguousarray(pixels[region.slices()])
+    rows, cols = _mirrored(region.row0, region.row1, height), _mirrored(region.col0, region.col1, width)
+    return np.ascontiguousarray(pixels[np.ix_(rows, cols)])
+
+
+def _mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
     """Return the indices in ``[0, length)`` that mirror ``[start, stop)``: -1 becomes 1, length becomes length - 2."""
     if length == 1:
         return np.zeros(stop - start, dtype=np.intp)

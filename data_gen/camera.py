@@ -7,8 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_gen import chance
+from data_gen.field import white_2d
 from data_gen.plane import Plane, Planes, at_least, blurred, to_picture
 from data_gen.recipe import CameraRecipe
+
+_KNEE, _HIGHLIGHTS = 0.75, 0.4
 
 
 def photograph(rng: np.random.Generator, planes: Planes, recipe: CameraRecipe) -> NDArray[np.uint8]:
@@ -22,20 +25,16 @@ def photograph(rng: np.random.Generator, planes: Planes, recipe: CameraRecipe) -
     Returns:
         ``(H, W, 3)`` uint8, red, green, blue.
     """
-    if chance.happens(rng, recipe.defocus_probability):
-        sigma = chance.uniform(rng, recipe.defocus_sigma_px)
-        if sigma > 0.2:
-            planes = np.stack([blurred(plane, sigma) for plane in planes])
-    if chance.happens(rng, recipe.motion_probability):
-        kernel = _streak(chance.uniform(rng, recipe.motion_px), float(rng.uniform(0, math.pi)))
-        planes = np.stack([cv2.filter2D(plane, cv2.CV_32F, kernel) for plane in planes])
+    _blur(rng, planes, recipe)
     planes *= _light(rng, (planes.shape[1], planes.shape[2]), recipe)
     cast = rng.uniform(-1, 1) * np.array([1.0, 0.0, -1.0]) + 0.35 * rng.uniform(-1, 1, 3)
     balance = 1 + chance.uniform(rng, recipe.white_balance) * cast
-    planes *= balance.astype(np.float32)[:, None, None]
     gamma = chance.log_uniform(rng, recipe.gamma)
-    if abs(gamma - 1) > 0.02:
-        planes = np.stack([np.asarray(cv2.pow(at_least(plane, 0.0), gamma), np.float32) for plane in planes])
+    for band in range(3):
+        planes[band] *= np.float32(balance[band])
+        planes[band] -= np.float32(1 - _HIGHLIGHTS) * at_least(planes[band] - np.float32(_KNEE), 0.0)
+        if abs(gamma - 1) > 0.02:
+            planes[band] = cv2.pow(at_least(planes[band], 0.0), gamma)
     grey = chance.happens(rng, recipe.grey_probability)
     if grey:
         planes[0] = 0.3 * planes[0] + 0.59 * planes[1] + 0.11 * planes[2]
@@ -49,6 +48,19 @@ def photograph(rng: np.random.Generator, planes: Planes, recipe: CameraRecipe) -
     if chance.happens(rng, recipe.jpeg_probability):
         image = _compressed(image, chance.integer(rng, recipe.jpeg_quality))
     return np.asarray(np.repeat(image[:, :, None], 3, axis=2) if grey else image)
+
+
+def _blur(rng: np.random.Generator, planes: Planes, recipe: CameraRecipe) -> None:
+    """Blur in place, by defocus and by motion."""
+    if chance.happens(rng, recipe.defocus_probability):
+        sigma = chance.uniform(rng, recipe.defocus_sigma_px)
+        if sigma > 0.2:
+            for band in range(3):
+                planes[band] = blurred(planes[band], sigma)
+    if chance.happens(rng, recipe.motion_probability):
+        kernel = _streak(chance.uniform(rng, recipe.motion_px), float(rng.uniform(0, math.pi)))
+        for band in range(3):
+            planes[band] = cv2.filter2D(planes[band], cv2.CV_32F, kernel)
 
 
 def _streak(length_px: float, angle_rad: float) -> Plane:
@@ -76,15 +88,17 @@ def _add_noise(rng: np.random.Generator, planes: Planes, recipe: CameraRecipe) -
     """Add shot noise (grows with the root of the light) and read noise, mostly common to the colours."""
     shot = np.float32(chance.uniform(rng, recipe.shot_noise) * rng.random())
     read = np.float32(chance.uniform(rng, recipe.read_noise) * rng.random())
-    shape = planes.shape[1:]
-    common = rng.standard_normal(shape, dtype=np.float32)
+    shape = (planes.shape[1], planes.shape[2])
+    common = white_2d(rng, shape)
     common *= cv2.sqrt(at_least(planes[planes.shape[0] // 2], 0.0)) * shot + read
-    colour = np.float32(0.35) * (shot + read)
     for band in range(len(planes)):
         planes[band] += common
-        if len(planes) == 3 and colour > 0.004:
-            small = rng.standard_normal((shape[0] // 2 + 1, shape[1] // 2 + 1), dtype=np.float32) * colour
-            planes[band] += cv2.resize(small, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)[: shape[0], : shape[1]]
+    colour = np.float32(0.5) * (shot + read)
+    if len(planes) == 3 and colour > 0.004:
+        half = white_2d(rng, (shape[0] // 2 + 1, shape[1] // 2 + 1)) * colour
+        spread = cv2.resize(half, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)[: shape[0], : shape[1]]
+        planes[0] += spread
+        planes[2] -= spread
 
 
 def _compressed(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:

@@ -1,6 +1,5 @@
 """Random draws from the ranges and mixes of a recipe."""
 
-import math
 from collections.abc import Collection
 
 import numpy as np
@@ -13,9 +12,9 @@ def uniform(rng: np.random.Generator, span: tuple[float, float]) -> float:
     return float(rng.uniform(span[0], span[1]))
 
 
-def log_uniform(rng: np.random.Generator, span: tuple[float, float]) -> float:
-    """Draw a positive number whose logarithm is even over ``[low, high]``."""
-    return float(math.exp(rng.uniform(math.log(span[0]), math.log(span[1]))))
+def log_uniform(rng: np.random.Generator, span: tuple[float, float], *, skew: float = 1.0) -> float:
+    """Draw a positive number whose logarithm is even over ``[low, high]``; ``skew`` above 1 favours low ones."""
+    return float(span[0] * (span[1] / span[0]) ** (rng.random() ** skew))
 
 
 def integer(rng: np.random.Generator, span: tuple[int, int]) -> int:

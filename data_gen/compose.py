@@ -12,6 +12,8 @@ from data_gen.profile import darkness
 from data_gen.recipe import AppearanceRecipe
 from data_gen.relief import lit
 
+_AROUND_PX = 40
+
 
 @dataclass(frozen=True)
 class _Scene:
@@ -61,23 +63,51 @@ def paint_cracks(
     scene = _Scene(recipe, light_rad, grain, busyness, faint, light)
     dust = np.float32(rng.uniform(0, 0.14)) * np.array([-1.0, 0.0, 0.8], np.float32) * np.float32(rng.random())
     for crack in cracks:
-        alpha, change = _alpha(rng, crack, scene)
-        rows, cols = crack.window
+        site = _Site(crack, (grain.shape[0], grain.shape[1]))
+        alpha, change = _alpha(rng, site, scene)
+        rows, cols = site.window
         for band in range(3):
             planes[band, rows, cols] *= at_least(1 + change - alpha * (1 + dust[band]), 0.02)
     return planes
 
 
-def _alpha(rng: np.random.Generator, crack: PlacedCrack, scene: _Scene) -> tuple[Plane, Plane]:
+class _Site:
+    """A crack with some of its surroundings, so that halos and chips fade out before they end.
+
+    Attributes:
+        window: Slices of the image.
+        coverage: ``(h, w)`` float32 coverage over the window.
+        depth_px: ``(h, w)`` float32 depth over the window, in pixels.
+        width_px: Mean width of the crack, in pixels.
+    """
+
+    def __init__(self, crack: PlacedCrack, shape: tuple[int, int]) -> None:
+        """Grow the window of ``crack`` within an image ``shape`` ``(H, W)``."""
+        rows, cols = crack.window
+        first = max(rows.start - _AROUND_PX, 0), max(cols.start - _AROUND_PX, 0)
+        last = min(rows.stop + _AROUND_PX, shape[0]), min(cols.stop + _AROUND_PX, shape[1])
+        self.window = slice(first[0], last[0]), slice(first[1], last[1])
+        inner = slice(rows.start - first[0], rows.stop - first[0]), slice(cols.start - first[1], cols.stop - first[1])
+        self.coverage = np.zeros((last[0] - first[0], last[1] - first[1]), np.float32)
+        self.coverage[inner] = crack.raster.coverage
+        self.depth_px = np.full_like(self.coverage, -1e3)
+        self.depth_px[inner] = crack.raster.depth_px
+        self.width_px = crack.truth.width_mean_px
+
+
+def _alpha(rng: np.random.Generator, site: _Site, scene: _Scene) -> tuple[Plane, Plane]:
     """Return the darkening and the other change of brightness over the window of a crack."""
-    recipe, coverage, width = scene.recipe, crack.raster.coverage, crack.truth.width_mean_px
-    alpha = coverage * darkness(crack.raster.depth_px, chance.uniform(rng, recipe.softness_px))
-    grain = scene.grain[crack.window]
-    alpha *= _crumbled(rng, crack.raster.depth_px, grain, chance.uniform(rng, recipe.crumble))
+    recipe, coverage, width = scene.recipe, site.coverage, site.width_px
+    alpha = coverage * darkness(site.depth_px, chance.uniform(rng, recipe.softness_px) * max(1.0, width / 5))
+    grain = scene.grain[site.window]
+    alpha *= _crumbled(rng, site.depth_px, grain, chance.uniform(rng, recipe.crumble))
     if chance.happens(rng, recipe.dust_probability):
-        alpha *= _filled(rng, (coverage.shape[0], coverage.shape[1]))
+        alpha *= _filled(rng, (coverage.shape[0], coverage.shape[1]), width)
     alpha *= np.float32(_contrast(rng, scene, width))
     change = coverage * grain * np.float32(-rng.uniform(0.0, 0.9))
+    if width > 2.5:
+        debris = noise_2d(rng, (coverage.shape[0], coverage.shape[1]), float(rng.uniform(1.5, 5.0)))
+        change += coverage * debris * np.float32(rng.uniform(0.0, 0.2))
     if chance.happens(rng, recipe.lip_probability):
         soft = blurred(coverage, float(rng.uniform(0.6, 1.6)))
         strength = chance.uniform(rng, recipe.lip_strength) * rng.uniform(0.5, 2.5)
@@ -95,8 +125,8 @@ def _contrast(rng: np.random.Generator, scene: _Scene, width_px: float) -> float
     contrast = chance.uniform(rng, recipe.faint_contrast if scene.faint else recipe.contrast)
     if width_px < 1.0:
         contrast = max(contrast, float(rng.uniform(0.3, 0.9)))
-    contrast = max(contrast, min(0.08 * width_px, 0.75) * float(rng.uniform(0.7, 1.2)))
-    contrast = min(contrast + rng.uniform(0.3, 1.3) * scene.busyness, 0.97)
+    contrast = max(contrast, min(0.06 * width_px, 0.6) * float(rng.uniform(0.7, 1.2)))
+    contrast = min(contrast + rng.uniform(0.3, 1.1) * scene.busyness, 0.97)
     return -contrast * float(rng.uniform(0.3, 0.9)) if scene.light else contrast
 
 
@@ -108,16 +138,16 @@ def _crumbled(rng: np.random.Generator, depth_px: Plane, grain: Plane, crumble: 
     return clip(depth_px + np.float32(0.95) + rough * np.float32(1.3 * crumble), 1 - 0.9 * crumble, 1.0)
 
 
-def _filled(rng: np.random.Generator, shape: tuple[int, int]) -> Plane:
-    """Return how empty a crack is: dust and dirt fill parts of its length."""
+def _filled(rng: np.random.Generator, shape: tuple[int, int], width_px: float) -> Plane:
+    """Return how empty a crack is: dust and dirt fill parts of its length, of wide cracks less."""
     level = np.float32(0.6) * noise_2d(rng, shape, float(rng.uniform(20, 70)))
-    level += np.float32(0.35) * noise_2d(rng, shape, float(rng.uniform(5, 14))) + np.float32(rng.uniform(0.5, 1.2))
-    return clip(level, float(rng.uniform(0.1, 0.6)), 1.0)
+    level += np.float32(0.25) * noise_2d(rng, shape, float(rng.uniform(5, 14))) + np.float32(rng.uniform(0.5, 1.2))
+    return clip(level, float(rng.uniform(0.15, 0.6)) if width_px < 5 else 0.6, 1.0)
 
 
 def _spall(rng: np.random.Generator, coverage: Plane, width_px: float, light_rad: float) -> Plane:
     """Return the look of chipped edges: patches beside the crack, a little lower and of another brightness."""
-    near = blurred(coverage, 1.2 * width_px + 1.5)
+    near = blurred(coverage, min(1.2 * width_px + 1.5, _AROUND_PX / 2.5))
     near *= np.float32(1 / max(float(near.max()), 1e-3))
     rough = fractal_2d(rng, (coverage.shape[0], coverage.shape[1]), (4.0, 40.0), 0.7)
     chip = clip((near * 2 + rough * np.float32(0.6) - np.float32(rng.uniform(1.3, 2.3))) * 3)
@@ -128,7 +158,7 @@ def _spall(rng: np.random.Generator, coverage: Plane, width_px: float, light_rad
 
 def _halo(rng: np.random.Generator, coverage: Plane) -> Plane:
     """Return a soft band of damp, dirt or efflorescence along the crack."""
-    near = blurred(coverage, float(rng.uniform(3, 14)))
+    near = blurred(coverage, float(rng.uniform(3, _AROUND_PX / 3)))
     near *= np.float32(1 / max(float(near.max()), 1e-3))
     uneven = noise_2d(rng, (coverage.shape[0], coverage.shape[1]), 40.0) * np.float32(0.5) + np.float32(0.6)
     return np.asarray(near * at_least(uneven, 0.0) * np.float32(rng.uniform(-0.3, 0.2)), dtype=np.float32)

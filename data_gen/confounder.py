@@ -20,6 +20,7 @@ ARTISTS: Mapping[str, Artist] = MappingProxyType(
     {
         "joint": line_art.joint,
         "formwork": line_art.formwork,
+        "moulding": line_art.moulding,
         "cable": line_art.cable,
         "scratch": line_art.scratch,
         "tar_seam": line_art.tar_seam,
@@ -36,7 +37,7 @@ ARTISTS: Mapping[str, Artist] = MappingProxyType(
     }
 )
 
-_AREAS = frozenset({"stain", "shadow", "patch_edge", "formwork", "tyre_mark"})
+_AREAS = frozenset({"stain", "shadow", "patch_edge", "formwork", "moulding", "tyre_mark"})
 """Kinds whose areas would show the outline of a crack if they were cut beside it."""
 
 

@@ -14,6 +14,8 @@ from data_gen.stroke import Stroke, bounds
 
 Box = tuple[int, int, int, int]
 
+_SPECK_LENGTH_PX = 4.0
+
 
 @dataclass(frozen=True)
 class SyntheticCrack:
@@ -84,11 +86,23 @@ def place(strokes: tuple[Stroke, ...], kind: str, shape: tuple[int, int]) -> tup
     if row1 <= row0 or col1 <= col0:
         return ()
     raster = render(strokes, (row1 - row0, col1 - col0), (row0, col0))
-    return _pieces(raster, inside, kind, (row0, col0))
+    return place_raster(raster, inside, kind, (row0, col0))
 
 
-def _pieces(raster: Raster, strokes: tuple[Stroke, ...], kind: str, origin: tuple[int, int]) -> tuple[PlacedCrack, ...]:
-    """Split a drawn pattern into its connected components."""
+def place_raster(
+    raster: Raster, strokes: tuple[Stroke, ...], kind: str, origin: tuple[int, int]
+) -> tuple[PlacedCrack, ...]:
+    """Describe each connected piece of a drawn pattern.
+
+    Args:
+        raster: The pattern, wholly inside the image.
+        strokes: Its centrelines and widths, in image coordinates.
+        kind: Name of the pattern.
+        origin: (row, col) of the raster's first pixel in the image.
+
+    Returns:
+        One crack per connected piece that has a centreline; other pieces are dropped, from the picture too.
+    """
     mask = raster.mask
     count, found, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     labels = np.asarray(found, dtype=np.int32)
@@ -100,6 +114,8 @@ def _pieces(raster: Raster, strokes: tuple[Stroke, ...], kind: str, origin: tupl
     for label in sorted(runs):
         left, top, width, height = (int(value) for value in stats[label, :4])
         grown = (max(top - 3, 0), max(left - 3, 0), top + height + 3, left + width + 3)
+        if sum(run.length_px for run in runs[label]) < _SPECK_LENGTH_PX:
+            continue
         part = raster if count == 2 else _only(raster, labels, label, grown)
         shift = (0, 0) if count == 2 else grown[:2]
         start = (origin[0] + shift[0], origin[1] + shift[1])
@@ -108,6 +124,24 @@ def _pieces(raster: Raster, strokes: tuple[Stroke, ...], kind: str, origin: tupl
         area = float(part.coverage.sum(dtype=np.float64))
         placed.append(PlacedCrack(_truth(kind, box, inner, tuple(runs[label]), area), part, start))
     return tuple(placed)
+
+
+def hidden(crack: PlacedCrack, cover: NDArray[np.bool_]) -> tuple[PlacedCrack, ...]:
+    """Take the pixels that something else covers out of a crack.
+
+    Args:
+        crack: The crack.
+        cover: ``(H, W)`` bool over the whole image.
+
+    Returns:
+        What is left of it, one crack per connected piece.
+    """
+    over = cover[crack.window]
+    coverage = np.where(over, np.float32(0), crack.raster.coverage)
+    depth = np.where(over, np.float32(-1e3), crack.raster.depth_px)
+    pairs = zip(crack.truth.centrelines, crack.truth.widths_px, strict=True)
+    strokes = tuple(Stroke(line, width / 2, width / 2) for line, width in pairs)
+    return place_raster(Raster(coverage, depth), strokes, crack.truth.kind, crack.origin)
 
 
 def _only(raster: Raster, labels: NDArray[np.int32], label: int, box: Box) -> Raster:

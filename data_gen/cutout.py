@@ -16,6 +16,7 @@ from data_gen.thinning import thinned, traced
 _LEVELS_OF_A_PHOTOGRAPH = 16
 _SPECK_AREA_PX = 30
 _CLASSIC_LEVEL = 50
+_LEVEL = 0.4
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,14 @@ def cut(rng: np.random.Generator, picture: NDArray[np.uint8]) -> NDArray[np.bool
 
     Returns:
         ``(h, w)`` bool, or None if the picture holds nothing but specks.
+
+    Raises:
+        ValueError: If the picture is not ``(h, w)`` uint8.
     """
+    if picture.ndim != 2 or picture.dtype != np.uint8:
+        raise ValueError(f"expected a crack pattern (h, w) uint8, got {picture.shape} {picture.dtype}")
+    if not picture.size:
+        return None
     _, labels, stats, _ = cv2.connectedComponentsWithStats(binarised(picture).view(np.uint8), connectivity=8)
     large = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= _SPECK_AREA_PX) + 1
     if not len(large):
@@ -105,7 +113,9 @@ def turned(shape: NDArray[np.bool_], turn: Turn) -> Plane:
     map_rows = np.float32(back[0, 0]) * rows + np.float32(back[0, 1]) * cols
     map_cols = np.float32(back[1, 0]) * rows + np.float32(back[1, 1]) * cols
     value = cv2.remap(source, map_cols, map_rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    return clip((np.asarray(value, np.float32) - np.float32(0.5)) * np.float32(scale) + np.float32(0.5))
+    return clip(
+        (np.asarray(value, np.float32) - np.float32(_LEVEL)) * np.float32(max(scale, 0.5 / _LEVEL)) + np.float32(0.5)
+    )
 
 
 def raster_of(coverage: Plane) -> Raster:

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+_COARSE = 16.0
+
 
 def noise_1d(rng: np.random.Generator, length: int, period: float) -> NDArray[np.float64]:
     """Draw smooth noise along a line.
@@ -61,12 +63,31 @@ def noise_2d(
     row_period, col_period = (period, period) if isinstance(period, (int, float)) else period
     rows, row_offset = _cells(rng, shape[0], max(float(row_period), 1.0))
     cols, col_offset = _cells(rng, shape[1], max(float(col_period), 1.0))
-    coarse = rng.standard_normal((rows[0], cols[0]), dtype=np.float32)
     if rows[0] == rows[1] and cols[0] == cols[1]:
-        return coarse[: shape[0], : shape[1]]
-    fine = cv2.resize(coarse, (cols[1], rows[1]), interpolation=cv2.INTER_CUBIC)
+        return white_2d(rng, shape)
+    coarse = rng.standard_normal((rows[0], cols[0]), dtype=np.float32) * np.float32(1.2)
+    if min(rows[1] / rows[0], cols[1] / cols[0]) >= _COARSE:
+        middle = cv2.resize(coarse, (cols[1] // 4, rows[1] // 4), interpolation=cv2.INTER_CUBIC)
+        fine = cv2.resize(middle, (cols[1], rows[1]), interpolation=cv2.INTER_LINEAR)
+    else:
+        fine = cv2.resize(coarse, (cols[1], rows[1]), interpolation=cv2.INTER_CUBIC)
     crop = fine[row_offset : row_offset + shape[0], col_offset : col_offset + shape[1]]
-    return np.asarray(crop * np.float32(1.2), dtype=np.float32)
+    return np.ascontiguousarray(crop, dtype=np.float32)
+
+
+def white_2d(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Draw noise without any correlation, the sum of three even draws at every pixel.
+
+    Args:
+        rng: Source of randomness.
+        shape: ``(H, W)`` in pixels.
+
+    Returns:
+        ``(H, W)`` float32, mean 0, standard deviation 1, within 3.
+    """
+    draws = np.frombuffer(rng.bytes(3 * shape[0] * shape[1]), np.uint8).reshape(3, *shape)
+    total = cv2.add(cv2.add(draws[0], draws[1], dtype=cv2.CV_16S), draws[2], dtype=cv2.CV_16S)
+    return np.asarray(np.multiply(total - np.int16(382), np.float32(1 / 128), dtype=np.float32))
 
 
 def _cells(rng: np.random.Generator, length: int, period: float) -> tuple[tuple[int, int], int]:

@@ -13,21 +13,23 @@ from data_gen.stroke import Points, Stroke
 
 @dataclass(frozen=True)
 class Displacement:
-    """A smooth displacement field.
+    """A smooth displacement field on a grid.
 
     Attributes:
-        rows_px: ``(H, W)`` float32, how far each place moves down, in pixels.
-        cols_px: ``(H, W)`` float32, how far it moves right, in pixels.
+        rows_px: ``(h, w)`` float32, how far each grid point moves down, in pixels.
+        cols_px: ``(h, w)`` float32, how far it moves right, in pixels.
+        step_px: Distance between grid points, in pixels; the first one is at (0, 0).
     """
 
     rows_px: NDArray[np.float32]
     cols_px: NDArray[np.float32]
+    step_px: float = 1.0
 
     def at(self, points: Points) -> Points:
         """Return the displacement ``(n, 2)`` at sub-pixel points, linear in between, that of the border outside."""
-        where = np.ascontiguousarray(points[:, None, ::-1], dtype=np.float32)
+        where = np.ascontiguousarray(points[:, None, ::-1] / self.step_px, dtype=np.float64)
         limits = (self.rows_px.shape[1] - 1, self.rows_px.shape[0] - 1)
-        where = np.clip(where, 0, np.array(limits, np.float32))
+        where = np.clip(where, 0, np.array(limits, np.float64))
         low = np.minimum(where.astype(np.int64), np.array(limits) - 1)
         share = where - low
         row, col = low[:, 0, 1], low[:, 0, 0]
@@ -58,16 +60,15 @@ def draw_displacement(
         Simard, Steinkraus, Platt, "Best Practices for Convolutional Neural Networks Applied to Visual Document
         Analysis", ICDAR 2003, section 2.
     """
-    shrink = max(1, int(sigma_px / 4))
-    small = (math.ceil(shape[0] / shrink) + 1, math.ceil(shape[1] / shrink) + 1)
-    grids = []
-    for _ in range(2):
-        raw = rng.standard_normal(small, dtype=np.float32)
-        smooth = cv2.GaussianBlur(raw, (0, 0), sigma_px / shrink, borderType=cv2.BORDER_REFLECT)
-        gain = alpha_px * 2 * math.sqrt(math.pi) * sigma_px / shrink
-        full = cv2.resize(smooth, (small[1] * shrink, small[0] * shrink), interpolation=cv2.INTER_CUBIC)
-        grids.append(np.asarray(full[: shape[0], : shape[1]] * np.float32(gain), dtype=np.float32))
-    return Displacement(grids[0], grids[1])
+    step = max(1.0, sigma_px / 6)
+    grid = (math.ceil(shape[0] / step) + 2, math.ceil(shape[1] / step) + 2)
+    sigma = sigma_px / step
+    gain = np.float32(alpha_px * 2 * math.sqrt(math.pi) * sigma)
+    rows, cols = (
+        cv2.GaussianBlur(rng.standard_normal(grid, np.float32), (0, 0), sigma, borderType=cv2.BORDER_REFLECT) * gain
+        for _ in range(2)
+    )
+    return Displacement(np.asarray(rows, np.float32), np.asarray(cols, np.float32), step)
 
 
 def displaced(stroke: Stroke, field: Displacement) -> Stroke:

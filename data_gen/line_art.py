@@ -75,7 +75,7 @@ def band(canvas: Canvas, path: Points, width_px: float, *, open_end: bool = True
     points = [np.rint(path[:, ::-1] * 8).astype(np.int32)]
     cv2.polylines(middle, points, isClosed=not open_end, color=0, thickness=1, lineType=cv2.LINE_8, shift=3)
     away = cv2.distanceTransform(middle, cv2.DIST_L2, cv2.DIST_MASK_5)
-    depth = np.asarray(np.float32(width_px / 2) - away, dtype=np.float32)
+    depth = np.float32(width_px / 2) - np.minimum(np.asarray(away, np.float32), np.float32(1e4))
     return Raster(clip(depth + np.float32(0.5)), depth)
 
 
@@ -120,11 +120,31 @@ def formwork(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
 
 def _side(canvas: Canvas, path: Points, softness_px: float) -> Plane:
     """Return 1 on the right of a straight path and 0 on its left, as ``(H, W)`` float32."""
+    return clip(_across(canvas, path) / np.float32(softness_px) + np.float32(0.5))
+
+
+def _across(canvas: Canvas, path: Points) -> Plane:
+    """Return the signed distance of every pixel from a straight path, positive on its right: ``(H, W)`` float32."""
     way = (path[-1] - path[0]) / max(float(np.hypot(*(path[-1] - path[0]))), 1e-9)
     rows = np.arange(canvas.shape[0], dtype=np.float32)[:, None] - np.float32(path[0, 0])
     cols = np.arange(canvas.shape[1], dtype=np.float32)[None] - np.float32(path[0, 1])
-    across = rows * np.float32(way[1]) - cols * np.float32(way[0])
-    return clip(np.asarray(across / np.float32(softness_px) + np.float32(0.5), np.float32))
+    return np.asarray(rows * np.float32(way[1]) - cols * np.float32(way[0]), dtype=np.float32)
+
+
+def moulding(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
+    """Draw a moulding, step, frame or gutter: straight bands side by side, each with its own tone or gradient."""
+    path = line(rng, canvas)
+    count = int(rng.integers(2, 7))
+    borders = np.cumsum(rng.gamma(1.2, rng.uniform(3, 25), count + 1) + 1.0)
+    borders -= borders.mean()
+    tones = rng.normal(0, chance.uniform(rng, canvas.contrast) * 0.6, (count, 2))
+    tones[:, 1] = np.where(rng.random(count) < 0.5, tones[:, 0], tones[:, 1])
+    soft = float(rng.uniform(0.3, 1.2))
+    where = np.concatenate([[borders[0] - soft], *np.column_stack([borders[:-1] + soft, borders[1:] - soft])])
+    where = np.maximum.accumulate(np.append(where, borders[-1] + soft))
+    profile = np.concatenate([[0.0], tones.ravel(), [0.0]])
+    change = np.interp(_across(canvas, path), where, profile).astype(np.float32)
+    return (Ink(clip(change, -0.8, 0.8), 2.0),)
 
 
 def cable(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
@@ -159,7 +179,7 @@ def tar_seam(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
     """Draw a sealed crack: a smooth black band with soft wobbly edges, wider than a crack and even inside."""
     path = line(rng, canvas, bend=float(rng.uniform(0.1, 1.5)))
     path = path + 3.0 * np.column_stack([noise_1d(rng, len(path), 8), noise_1d(rng, len(path), 8)])
-    width = float(rng.uniform(4, 26))
+    width = float(rng.uniform(7, 30))
     wobble = noise_2d(rng, canvas.shape, float(rng.uniform(8, 40))) * np.float32(0.12 * width)
     coverage = blurred(clip(band(canvas, path, width).depth_px + wobble), float(rng.uniform(0.6, 2.0)))
     level = float(rng.uniform(0.03, 0.55)) * canvas.brightness

@@ -23,7 +23,7 @@ def _lay(rng: np.random.Generator, shape: tuple[int, int], unit_px: tuple[float,
     """Lay units of ``(height, width)`` pixels, turned a little, the joints not quite straight."""
     rows, cols = np.indices(shape, dtype=np.float32)
     turn = np.float32(rng.normal(0, 0.02) + (np.pi / 2 if rng.random() < 0.25 else 0.0))
-    sway = np.float32(0.012 * unit_px[0])
+    sway = np.float32(0.012 * unit_px[0] if stagger else 0.2)
     down = rows * np.cos(turn) + cols * np.sin(turn) + noise_2d(rng, shape, 40.0) * sway
     right = cols * np.cos(turn) - rows * np.sin(turn) + noise_2d(rng, shape, 40.0) * sway
     down = (down + np.float32(rng.uniform(0, unit_px[0]))) / np.float32(unit_px[0])

@@ -110,7 +110,7 @@ def plaster(rng: np.random.Generator, shape: tuple[int, int], look: Look) -> Pla
     change = lit(height, look.light_rad, look.texture * 10 ** rng.uniform(-1.7, -0.3))
     change += noise_2d(rng, shape, 220.0) * np.float32(rng.uniform(0.005, 0.04))
     change += noise_2d(rng, shape, 1.5) * np.float32(look.texture * rng.uniform(0.002, 0.03))
-    return np.asarray(np.float32(min(1.2 * look.brightness + 0.12, 0.95)) * (1 + change), dtype=np.float32)
+    return np.asarray(np.float32(min(1.1 * look.brightness + 0.12, 0.9)) * (1 + change), dtype=np.float32)
 
 
 def metal(rng: np.random.Generator, shape: tuple[int, int], look: Look) -> Plane:

@@ -38,6 +38,27 @@ class NoisePatch:
         return slice(self.row, self.row + height), slice(self.col, self.col + width)
 
 
+@dataclass(frozen=True)
+class _Bank:
+    """Smooth noise ``(256, 256)`` to cut blobs from, and the windows made so far by size."""
+
+    field: Plane
+    windows: dict[tuple[int, int], tuple[Plane, Plane]]
+
+    def blob(self, rng: np.random.Generator, size: tuple[int, int]) -> Plane:
+        """Cut an irregular blob; it fills most of its box and fades at the border."""
+        height, width = min(size[0], 256), min(size[1], 256)
+        if (height, width) not in self.windows:
+            rows = np.linspace(-1, 1, height + 2, dtype=np.float32)[1:-1, None]
+            cols = np.linspace(-1, 1, width + 2, dtype=np.float32)[None, 1:-1]
+            rim = np.minimum(1 - np.abs(rows), 1 - np.abs(cols)) * np.float32(max(height, width) / 3)
+            self.windows[height, width] = (np.float32(1.6) - np.float32(2.2) * (rows * rows + cols * cols), clip(rim))
+        body, rim = self.windows[height, width]
+        row, col = rng.integers(0, (257 - height, 257 - width))
+        level = body + self.field[row : row + height, col : col + width]
+        return np.asarray(np.minimum(clip(level), rim), dtype=np.float32)
+
+
 def draw_noise(
     rng: np.random.Generator,
     recipe: NoiseRecipe,
@@ -66,7 +87,7 @@ def draw_noise(
         ("tall", recipe.tall, long, short),
         ("flat", recipe.flat, short, long),
     )
-    bank = noise_2d(rng, (256, 256), 9.0) + np.float32(0.5) * noise_2d(rng, (256, 256), 4.0)
+    bank = _Bank(noise_2d(rng, (256, 256), 9.0) + np.float32(0.5) * noise_2d(rng, (256, 256), 4.0), {})
     cracked = np.flatnonzero(mask) if recipe.placement != "anywhere" else np.empty(0, np.int64)
     patches = []
     for family, counts, heights, widths in plan:
@@ -74,7 +95,7 @@ def draw_noise(
         for _ in range(_scaled(rng, counts, share)):
             rows = chance.integer(rng, _whole(heights))
             size = (min(rows, height), min(chance.integer(rng, _whole(widths)) if widths else rows, width))
-            alpha = _given(rng, given, size) if len(given) else _blob(rng, bank, size)
+            alpha = _given(rng, given, size) if len(given) else bank.blob(rng, size)
             row, col = _spot(rng, recipe, mask, cracked, size)
             patches.append(NoisePatch(family, row, col, alpha))
     return tuple(patches)
@@ -88,18 +109,6 @@ def _scaled(rng: np.random.Generator, counts: tuple[int, int], share: float) -> 
     """Draw a count for an image with the given share of a megapixel; fractions are rounded at random."""
     wished = chance.integer(rng, counts) * share
     return int(wished) + int(rng.random() < wished - int(wished))
-
-
-def _blob(rng: np.random.Generator, bank: Plane, size: tuple[int, int]) -> Plane:
-    """Cut an irregular blob out of a bank of smooth noise; it fills most of its box and fades at the border."""
-    height, width = min(size[0], 256), min(size[1], 256)
-    row, col = int(rng.integers(0, 257 - height)), int(rng.integers(0, 257 - width))
-    rows = np.linspace(-1, 1, height + 2, dtype=np.float32)[1:-1, None]
-    cols = np.linspace(-1, 1, width + 2, dtype=np.float32)[None, 1:-1]
-    round_off = np.float32(1.0) - (rows * rows + cols * cols)
-    level = round_off * 3 + bank[row : row + height, col : col + width] * np.float32(0.7)
-    rim = np.minimum(1 - np.abs(rows), 1 - np.abs(cols)) * np.float32(max(height, width) / 3)
-    return np.asarray(np.minimum(clip(level), rim), dtype=np.float32)
 
 
 def _given(rng: np.random.Generator, patches: Sequence[NDArray[np.uint8]], size: tuple[int, int]) -> Plane:

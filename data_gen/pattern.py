@@ -1,151 +1,123 @@
-"""Crack patterns: where the strokes of a crack come from."""
+"""Crack patterns: sources of cracks for an image."""
 
-import math
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data_gen import chance
-from data_gen.centreline import Wander, both_ways, walk
-from data_gen.network import network
-from data_gen.profile import WidthStyle, widened
+from data_gen.crack import PlacedCrack, place, place_raster
+from data_gen.cutout import Turn, cut, raster_of, strokes_of, turned
+from data_gen.geometry import Displacement, displaced, draw_displacement, similarity, transformed
 from data_gen.recipe import CracksRecipe
-from data_gen.stroke import Points, Stroke, polyline_length
+from data_gen.shape import draw_shape
+from data_gen.stroke import Stroke, bounds
+
+_RIM_PX = 2
 
 
 class Pattern(Protocol):
-    """A source of crack patterns."""
+    """A source of cracks."""
 
-    @property
-    def kind(self) -> str:
-        """Name of the pattern in the truth."""
-        ...
-
-    def draw(self, rng: np.random.Generator, size_px: int) -> tuple[Stroke, ...]:
-        """Draw one pattern for an image of ``size_px`` x ``size_px`` pixels, in image coordinates."""
-        ...
-
-
-class ProceduralPattern:
-    """Cracks made of random walks: lines, branches, crossings, parallel pairs, hairlines and networks."""
-
-    def __init__(self, recipe: CracksRecipe, kind: str) -> None:
-        """Keep the shape settings and the kind to draw (a name of ``PatternMix`` other than ``cutout``)."""
-        self._recipe = recipe
-        self._kind = kind
-
-    @property
-    def kind(self) -> str:
-        """Name of the pattern in the truth."""
-        return self._kind
-
-    def draw(self, rng: np.random.Generator, size_px: int) -> tuple[Stroke, ...]:
-        """Draw one pattern.
+    def draw(self, rng: np.random.Generator, size_px: int, *, inside: bool) -> tuple[PlacedCrack, ...]:
+        """Draw one pattern into an image.
 
         Args:
             rng: Source of randomness.
             size_px: Side of the image, in pixels.
+            inside: True to keep the pattern wholly inside the image, shrunk if it is too large.
 
         Returns:
-            Strokes in image coordinates; they may reach beyond the image.
+            The connected pieces of the pattern; none if nothing of it lies in the image.
         """
-        recipe = self._recipe
-        width = chance.log_uniform(rng, recipe.hairline_width_px if self._kind == "hairline" else recipe.width_px)
-        length = chance.log_uniform(rng, recipe.length) * size_px
-        style = WidthStyle(
-            width_px=min(width, max(length / 18, 1.0)),
-            variation=chance.uniform(rng, recipe.width_variation) / max(1.0, (width / 6) ** 0.5),
-            edge_roughness=chance.uniform(rng, recipe.edge_roughness),
-        )
-        wander = Wander(chance.uniform(rng, recipe.roughness), float(rng.beta(0.8, 0.8)), 1.5 * style.width_px)
-        middle = tuple(size_px * (0.5 + 0.5 * np.sin(rng.uniform(-1.25, 1.25, 2))))
-        if self._kind == "network":
-            return _network(rng, (middle[0], middle[1]), length, style, wander)
-        main = _through(rng, (middle[0], middle[1]), length, wander)
-        strokes = [widened(rng, main, style)]
-        if self._kind == "parallel":
-            strokes.append(_beside(rng, main, style, wander))
-        if self._kind in ("branched", "crossing"):
-            strokes += _branches(rng, strokes[0], style, wander, crossing=self._kind == "crossing")
-        elif chance.happens(rng, recipe.gap_probability):
-            strokes = [part for stroke in strokes for part in _with_gaps(rng, stroke)]
-        return tuple(strokes)
+        ...
 
 
-def _through(rng: np.random.Generator, middle: tuple[float, float], length: float, wander: Wander) -> Points:
-    heading = rng.uniform(0, 2 * math.pi)
-    share = rng.uniform(0.3, 0.7)
-    return both_ways(
-        walk(rng, middle, heading + math.pi, length * share, wander),
-        walk(rng, middle, heading, length * (1 - share), wander),
-    )
+class ProceduralPattern:
+    """Cracks made of random walks, moved by rotation, scaling, flips and elastic deformation."""
+
+    def __init__(self, recipe: CracksRecipe, kind: str) -> None:
+        """Keep the settings and the kind to draw: a name of ``PatternMix`` other than ``cutout``."""
+        self._recipe = recipe
+        self._kind = kind
+
+    def draw(self, rng: np.random.Generator, size_px: int, *, inside: bool) -> tuple[PlacedCrack, ...]:
+        """Draw one pattern into an image; see ``Pattern``."""
+        strokes = draw_shape(rng, self._recipe, self._kind, size_px)
+        turn = _draw_turn(rng, self._recipe, size_px)
+        if turn.field is not None:
+            field = turn.field
+            strokes = tuple(displaced(stroke, field) for stroke in strokes)
+        centre = ((size_px - 1) / 2, (size_px - 1) / 2)
+        matrix = similarity(turn.angle_deg, turn.scale, centre, (0.0, 0.0), flip=turn.flip)
+        strokes = tuple(transformed(stroke, matrix) for stroke in strokes)
+        if inside:
+            strokes = _moved_inside(rng, strokes, size_px)
+        return place(strokes, self._kind, (size_px, size_px))
 
 
-def _network(
-    rng: np.random.Generator, middle: tuple[float, float], length: float, style: WidthStyle, wander: Wander
-) -> tuple[Stroke, ...]:
-    cell = float(np.clip(length * rng.uniform(0.08, 0.25), max(10.0, 5 * style.width_px), 220.0))
-    lines = network(rng, middle, min(length / 2, 5 * cell), cell, replace(wander, roughness=0.8 * wander.roughness))
-    strokes = []
-    for line in lines:
-        own = replace(
-            style,
-            width_px=style.width_px * rng.uniform(0.35, 1.0),
-            taper_start=False,
-            taper_end=chance.happens(rng, 0.1),
-        )
-        strokes.append(widened(rng, line, own))
-    return tuple(strokes)
+class CutoutPattern:
+    """Cracks cut out of given pictures."""
+
+    def __init__(self, recipe: CracksRecipe, pictures: Sequence[NDArray[np.uint8]]) -> None:
+        """Keep the settings and the pictures ``(h, w)`` uint8."""
+        self._recipe = recipe
+        self._pictures = pictures
+
+    def draw(self, rng: np.random.Generator, size_px: int, *, inside: bool) -> tuple[PlacedCrack, ...]:
+        """Draw one pattern into an image; see ``Pattern``. None if the picture drawn holds nothing but specks."""
+        shape = cut(rng, self._pictures[int(rng.integers(0, len(self._pictures)))])
+        turn = _draw_turn(rng, self._recipe, size_px)
+        if shape is None:
+            return ()
+        room = size_px - 2 * _RIM_PX - 4
+        reach = float(np.hypot(*shape.shape))
+        if inside and reach * turn.scale > room:
+            turn = Turn(turn.angle_deg, room / reach, turn.flip)
+        whole = turned(shape, turn)
+        rows, cols = np.flatnonzero((whole > 0).any(axis=1)), np.flatnonzero((whole > 0).any(axis=0))
+        if not len(rows):
+            return ()
+        tight = whole[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+        extent = np.array(tight.shape)
+        if inside:
+            if (extent > size_px - 2 * _RIM_PX).any():
+                return ()
+            row, col = (int(v) for v in rng.integers(_RIM_PX, size_px - _RIM_PX - extent, endpoint=True))
+        else:
+            row, col = (int(v) for v in rng.integers(-extent // 2, size_px - extent // 2))
+        return _pasted(tight, (row, col), size_px)
 
 
-def _beside(rng: np.random.Generator, main: Points, style: WidthStyle, wander: Wander) -> Stroke:
-    """Draw a second crack that runs along the first at some distance."""
-    first, last = sorted(rng.integers(0, len(main), 2))
-    piece = main[first : max(last, first + min(12, len(main) - 1 - first)) + 1]
-    if len(piece) < 3:
-        piece = main
-    span = piece[-1] - piece[0]
-    away = np.array([-span[1], span[0]]) / max(float(np.hypot(*span)), 1e-9)
-    offset = rng.choice([-1, 1]) * (3 * style.width_px + rng.uniform(4, 30))
-    heading = float(np.arctan2(span[0], span[1]))
-    start = piece[0] + offset * away
-    path = walk(rng, (start[0], start[1]), heading, polyline_length(piece), wander)
-    return widened(rng, path, replace(style, width_px=style.width_px * rng.uniform(0.4, 1.0)))
+def _pasted(coverage: NDArray[np.float32], corner: tuple[int, int], size_px: int) -> tuple[PlacedCrack, ...]:
+    """Cut a coverage at the image border, measure it and describe its pieces."""
+    low = np.maximum(corner, 0)
+    high = np.minimum(np.add(corner, coverage.shape), size_px)
+    if (high <= low).any():
+        return ()
+    first, last = low - corner, high - corner
+    raster = raster_of(np.ascontiguousarray(coverage[first[0] : last[0], first[1] : last[1]]))
+    origin = (int(low[0]), int(low[1]))
+    return place_raster(raster, strokes_of(raster, origin), "cutout", origin)
 
 
-def _branches(
-    rng: np.random.Generator, main: Stroke, style: WidthStyle, wander: Wander, *, crossing: bool
-) -> list[Stroke]:
-    """Draw side branches of a line, some with branches of their own; a crossing goes on at the far side."""
-    strokes: list[Stroke] = []
-    parents = [main]
-    for _ in range(1 if crossing else int(rng.integers(1, 5))):
-        parent = parents[int(rng.integers(0, len(parents)))]
-        spot = int(rng.integers(len(parent.points) // 8, max(len(parent.points) * 7 // 8, 1)))
-        near = parent.points[min(spot + 8, len(parent.points) - 1)] - parent.points[max(spot - 8, 0)]
-        turn = rng.choice([-1, 1]) * math.radians(rng.uniform(25, 90))
-        heading = float(np.arctan2(near[0], near[1])) + turn + math.pi * float(rng.random() < 0.5)
-        start = (float(parent.points[spot, 0]), float(parent.points[spot, 1]))
-        length = main.length_px * rng.uniform(0.1, 0.6)
-        local = float(parent.width_px[max(spot - 3, 0) : spot + 4].mean())
-        own = replace(style, width_px=max(local * rng.uniform(0.4, 0.95), 0.4), taper_start=False, taper_end=True)
-        path = walk(rng, start, heading, length, wander)
-        if crossing:
-            path = both_ways(walk(rng, start, heading + math.pi, length * rng.uniform(0.5, 1.2), wander), path)
-            own = replace(own, taper_start=True)
-        strokes.append(widened(rng, path, own))
-        parents.append(strokes[-1])
-    return strokes
+def _draw_turn(rng: np.random.Generator, recipe: CracksRecipe, size_px: int) -> Turn:
+    """Draw rotation, scale, flip and elastic deformation."""
+    field: Displacement | None = None
+    if chance.happens(rng, recipe.elastic_probability):
+        alpha, sigma = chance.uniform(rng, recipe.elastic_alpha_px), chance.log_uniform(rng, recipe.elastic_sigma_px)
+        field = draw_displacement(rng, (size_px, size_px), min(alpha, sigma / 4), sigma)
+    angle, scale = float(rng.uniform(0, 360)), chance.log_uniform(rng, recipe.scale)
+    return Turn(angle, scale, chance.happens(rng, 0.5), field)
 
 
-def _with_gaps(rng: np.random.Generator, stroke: Stroke) -> list[Stroke]:
-    """Cut short pieces out of a stroke; what is left are cracks of their own."""
-    count = len(stroke.points)
-    keep = np.ones(count, np.bool_)
-    for _ in range(int(rng.integers(1, 4))):
-        start = int(rng.integers(0, count))
-        keep[start : start + int(rng.integers(4, 14))] = False
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(np.int8)))
-    parts = [slice(first, stop) for first, stop in edges.reshape(-1, 2) if stop - first >= 6]
-    return [Stroke(stroke.points[p], stroke.left_px[p], stroke.right_px[p]) for p in parts] or [stroke]
+def _moved_inside(rng: np.random.Generator, strokes: tuple[Stroke, ...], size_px: int) -> tuple[Stroke, ...]:
+    """Move a pattern to a random place wholly inside the image, shrunk if it is too large."""
+    row0, col0, row1, col1 = bounds(strokes)
+    scale = min(1.0, (size_px - 2 * _RIM_PX - 1.0) / max(row1 - row0, col1 - col0))
+    middle = ((row0 + row1) / 2, (col0 + col1) / 2)
+    half = scale * np.array([row1 - row0, col1 - col0]) / 2
+    goal = rng.uniform(_RIM_PX + half, size_px - 1 - _RIM_PX - half + 1e-9)
+    matrix = similarity(0.0, scale, middle, (float(goal[0] - middle[0]), float(goal[1] - middle[1])))
+    return tuple(transformed(stroke, matrix) for stroke in strokes)

@@ -64,22 +64,22 @@ class PatternMix(Mix):
     crossing: Weight = 0.7
     network: Weight = 1.0
     parallel: Weight = 0.6
-    hairline: Weight = 1.5
+    hairline: Weight = 2.0
     cutout: Weight = 3.0
 
 
 class CracksRecipe(Section):
-    """Shape of the cracks. Lengths are fractions of the image side, widths are in pixels."""
+    """Shape of the cracks. Lengths are fractions of the image side; widths are in pixels, thin ones more often."""
 
     empty_probability: Probability = 0.08
     count: SpanCount = (1, 4)
     mix: PatternMix = PatternMix()
-    width_px: SpanPositive = (1.0, 22.0)
+    width_px: SpanPositive = (0.8, 24.0)
     hairline_width_px: SpanPositive = (0.45, 1.0)
     length: SpanPositive = (0.5, 2.0)
     roughness: SpanNotNegative = (0.3, 1.3)
     edge_roughness: SpanNotNegative = (0.1, 0.5)
-    width_variation: SpanNotNegative = (0.1, 0.55)
+    width_variation: SpanNotNegative = (0.1, 0.45)
     gap_probability: Probability = 0.15
     overlap: bool = True
     scale: SpanPositive = (1.0, 1.0)
@@ -91,9 +91,9 @@ class CracksRecipe(Section):
 class AppearanceRecipe(Section):
     """How a crack looks on the surface. ``contrast`` 1 is black, 0 is invisible."""
 
-    contrast: SpanUnit = (0.12, 0.95)
-    faint_probability: Probability = 0.25
-    faint_contrast: SpanUnit = (0.06, 0.3)
+    contrast: SpanUnit = (0.1, 0.95)
+    faint_probability: Probability = 0.35
+    faint_contrast: SpanUnit = (0.05, 0.28)
     light_probability: Probability = 0.05
     softness_px: SpanNotNegative = (0.0, 0.9)
     crumble: SpanUnit = (0.0, 0.9)
@@ -121,7 +121,7 @@ class SurfaceRecipe(Section):
 
     mix: SurfaceMix = SurfaceMix()
     brightness: SpanUnit = (0.28, 0.86)
-    colourfulness: SpanUnit = (0.0, 0.2)
+    colourfulness: SpanUnit = (0.0, 0.15)
     texture: SpanNotNegative = (0.5, 1.4)
     grain_px: SpanPositive = (1.2, 16.0)
     stain_probability: Probability = 0.4
@@ -130,7 +130,8 @@ class SurfaceRecipe(Section):
 class NoiseRecipe(Section):
     """The four families of noise patches. Counts are per 1024 x 1024 pixels and scale with the area; sizes in pixels.
 
-    Families: specks and squares (``width == height``), tall (narrow and high), flat (wide and low).
+    Families: specks and squares (``width == height``), tall (narrow and high), flat (wide and low). With
+    ``changes_truth`` the patches lie on top of the cracks, and what they hide is no crack any more.
     """
 
     probability: Probability = 0.2
@@ -152,9 +153,10 @@ class ConfounderMix(Mix):
 
     joint: Weight = 2.0
     formwork: Weight = 1.0
+    moulding: Weight = 1.0
     cable: Weight = 1.0
     scratch: Weight = 1.0
-    tar_seam: Weight = 1.0
+    tar_seam: Weight = 0.6
     pencil: Weight = 1.0
     wire_shadow: Weight = 1.0
     stain: Weight = 1.0
@@ -182,13 +184,13 @@ class ConfounderRecipe(Section):
 class CameraRecipe(Section):
     """What the camera adds. Strengths are relative to full scale (1.0) unless a unit is named."""
 
-    defocus_probability: Probability = 0.5
+    defocus_probability: Probability = 0.75
     defocus_sigma_px: SpanNotNegative = (0.3, 1.4)
     motion_probability: Probability = 0.12
     motion_px: SpanPositive = (2.0, 6.0)
     vignette: SpanUnit = (0.0, 0.35)
     shading: SpanUnit = (0.0, 0.4)
-    exposure: SpanPositive = (0.75, 1.25)
+    exposure: SpanPositive = (0.75, 1.2)
     gamma: SpanPositive = (0.75, 1.3)
     white_balance: SpanUnit = (0.0, 0.12)
     grey_probability: Probability = 0.2

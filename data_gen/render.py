@@ -60,15 +60,31 @@ def render(strokes: tuple[Stroke, ...], shape: tuple[int, int], origin: tuple[in
 
 @dataclass(frozen=True)
 class _Segments:
-    """Straight pieces that fit into stamps of one size; ``sides`` holds left and right at start and end: ``(n, 4)``."""
+    """Straight pieces that fit into stamps of one size.
+
+    ``sides`` ``(n, 4)`` holds left and right at the start, then at the end; ``margin`` ``(n, 2)`` how far a piece looks
+    beyond its start and its end, to fill the outer side of a bend and to round off the ends of a stroke.
+    """
 
     start: NDArray[np.float64]
     end: NDArray[np.float64]
     sides: NDArray[np.float64]
+    margin: NDArray[np.float64]
     radius: int
 
-    def part(self, which: slice | NDArray[np.bool_]) -> "_Segments":
-        return _Segments(self.start[which], self.end[which], self.sides[which], self.radius)
+    def part(self, which: slice | NDArray[np.bool_], radius: int | None = None) -> "_Segments":
+        size = self.radius if radius is None else radius
+        return _Segments(self.start[which], self.end[which], self.sides[which], self.margin[which], size)
+
+
+def _margins(stroke: Stroke) -> NDArray[np.float64]:
+    """Return how far each piece of a stroke looks beyond its ends, ``(n - 1, 2)``, in pixels."""
+    reach = np.maximum(np.maximum(stroke.left_px, stroke.right_px), 0.5) + 1.0
+    way = np.diff(stroke.points, axis=0)
+    turn = np.diff(np.unwrap(np.arctan2(way[:, 0], way[:, 1])))
+    bend = np.concatenate([[np.pi], np.abs(turn), [np.pi]])
+    each = np.minimum(reach * np.sin(np.minimum(bend, np.pi) / 2) + 1.0, reach)
+    return np.column_stack([each[:-1], each[1:]])
 
 
 def _grouped(strokes: tuple[Stroke, ...], shape: tuple[int, int], origin: tuple[int, int]) -> list[_Segments]:
@@ -84,12 +100,8 @@ def _grouped(strokes: tuple[Stroke, ...], shape: tuple[int, int], origin: tuple[
     middle = (start + end) / 2
     near = np.all((middle > -radius[:, None] - 1) & (middle < np.array(shape) + radius[:, None]), axis=1)
     classes = np.where(radius <= 4, radius, np.ceil(radius / 3) * 3).astype(np.int64)
-    everything = _Segments(start, end, sides, 0)
-    groups = []
-    for value in np.unique(classes[near]):
-        part = everything.part(near & (classes == value))
-        groups.append(_Segments(part.start, part.end, part.sides, int(value)))
-    return groups
+    everything = _Segments(start, end, sides, np.concatenate([_margins(stroke) for stroke in strokes]), 0)
+    return [everything.part(near & (classes == value), int(value)) for value in np.unique(classes[near])]
 
 
 def _stamp(
@@ -98,29 +110,34 @@ def _stamp(
     """Evaluate a square of pixels round every segment and keep the maximum at each pixel."""
     reach = np.arange(-segments.radius, segments.radius + 1, dtype=np.int32)
     middle = np.rint((segments.start + segments.end) / 2).astype(np.int32)
-    row = (middle[:, :1] + reach)[:, :, None]
-    col = (middle[:, 1:] + reach)[:, None, :]
     along = (segments.end - segments.start).astype(np.float32)
     length = np.maximum(np.hypot(along[:, 0], along[:, 1]), np.float32(1e-6))
-    unit_row, unit_col = (along.T / length)[:, :, None, None]
-    row_off = (row - segments.start[:, 0, None, None]).astype(np.float32)
-    col_off = (col - segments.start[:, 1, None, None]).astype(np.float32)
-    forward = row_off * unit_row + col_off * unit_col
-    across = row_off * unit_col - col_off * unit_row
-    clamped = np.clip(forward, 0, length[:, None, None])
-    beyond = forward - clamped
-    away = np.copysign(np.sqrt(across * across + beyond * beyond), across)
-    share = clamped / length[:, None, None]
-    left0, right0, left1, right1 = segments.sides.astype(np.float32).T[:, :, None, None]
+    unit_row, unit_col = along.T / length
+    sides = segments.sides.astype(np.float32).T
+    row_off = reach.astype(np.float32) + (middle[:, 0] - segments.start[:, 0]).astype(np.float32)[:, None]
+    col_off = reach.astype(np.float32) + (middle[:, 1] - segments.start[:, 1]).astype(np.float32)[:, None]
+    across = (row_off * unit_col[:, None])[:, :, None] - (col_off * unit_row[:, None])[:, None, :]
+    row, col = middle[:, :1] + reach, middle[:, 1:] + reach
+    forward = (row_off * unit_row[:, None])[:, :, None] + (col_off * unit_col[:, None])[:, None, :]
+    margin = segments.margin.astype(np.float32)
+    near = np.abs(across) < (np.maximum(sides.max(axis=0), np.float32(0.5)) + 2)[:, None, None]
+    near &= (forward > -margin[:, :1, None]) & (forward < (length + margin[:, 1])[:, None, None])
+    near &= ((row >= 0) & (row < shape[0]))[:, :, None] & ((col >= 0) & (col < shape[1]))[:, None, :]
+    which, row_at, col_at = np.nonzero(near)
+    across, forward, length = across[near], forward[near], length[which]
+    unit_row, unit_col = unit_row[which], unit_col[which]
+    clamped = np.clip(forward, 0, length)
+    away = np.copysign(np.hypot(across, forward - clamped), across)
+    left0, right0, left1, right1 = sides[:, which]
+    share = clamped / length
     left = left0 + share * (left1 - left0)
     right = right0 + share * (right1 - right0)
     covered = _beyond(away + left, unit_row, unit_col) - _beyond(away - right, unit_row, unit_col)
     extra = np.maximum(np.float32(1.0) - left - right, 0) * np.float32(0.5)
     inside = np.minimum(away + left, right - away) + extra
-    keep = (inside > -2) & (row >= 0) & (row < shape[0]) & (col >= 0) & (col < shape[1])
-    index = (row * shape[1] + col)[keep]
-    np.maximum.at(coverage, index, np.maximum(covered[keep], 0))
-    np.maximum.at(depth, index, inside[keep])
+    index = row[which, row_at] * shape[1] + col[which, col_at]
+    np.maximum.at(coverage, index, covered)
+    np.maximum.at(depth, index, inside)
 
 
 def _beyond(

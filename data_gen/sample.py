@@ -14,12 +14,10 @@ from data_gen.annotator import annotated
 from data_gen.camera import photograph
 from data_gen.compose import paint_cracks
 from data_gen.confounder import Confounder, paint_confounders
-from data_gen.crack import PlacedCrack, SyntheticCrack, place
-from data_gen.geometry import displaced, draw_displacement, similarity, transformed
-from data_gen.noise import draw_noise, paint_noise
-from data_gen.pattern import ProceduralPattern
+from data_gen.crack import PlacedCrack, SyntheticCrack, hidden
+from data_gen.noise import NoisePatch, draw_noise, paint_noise
+from data_gen.pattern import CutoutPattern, Pattern, ProceduralPattern
 from data_gen.recipe import Recipe
-from data_gen.stroke import Stroke, bounds
 from data_gen.surface import draw_ground
 
 _TRIES = 12
@@ -35,6 +33,7 @@ class _Stream(IntEnum):
     APPEARANCE = 4
     CAMERA = 5
     ANNOTATOR = 6
+    DIRT = 7
 
 
 @dataclass(frozen=True)
@@ -99,19 +98,24 @@ def generate_sample(recipe: Recipe, *, seed: int, index: int, assets: Assets | N
     if seed < 0 or index < 0:
         raise ValueError(f"expected seed >= 0 and index >= 0, got {seed} and {index}")
     given = Assets() if assets is None else assets
-    cracks = _draw_cracks(_rng(seed, index, _Stream.CRACKS), recipe)
+    cracks = _draw_cracks(_rng(seed, index, _Stream.CRACKS), recipe, given)
     shape = (recipe.size, recipe.size)
-    mask = np.zeros(shape, np.bool_)
+    rng = _rng(seed, index, _Stream.NOISE)
+    patches: tuple[NoisePatch, ...] = ()
+    if chance.happens(rng, recipe.noise.probability):
+        patches = draw_noise(rng, recipe.noise, _union(cracks, shape), given.noise_small, given.noise_big)
+        if recipe.noise.changes_truth:
+            cover = _covered(patches, shape)
+            cracks = tuple(part for crack in cracks for part in hidden(crack, cover))
+    mask = _union(cracks, shape)
     coverage = np.zeros(shape, np.float32)
     for crack in cracks:
-        row0, col0, row1, col1 = crack.truth.box
-        mask[row0:row1, col0:col1] |= crack.truth.mask
         np.maximum(coverage[crack.window], crack.raster.coverage, out=coverage[crack.window])
+    confounders: tuple[Confounder, ...] = ()
     if recipe.mode == "binary":
-        image, surface = _binary(recipe, given, mask, _rng(seed, index, _Stream.NOISE)), "black"
-        confounders: tuple[Confounder, ...] = ()
+        image, surface = _binary(mask, patches), "black"
     else:
-        image, confounders, surface = _photo(recipe, given, cracks, mask, (seed, index))
+        image, confounders, surface = _photo(recipe, given, _Scene(cracks, mask, patches), (seed, index))
     noisy = None
     if recipe.annotator.enabled:
         noisy = annotated(_rng(seed, index, _Stream.ANNOTATOR), cracks, shape, recipe.annotator)
@@ -132,24 +136,26 @@ def _rng(seed: int, index: int, stream: _Stream) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(index, int(stream)))))
 
 
-def _draw_cracks(rng: np.random.Generator, recipe: Recipe) -> tuple[PlacedCrack, ...]:
+def _draw_cracks(rng: np.random.Generator, recipe: Recipe, assets: Assets) -> tuple[PlacedCrack, ...]:
     """Draw the cracks of one image; a crack that may not overlap and finds no free place is left out."""
-    size = recipe.size
+    cracks, size = recipe.cracks, recipe.size
     taken = np.zeros((size, size), np.bool_)
     placed: list[PlacedCrack] = []
-    count = 0 if chance.happens(rng, recipe.cracks.empty_probability) else chance.integer(rng, recipe.cracks.count)
+    count = 0 if chance.happens(rng, cracks.empty_probability) else chance.integer(rng, cracks.count)
     for _ in range(count):
         for _ in range(_TRIES):
-            strokes, kind = _draw_pattern(rng, recipe)
-            found = place(strokes, kind, (size, size))
-            free = recipe.cracks.overlap or not any(taken[_window(c.truth)][c.truth.mask].any() for c in found)
+            kind = chance.pick(rng, cracks.mix, without=() if len(assets.patterns) else ("cutout",))
+            pattern: Pattern = (
+                CutoutPattern(cracks, assets.patterns) if kind == "cutout" else ProceduralPattern(cracks, kind)
+            )
+            found = pattern.draw(rng, size, inside=recipe.mode == "binary")
+            free = cracks.overlap or not any(taken[_window(c.truth)][c.truth.mask].any() for c in found)
             if found and free:
                 break
         else:
             continue
         placed += found
-        for crack in found:
-            taken[_window(crack.truth)] |= crack.truth.mask
+        taken |= _union(found, (size, size))
     return tuple(placed)
 
 
@@ -158,48 +164,38 @@ def _window(truth: SyntheticCrack) -> tuple[slice, slice]:
     return slice(row0, row1), slice(col0, col1)
 
 
-def _draw_pattern(rng: np.random.Generator, recipe: Recipe) -> tuple[tuple[Stroke, ...], str]:
-    """Draw one pattern and move it: elastic deformation, rotation, scale, flip; in binary mode wholly inside."""
-    cracks, size = recipe.cracks, recipe.size
-    kind = chance.pick(rng, cracks.mix, without=("cutout",))
-    strokes = ProceduralPattern(cracks, kind).draw(rng, size)
-    if chance.happens(rng, cracks.elastic_probability):
-        alpha, sigma = chance.uniform(rng, cracks.elastic_alpha_px), chance.log_uniform(rng, cracks.elastic_sigma_px)
-        field = draw_displacement(rng, (size, size), alpha, sigma)
-        strokes = tuple(displaced(stroke, field) for stroke in strokes)
-    turn, flip = float(rng.uniform(0, 360)), chance.happens(rng, 0.5)
-    scale = chance.log_uniform(rng, cracks.scale)
-    centre = ((size - 1) / 2, (size - 1) / 2)
-    strokes = tuple(transformed(s, similarity(turn, scale, centre, (0.0, 0.0), flip=flip)) for s in strokes)
-    if recipe.mode == "binary":
-        strokes = _inside(rng, strokes, size)
-    return strokes, kind
+def _union(cracks: tuple[PlacedCrack, ...], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    mask = np.zeros(shape, np.bool_)
+    for crack in cracks:
+        mask[_window(crack.truth)] |= crack.truth.mask
+    return mask
 
 
-def _inside(rng: np.random.Generator, strokes: tuple[Stroke, ...], size: int) -> tuple[Stroke, ...]:
-    """Move a pattern to a random place wholly inside the image, shrunk if it is too large."""
-    row0, col0, row1, col1 = bounds(strokes)
-    room = size - 5.0
-    scale = min(1.0, room / max(row1 - row0, col1 - col0))
-    middle = ((row0 + row1) / 2, (col0 + col1) / 2)
-    half = scale * np.array([row1 - row0, col1 - col0]) / 2
-    goal = rng.uniform(2.0 + half, size - 3.0 - half + 1e-9)
-    matrix = similarity(0.0, scale, middle, (float(goal[0] - middle[0]), float(goal[1] - middle[1])))
-    return tuple(transformed(stroke, matrix) for stroke in strokes)
+def _covered(patches: tuple[NoisePatch, ...], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the pixels ``(H, W)`` where patches exceed 50 of 255, the classic level."""
+    cover = np.zeros(shape, np.bool_)
+    for patch in patches:
+        cover[patch.window] |= patch.alpha > np.float32(50 / 255)
+    return cover
 
 
-def _binary(recipe: Recipe, assets: Assets, mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Merge cracks and noise onto black: brighter wins where noise exceeds 50, then everything is 0 or 255."""
-    plane = mask.astype(np.uint8) * np.uint8(255)
-    if chance.happens(rng, recipe.noise.probability):
-        for patch in draw_noise(rng, recipe.noise, mask, assets.noise_small, assets.noise_big):
-            value = cv2.convertScaleAbs(patch.alpha, alpha=255.0)
-            plane[patch.window] |= np.where(value > 50, np.uint8(255), np.uint8(0))
-    return np.repeat(plane[:, :, None], 3, axis=2)
+def _binary(mask: NDArray[np.bool_], patches: tuple[NoisePatch, ...]) -> NDArray[np.uint8]:
+    """Merge cracks and noise onto black: everything is 0 or 255."""
+    plane = (mask | _covered(patches, (mask.shape[0], mask.shape[1]))).view(np.uint8) * np.uint8(255)
+    return np.asarray(cv2.merge([plane, plane, plane]), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What lies on the surface."""
+
+    cracks: tuple[PlacedCrack, ...]
+    mask: NDArray[np.bool_]
+    patches: tuple[NoisePatch, ...]
 
 
 def _photo(
-    recipe: Recipe, assets: Assets, cracks: tuple[PlacedCrack, ...], mask: NDArray[np.bool_], key: tuple[int, int]
+    recipe: Recipe, assets: Assets, scene: _Scene, key: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], tuple[Confounder, ...], str]:
     """Build the photograph: surface, confounders, noise patches, cracks, camera."""
     rng = _rng(*key, _Stream.SURFACE)
@@ -207,11 +203,12 @@ def _photo(
     ground = draw_ground(rng, recipe.surface, recipe.size, light_rad, assets.backgrounds)
     planes = ground.planes
     confounders = paint_confounders(
-        _rng(*key, _Stream.CONFOUNDERS), planes, mask, recipe.confounders, light_rad, spare_cracks=False
+        _rng(*key, _Stream.CONFOUNDERS), planes, scene.mask, recipe.confounders, light_rad, spare_cracks=False
     )
-    rng = _rng(*key, _Stream.NOISE)
-    if chance.happens(rng, recipe.noise.probability):
-        patches = draw_noise(rng, recipe.noise, mask, assets.noise_small, assets.noise_big)
-        paint_noise(rng, planes, patches, recipe.noise.strength)
-    planes = paint_cracks(_rng(*key, _Stream.APPEARANCE), planes, cracks, recipe.appearance, light_rad)
+    dirt, strength = _rng(*key, _Stream.DIRT), recipe.noise.strength
+    if not recipe.noise.changes_truth:
+        paint_noise(dirt, planes, scene.patches, strength)
+    planes = paint_cracks(_rng(*key, _Stream.APPEARANCE), planes, scene.cracks, recipe.appearance, light_rad)
+    if recipe.noise.changes_truth:
+        paint_noise(dirt, planes, scene.patches, strength)
     return photograph(_rng(*key, _Stream.CAMERA), planes, recipe.camera), confounders, ground.kind

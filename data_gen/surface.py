@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,12 +68,15 @@ def draw_ground(
 def _coloured(rng: np.random.Generator, plane: NDArray[np.float32], colourfulness: float) -> Planes:
     """Give a grey plane one tint, a little different from place to place."""
     tint = _tint(rng, colourfulness)
-    drift = noise_2d(rng, (plane.shape[0], plane.shape[1]), 90.0) * np.float32(0.008 + 0.05 * colourfulness)
-    speckle = noise_2d(rng, (plane.shape[0], plane.shape[1]), 2.5) * np.float32(0.012 + 0.04 * colourfulness)
-    cv2.add(drift, speckle, drift)
-    warm = plane * (1 + drift)
-    cool = plane * (1 - drift)
-    return np.stack([warm * tint[0], plane * tint[1], cool * tint[2]])
+    shape = (plane.shape[0], plane.shape[1])
+    drift = noise_2d(rng, shape, 90.0) * np.float32(0.008 + 0.05 * colourfulness)
+    drift += noise_2d(rng, shape, 2.5) * np.float32(0.012 + 0.04 * colourfulness)
+    drift *= plane
+    planes = np.empty((3, *shape), np.float32)
+    np.multiply(plane + drift, tint[0], out=planes[0])
+    np.multiply(plane, tint[1], out=planes[1])
+    np.multiply(plane - drift, tint[2], out=planes[2])
+    return planes
 
 
 def _tint(rng: np.random.Generator, colourfulness: float) -> NDArray[np.float32]:
@@ -109,7 +111,12 @@ def fitted(rng: np.random.Generator, picture: NDArray[np.uint8], size_px: int) -
 
     Returns:
         ``(3, size_px, size_px)`` float32 in [0, 1], flipped and turned at random.
+
+    Raises:
+        ValueError: If the photograph is not ``(h, w, 3)`` uint8 with at least one pixel.
     """
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
+        raise ValueError(f"expected a background (h, w, 3) uint8, got {picture.shape} {picture.dtype}")
     height, width = picture.shape[:2]
     grow = max(0, size_px - height), max(0, size_px - width)
     row = int(rng.integers(0, max(height - size_px, 0), endpoint=True))

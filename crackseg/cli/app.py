@@ -6,7 +6,6 @@ import os
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from crackseg.cli.console import print_error
@@ -48,6 +47,19 @@ def _root(
     """Find, segment and measure cracks in photographs."""
 
 
+def _report_usage(error: typer.TyperException) -> int:
+    """Say in one line what is wrong with the command line; `crackseg` alone prints its help."""
+    describe = getattr(error, "format_message", None)
+    message = str(error) if describe is None else str(describe())
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(message)
+    else:
+        path = "crackseg" if context is None else context.command_path
+        print_error(f"{' '.join(message.split()).rstrip('.')}; see {path} --help")
+    return EXIT_USAGE
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code; a `CracksegError` becomes one line on stderr, never a traceback."""
     try:
@@ -55,10 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
     except CracksegError as error:
         print_error(str(error))
         return error.exit_code
-    except click.ClickException as error:
-        print_error(error.format_message().replace("\n", " "))
-        return EXIT_USAGE
-    except (KeyboardInterrupt, click.Abort):
+    except typer.TyperException as error:
+        return _report_usage(error)
+    except (KeyboardInterrupt, typer.Abort):
         print_error("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:

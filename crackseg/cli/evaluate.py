@@ -35,13 +35,13 @@ def evaluate(
     """
     import json as json_format
 
-    from crackseg.dataset import find_samples
+    from crackseg.dataset import find_all_samples
     from crackseg.evaluation import Evaluation
     from crackseg.evaluation import evaluate as run
     from crackseg.files import make_folder, write_bytes
     from crackseg.models import load_model
 
-    samples = [sample for folder in data for sample in find_samples(folder, "test")]
+    samples = find_all_samples(data, "test")
     loaded = load_model(model, runtime=runtime, device=device)
     with ProgressLine("evaluate", len(samples), quiet=quiet or json) as line:
         results = run(loaded, samples, threshold=threshold, report=line.update)

@@ -11,6 +11,7 @@ from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_error,
 from crackseg.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, display_text
 
 if TYPE_CHECKING:
+    from crackseg.dataset import Sample
     from crackseg.nn.loop import TrainingProgress
 
 
@@ -68,13 +69,13 @@ def train(
     return EXIT_DONE
 
 
-def _samples(data: list[Path], val: list[Path], fraction: float) -> tuple[tuple, tuple]:  # type: ignore[type-arg]
+def _samples(data: list[Path], val: list[Path], fraction: float) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
     """Return what to train on and what to validate on."""
-    from crackseg.dataset import find_samples, hold_out
+    from crackseg.dataset import find_all_samples, hold_out
 
-    samples = [sample for folder in data for sample in find_samples(folder, "train")]
+    samples = find_all_samples(data, "train")
     if val:
-        return tuple(samples), tuple(sample for folder in val for sample in find_samples(folder, "val"))
+        return samples, find_all_samples(val, "val")
     if len(samples) < 2:
         raise UsageError("one image is not enough to train and to validate", where=data[0], hint="add images, or --val")
     return hold_out(samples, fraction)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,14 +46,15 @@ def save_weights(path: Path, network: nn.Module, card: ModelCard) -> None:
         TrainingError: If a weight is not finite; the file on disk is left as it was.
         OutputError: If it cannot be written.
     """
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    broken = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
+    stored = {
+        name: in_storage_type(tensor.detach().cpu()).contiguous() for name, tensor in network.state_dict().items()
+    }
+    broken = [name for name, tensor in stored.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise TrainingError(
-            f"{len(broken)} tensors of weights are NaN or infinite, {broken[0]} first; nothing was saved",
+            f"{len(broken)} tensors of weights are NaN or too large, {broken[0]} first; nothing was saved",
             hint="lower optimiser.learning_rate, or set precision=fp32",
         )
-    stored = {name: in_storage_type(tensor) for name, tensor in state.items()}
     write_bytes(path, safetensors.torch.save(stored, {CARD_KEY: card.to_json(indent=None)}), durable=True)
 
 
@@ -71,7 +73,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".onnx":
             state = _onnx_weights(data)
         elif path.suffix in (".pth", ".pt"):
-            state = dict(torch.load(path, map_location="cpu", weights_only=True))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                state = dict(torch.load(path, map_location="cpu", weights_only=True))
         else:
             state = safetensors.torch.load(data)
         tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
@@ -139,6 +143,16 @@ def initialise(network: nn.Module, path: Path) -> tuple[int, int]:
             network.load_state_dict(fitting, strict=False)
             return len(fitting), len(wanted)
     raise ModelError("its weights do not fit this network", where=path, hint="check network.encoder")
+
+
+def load_whole(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load a state that must fit a network name by name; counters of batches, which ONNX does not keep, may be missing.
+
+    Raises:
+        RuntimeError: If a tensor is missing, left over or of another shape.
+    """
+    counters = {name: tensor for name, tensor in network.state_dict().items() if name.endswith("num_batches_tracked")}
+    network.load_state_dict({**counters, **state})
 
 
 def find_weights(given: str) -> Path:

@@ -88,7 +88,7 @@ def _build_unet(config: NetworkConfig) -> nn.Module:
             encoder_weights=config.encoder_weights,
             decoder_channels=config.decoder_channels,
         )
-    except (KeyError, ValueError, NotImplementedError) as error:
+    except (KeyError, ValueError, NotImplementedError, RuntimeError) as error:
         raise ConfigError(str(error).strip("'\""), where="network") from error
     except OSError as error:
         raise ModelError(

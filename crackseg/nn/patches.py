@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from crackseg.dataset import Sample, read_sample
+from crackseg.geometry import Region
 from crackseg.nn.augment import Augmentation
 from crackseg.nn.train_config import TrainConfig
-from crackseg.tiling import mirrored_indices
+from crackseg.tiling import crop_mirrored
 
 _CRACK_PIXELS_KEPT = 4096
 _COVERAGE = 0.4
@@ -97,8 +98,8 @@ class PatchDataset(Dataset[tuple[NDArray[np.uint8], NDArray[np.uint8]]]):
                 int(rng.integers(min(0, length - side), max(0, length - side) + 1)) for length in (height, width)
             )
         row0, col0 = (_inside(start, side, length) for start, length in ((row0, height), (col0, width)))
-        cells = np.ix_(mirrored_indices(row0, row0 + side, height), mirrored_indices(col0, col0 + side, width))
-        return resize_pair(decoded.image[cells], decoded.mask[cells], patch)
+        region = Region(row0, col0, row0 + side, col0 + side)
+        return resize_pair(crop_mirrored(decoded.image, region), crop_mirrored(decoded.mask, region), patch)
 
 
 def resize_pair(

@@ -98,7 +98,7 @@ def train(
     if state is not None:
         run.restore(state)
     with _stop_signals() as stopped:
-        while run.loop.done < 1:
+        while not run.history or run.loop.done < 1:
             if not run.loop.run_epoch(stopped=stopped, report=report):
                 run.save_state()
                 return TrainingResult(finished=False, card=run.card, history=tuple(run.history))
@@ -189,8 +189,10 @@ class _Run:
             "bfloat16": self._bfloat16,
         }
         card = dataclasses.replace(self.card, threshold=threshold, scores={"validation": scores}, training=training)
-        export_onnx(network, self._output / RUN_MODEL, card)
-        save_weights(best, network, card)
+        # How long it took differs between equal runs; what is built from the weights alone must not.
+        timeless = dataclasses.replace(card, training={**card.training, "seconds": None})
+        export_onnx(network, self._output / RUN_MODEL, timeless)
+        save_weights(best, network, timeless)
         draw_curves(self.history, self._output / "curves.png")
         draw_samples(judge(predictor, self._data.validation, threshold), self._output / "samples.png")
         write_bytes(self._output / "card.json", (card.to_json() + "\n").encode())

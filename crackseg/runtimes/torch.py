@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from crackseg.card import ModelCard
 from crackseg.errors import ModelError, UsageError
-from crackseg.nn.checkpoint import read_card, read_weights
+from crackseg.nn.checkpoint import load_whole, read_card, read_weights
 from crackseg.nn.factory import SegmentationNetwork, build_network, normalise
 from crackseg.nn.train_config import NetworkConfig
 
@@ -69,7 +69,7 @@ def load_torch_predictor(path: Path, *, device: str = "auto") -> TorchPredictor:
     card = read_card(path)
     try:
         network = build_network(NetworkConfig.model_validate({**card.network, "encoder_weights": None}))
-        network.load_state_dict(read_weights(path), strict=False)
+        load_whole(network, read_weights(path))
     except (ValidationError, RuntimeError) as error:
         raise ModelError("its card and its weights do not fit together", where=path) from error
     return TorchPredictor(network, card, device=pick_device(device))

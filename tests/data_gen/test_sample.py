@@ -91,7 +91,7 @@ def test_noise_confounders_and_camera_leave_the_mask_alone(index: int) -> None:
 def test_binary_cracks_lie_wholly_inside_and_are_white(index: int) -> None:
     sample = generate_sample(BINARY, seed=0, index=index)
     assert set(np.unique(sample.image)) <= {0, 255}
-    assert sample.image[sample.mask].min() == 255
+    assert (sample.image[sample.mask] == 255).all()
     rim = np.ones_like(sample.mask)
     rim[1:-1, 1:-1] = False
     assert not sample.mask[rim].any()
@@ -140,3 +140,77 @@ def test_a_small_background_is_mirrored_up_to_size() -> None:
 def test_a_negative_seed_or_index_is_refused() -> None:
     with pytest.raises(ValueError, match="seed >= 0"):
         generate_sample(PHOTO, seed=-1, index=0)
+
+
+@pytest.mark.parametrize("mode", [PHOTO, BINARY], ids=["photo", "binary"])
+def test_noise_that_may_change_the_truth_hides_crack_pixels_and_everything_stays_consistent(mode: Recipe) -> None:
+    noise = {"probability": 1, "placement": "on", "specks": [2000, 2000]}
+    for index in range(6):
+        plain = generate_sample(changed(mode, noise=noise), seed=0, index=index)
+        hidden = generate_sample(changed(mode, noise={**noise, "changes_truth": True}), seed=0, index=index)
+        assert_true(hidden)
+        assert not (hidden.mask & ~plain.mask).any()
+        if plain.mask.any():
+            assert hidden.mask.sum() < plain.mask.sum()
+            assert sum(c.length_px for c in hidden.cracks) < sum(c.length_px for c in plain.cracks)
+
+
+@QUICK
+@given(index=st.integers(0, 10**6))
+def test_confounder_boxes_lie_in_the_image_and_cover_a_change(index: int) -> None:
+    few = changed(PHOTO, confounders={"probability": 1, "count": [1, 1]}, camera={"jpeg_probability": 0})
+    none = changed(few, confounders={"probability": 0})
+    sample, plain = (generate_sample(recipe, seed=0, index=index) for recipe in (few, none))
+    for confounder in sample.confounders:
+        row0, col0, row1, col1 = confounder.box
+        assert 0 <= row0 < row1 <= 160
+        assert 0 <= col0 < col1 <= 160
+        window = np.s_[row0:row1, col0:col1]
+        assert (sample.image[window] != plain.image[window]).any()
+
+
+@pytest.mark.parametrize("surface", [name for name in Recipe().surface.mix.weights() if name != "background"])
+def test_every_surface_makes_pictures_with_texture(surface: str) -> None:
+    only = {"mix": dict.fromkeys(Recipe().surface.mix.weights(), 0) | {surface: 1}}
+    recipe = changed(PHOTO, surface=only)
+    for index in range(4):
+        sample = generate_sample(recipe, seed=0, index=index)
+        assert sample.surface == surface
+        assert sample.image.std() > 1.0
+
+
+@pytest.mark.parametrize("size", [64, 65, 101])
+@pytest.mark.parametrize("mode", ["photo", "binary"])
+def test_small_and_odd_sizes_work(size: int, mode: str) -> None:
+    for index in range(6):
+        sample = generate_sample(Recipe.model_validate({"size": size, "mode": mode}), seed=0, index=index)
+        assert sample.image.shape == (size, size, 3)
+        assert_true(sample)
+
+
+@pytest.mark.parametrize(
+    "assets",
+    [
+        pytest.param(Assets(backgrounds=[np.zeros((40, 40), np.uint8)]), id="grey background"),
+        pytest.param(Assets(patterns=[np.zeros((40, 40, 3), np.uint8)]), id="colour pattern"),
+    ],
+)
+def test_pictures_of_the_wrong_shape_are_refused(assets: Assets) -> None:
+    surface = {"mix": dict.fromkeys(Recipe().surface.mix.weights(), 0) | {"background": 1, "concrete": 1e-9}}
+    cracks = {"mix": dict.fromkeys(Recipe().cracks.mix.weights(), 0) | {"cutout": 1, "single": 1e-9}}
+    recipe = changed(PHOTO, surface=surface, cracks={**cracks, "empty_probability": 0})
+    with pytest.raises(ValueError, match="expected a"):
+        generate_sample(recipe, seed=0, index=0, assets=assets)
+
+
+@QUICK
+@given(index=st.integers(0, 10**6))
+def test_area_is_width_along_the_centreline_for_cracks_without_branches(index: int) -> None:
+    single = dict.fromkeys(Recipe().cracks.mix.weights(), 0) | {"single": 1, "hairline": 1}
+    cracks = {"mix": single, "count": [1, 1], "width_px": [1, 6], "elastic_probability": 0, "length": [0.4, 0.7]}
+    for crack in generate_sample(changed(BINARY, cracks=cracks), seed=0, index=index).cracks:
+        swept = 0.0
+        for line, width in zip(crack.centrelines, crack.widths_px, strict=True):
+            swept += float(np.hypot(*np.diff(line, axis=0).T) @ ((width[1:] + width[:-1]) / 2))
+        assert crack.width_mean_px * crack.length_px == pytest.approx(swept, rel=1e-6)
+        assert crack.area_px == pytest.approx(swept, rel=0.12, abs=4)

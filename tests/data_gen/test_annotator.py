@@ -1,0 +1,61 @@
+"""Errors of a tired hand."""
+
+import cv2
+import numpy as np
+import pytest
+
+from data_gen.annotator import annotated
+from data_gen.crack import PlacedCrack, place
+from data_gen.recipe import AnnotatorRecipe, CracksRecipe
+from data_gen.shape import draw_shape
+
+SHAPE = (200, 200)
+CALM = {"enabled": True, "dilate_px": (0, 0), "erode_px": (0, 0), "shift_px": (0, 0), "miss_probability": 0}
+
+
+def cracks() -> tuple[PlacedCrack, ...]:
+    strokes = draw_shape(np.random.default_rng(2), CracksRecipe(width_px=(5, 6)), "network", 200)
+    return place(strokes, "network", SHAPE)
+
+
+def exact() -> np.ndarray:
+    mask = np.zeros(SHAPE, np.bool_)
+    for crack in cracks():
+        row0, col0, row1, col1 = crack.truth.box
+        mask[row0:row1, col0:col1] |= crack.truth.mask
+    return mask
+
+
+def drawn(**errors: object) -> np.ndarray:
+    recipe = AnnotatorRecipe.model_validate({**CALM, **errors})
+    return annotated(np.random.default_rng(0), cracks(), SHAPE, recipe)
+
+
+def test_a_rested_hand_draws_the_exact_mask() -> None:
+    np.testing.assert_array_equal(drawn(), exact())
+
+
+def test_dilation_and_erosion_grow_and_shrink_by_the_given_pixels() -> None:
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    np.testing.assert_array_equal(drawn(dilate_px=[2, 2]), cv2.dilate(exact().astype(np.uint8), disc) > 0)
+    np.testing.assert_array_equal(drawn(erode_px=[2, 2]), cv2.erode(exact().astype(np.uint8), disc) > 0)
+
+
+def test_a_shift_moves_the_mask_as_a_whole_by_the_given_distance() -> None:
+    moved, mask = drawn(shift_px=[5, 5]), exact()
+    inner = np.s_[20:-20, 20:-20]
+    found = [
+        np.hypot(row, col)
+        for row in range(-6, 7)
+        for col in range(-6, 7)
+        if np.array_equal(moved[inner], np.roll(mask, (row, col), (0, 1))[inner])
+    ]
+    assert len(found) == 1
+    assert found[0] == pytest.approx(5, abs=0.75)
+
+
+def test_a_hand_that_misses_everything_draws_nothing_and_one_that_misses_some_draws_less() -> None:
+    assert not drawn(miss_probability=1).any()
+    some = drawn(miss_probability=0.5)
+    assert some.sum() < exact().sum()
+    assert not (some & ~cv2.dilate(exact().astype(np.uint8), np.ones((3, 3))).astype(np.bool_)).any()

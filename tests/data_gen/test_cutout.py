@@ -1,0 +1,107 @@
+"""Cracks cut out of pictures, and lines traced along them."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from skimage.morphology import skeletonize
+
+from data_gen import Assets, Recipe, generate_sample
+from data_gen.cutout import Turn, binarised, cut, raster_of, strokes_of, turned
+from data_gen.recipe import PatternMix
+from data_gen.thinning import thinned, traced
+
+reference_thinning: Callable[[np.ndarray], np.ndarray] = skeletonize
+
+
+def drawing() -> np.ndarray:
+    """A bent line 5 px wide with a branch, and a speck."""
+    picture = np.zeros((120, 160), np.uint8)
+    cv2.polylines(picture, [np.array([[20, 20], [80, 60], [140, 50]])], isClosed=False, color=255, thickness=5)
+    cv2.line(picture, (80, 60), (90, 110), 255, 5)
+    picture[5:7, 150:152] = 255
+    return picture
+
+
+def test_masks_of_one_and_of_255_and_drawings_and_photographs_are_binarised_alike() -> None:
+    mask = drawing() > 0
+    rng = np.random.default_rng(0)
+    photograph = np.where(mask, 60, 180) + rng.integers(-20, 20, mask.shape)
+    for picture in (mask.astype(np.uint8), mask * np.uint8(255), mask * np.uint8(90), photograph.astype(np.uint8)):
+        np.testing.assert_array_equal(binarised(picture), mask)
+
+
+def test_a_cutout_is_tight_and_no_speck() -> None:
+    for seed in range(5):
+        shape = cut(np.random.default_rng(seed), drawing())
+        assert shape is not None
+        assert shape[0].any()
+        assert shape[-1].any()
+        assert shape[:, 0].any()
+        assert shape[:, -1].any()
+        assert shape.sum() > 100
+
+
+@pytest.mark.parametrize("picture", [np.zeros((50, 50), np.uint8), np.eye(4, dtype=np.uint8)], ids=["empty", "speck"])
+def test_a_picture_without_a_crack_gives_none(picture: np.ndarray) -> None:
+    assert cut(np.random.default_rng(0), picture) is None
+
+
+@pytest.mark.parametrize("angle_deg", [0.0, 30.0, 90.0, 211.0])
+@pytest.mark.parametrize("scale", [0.6, 1.0, 2.0])
+def test_turning_and_scaling_a_cutout_scales_its_area(angle_deg: float, scale: float) -> None:
+    shape = drawing()[:100, :145] > 0
+    coverage = turned(shape, Turn(angle_deg, scale, flip=True))
+    assert coverage.sum() == pytest.approx(shape.sum() * scale**2, rel=0.12)
+    assert not coverage[[0, -1]].any()
+    assert not coverage[:, [0, -1]].any()
+
+
+def test_thinning_agrees_with_another_library() -> None:
+    mask = drawing() > 0
+    ours, theirs = thinned(mask), reference_thinning(mask)
+    assert not (ours & ~mask).any()
+    near = cv2.dilate(theirs.astype(np.uint8), np.ones((3, 3))) > 0
+    assert (ours & near).sum() >= 0.95 * ours.sum()
+    assert abs(int(ours.sum()) - int(theirs.sum())) <= 0.1 * theirs.sum()
+
+
+def test_traced_lines_follow_the_drawing_between_ends_and_junctions() -> None:
+    mask = cut(np.random.default_rng(0), drawing())
+    assert mask is not None
+    lines = traced(thinned(mask))
+    assert len(lines) == 3
+    assert sum(np.hypot(*np.diff(line, axis=0).T).sum() for line in lines) == pytest.approx(72 + 61 + 51, rel=0.1)
+    for line in lines:
+        assert np.hypot(*np.diff(line, axis=0).T).max() < 2.5
+
+
+def test_a_closed_ring_is_traced_once_round() -> None:
+    picture = np.zeros((80, 80), np.uint8)
+    cv2.circle(picture, (40, 40), 25, 255, 1)
+    (line,) = traced(thinned(picture > 0))
+    assert np.hypot(*np.diff(line, axis=0).T).sum() == pytest.approx(2 * np.pi * 25, rel=0.08)
+
+
+def test_widths_of_a_cutout_are_those_drawn() -> None:
+    picture = np.zeros((60, 200), np.uint8)
+    picture[20:29, 10:190] = 255
+    (stroke,) = strokes_of(raster_of((picture > 0).astype(np.float32)), (0, 0))
+    assert np.median(stroke.width_px) == pytest.approx(9, abs=0.6)
+
+
+@pytest.mark.parametrize("mode", ["photo", "binary"])
+def test_samples_use_given_patterns(mode: str) -> None:
+    only = dict.fromkeys(PatternMix().weights(), 0) | {"cutout": 1}
+    cracks = {"mix": only, "empty_probability": 0, "scale": [0.7, 1.2]}
+    recipe = Recipe.model_validate({"size": 200, "mode": mode, "cracks": cracks})
+    sample = generate_sample(recipe, seed=0, index=0, assets=Assets(patterns=[np.zeros((9, 9), np.uint8), drawing()]))
+    assert sample.cracks
+    assert {crack.kind for crack in sample.cracks} == {"cutout"}
+    union = np.zeros_like(sample.mask)
+    for crack in sample.cracks:
+        row0, col0, row1, col1 = crack.box
+        union[row0:row1, col0:col1] |= crack.mask
+        assert crack.length_px > 4
+    np.testing.assert_array_equal(union, sample.mask)

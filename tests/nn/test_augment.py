@@ -1,0 +1,100 @@
+"""Augmentation: repeatable, aligned, and nothing where nothing is asked."""
+
+import os
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from crackseg.nn.augment import Augmentation
+from crackseg.nn.train_config import AugmentConfig
+from tests.runs import line_sample
+
+pytestmark = pytest.mark.train
+
+KINDS = ("rotate", "elastic", "light", "colour", "shadow", "blur", "noise", "jpeg", "confounders")
+OFF = AugmentConfig.model_validate(dict.fromkeys(KINDS, 0))
+
+
+def only(kind: str) -> Augmentation:
+    return Augmentation(OFF.model_copy(update={kind: 1.0}))
+
+
+@pytest.fixture
+def pair() -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    return line_sample(1, (96, 96))
+
+
+def turned(plane: NDArray[np.generic]) -> set[bytes]:
+    """The eight flips and quarter turns of a plane."""
+    return {np.rot90(side, turn).tobytes() for side in (plane, plane[::-1]) for turn in range(4)}
+
+
+def test_with_everything_off_there_are_the_eight_flips_and_turns(
+    pair: tuple[NDArray[np.uint8], NDArray[np.bool_]],
+) -> None:
+    image, mask = pair
+    seen = set()
+    augmentation = Augmentation(OFF)
+    for seed in range(80):
+        changed, changed_mask = augmentation(image, mask, np.random.default_rng(seed))
+        assert changed_mask.tobytes() in turned(mask)
+        seen.add(changed.tobytes())
+    assert seen == turned(image)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_repeatable_and_does_something(kind: str, pair: tuple[NDArray[np.uint8], NDArray[np.bool_]]) -> None:
+    image, mask = pair
+    before = image.copy()
+    differs = 0
+    for seed in range(4):
+        one, one_mask = only(kind)(image, mask, np.random.default_rng(seed))
+        two, two_mask = only(kind)(image, mask, np.random.default_rng(seed))
+        np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(one_mask, two_mask)
+        assert one.shape == image.shape
+        assert one.dtype == np.uint8
+        assert one_mask.shape == mask.shape
+        assert one_mask.dtype == np.bool_
+        differs += one.tobytes() not in turned(image)
+    assert differs >= 2
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("rotate", "elastic")])
+def test_what_changes_only_pixels_leaves_the_mask(kind: str, pair: tuple[NDArray[np.uint8], NDArray[np.bool_]]) -> None:
+    image, mask = pair
+    for seed in range(6):
+        _, changed = only(kind)(image, mask, np.random.default_rng(seed))
+        assert changed.tobytes() in turned(mask)
+
+
+def test_confounders_are_not_drawn_over_the_crack(pair: tuple[NDArray[np.uint8], NDArray[np.bool_]]) -> None:
+    image, mask = pair
+    touched = changed = 0
+    for seed in range(12):
+        drawn, drawn_mask = only("confounders")(image, mask, np.random.default_rng(seed))
+        plain, plain_mask = line_in_place(image, mask, drawn_mask)
+        np.testing.assert_array_equal(plain_mask, drawn_mask)
+        difference = (drawn != plain).any(axis=2)
+        touched += int((difference & drawn_mask).sum())
+        changed += int(difference.sum())
+    assert changed > 0
+    assert touched == 0
+
+
+def line_in_place(
+    image: NDArray[np.uint8], mask: NDArray[np.bool_], wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """The image turned as the wanted mask is."""
+    for flip in (slice(None), slice(None, None, -1)):
+        for turn in range(4):
+            if np.array_equal(np.rot90(mask[flip], turn), wanted):
+                return np.rot90(image[flip], turn), np.rot90(mask[flip], turn)
+    raise ValueError("no flip or turn gives the wanted mask")
+
+
+def test_no_package_index_is_asked_for_a_version() -> None:
+    Augmentation(OFF)
+    assert os.environ["NO_ALBUMENTATIONS_UPDATE"] == "1"

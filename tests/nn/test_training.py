@@ -1,0 +1,440 @@
+"""Whole trainings: what they leave, that they learn, and that no stop or kill changes how they end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from crackseg.card import ModelCard
+from crackseg.cli import main
+from crackseg.config import load_config
+from crackseg.dataset import find_samples, hash_samples, hold_out
+from crackseg.errors import ConfigError, DatasetError, ModelError, TrainingError, UsageError
+from crackseg.nn.checkpoint import read_card, read_weights
+from crackseg.nn.factory import build_network
+from crackseg.nn.loop import TrainingProgress
+from crackseg.nn.train_config import NetworkConfig, TrainConfig
+from crackseg.nn.training import TrainingData, TrainingResult, train
+from tests.runs import EASY, REPOSITORY, TINY, only_error, settings, tiny_config, write_lines
+
+pytestmark = pytest.mark.train
+
+FILES = {
+    "best.safetensors",
+    "last.safetensors",
+    "resume.safetensors",
+    "model.onnx",
+    "config.yaml",
+    "metrics.csv",
+    "curves.png",
+    "samples.png",
+    "card.json",
+}
+SAME = ("name=same", "schedule.epochs=3")
+"""What the trainings have in common that are compared to the byte."""
+
+
+def training_data(data: Path) -> TrainingData:
+    return TrainingData(*hold_out(find_samples(data, "train"), 0.25))
+
+
+def rows(run: Path) -> list[dict[str, float]]:
+    text = (run / "metrics.csv").read_text(encoding="utf-8")
+    return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
+
+
+def rows_without_seconds(run: Path) -> list[dict[str, float]]:
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows(run)]
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def stop_at(step: int) -> Callable[[TrainingProgress], None]:
+    """Press Ctrl-C once, after this step."""
+
+    def report(progress: TrainingProgress) -> None:
+        if progress.step == step and progress.row is None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return report
+
+
+def assert_equal_runs(one: Path, two: Path) -> None:
+    assert rows_without_seconds(one) == rows_without_seconds(two)
+    for name in ("best.safetensors", "last.safetensors", "model.onnx", "config.yaml", "samples.png", "curves.png"):
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+    cards = [json.loads((run / "card.json").read_text()) for run in (one, two)]
+    for card in cards:
+        del card["training"]["seconds"]
+    assert cards[0] == cards[1]
+
+
+@pytest.fixture(scope="module")
+def unbroken(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training nobody disturbs."""
+    output = tmp_path_factory.mktemp("unbroken")
+    assert train(tiny_config(*SAME), training_data(data), output, device="cpu").finished
+    return output
+
+
+def test_a_run_leaves_every_file_and_nothing_else(run: Path) -> None:
+    assert files_in(run) == FILES
+
+
+def test_the_metrics_are_a_row_per_epoch(run: Path) -> None:
+    found = rows(run)
+    assert [row["epoch"] for row in found] == [1, 2, 3]
+    assert [row["step"] for row in found] == [16, 32, 48]
+    seconds = [row["seconds"] for row in found]
+    assert seconds == sorted(seconds)
+    assert found[-1]["learning_rate"] == 0
+    for row in found:
+        assert 0 <= row["precision"] <= 1
+        assert 0 <= row["recall"] <= 1
+        assert 0.05 <= row["threshold"] <= 0.95
+        if row["precision"] + row["recall"]:
+            harmonic = 2 * row["precision"] * row["recall"] / (row["precision"] + row["recall"])
+            assert row["f1"] == pytest.approx(harmonic, rel=1e-4)
+            assert row["iou"] == pytest.approx(row["f1"] / (2 - row["f1"]), rel=1e-4)
+
+
+def test_an_easy_problem_is_learnt(run: Path) -> None:
+    found = rows(run)
+    assert found[-1]["loss"] < 0.6 * found[0]["loss"]
+    assert found[-1]["f1"] > 0.8
+
+
+def test_the_card_says_what_was_seen_and_what_is_needed(run: Path, data: Path) -> None:
+    card = json.loads((run / "card.json").read_text(encoding="utf-8"))
+    seen = training_data(data)
+    assert card["name"] == run.name
+    assert card["data"] == [{"name": data.name, "images": len(seen.train), "sha256": hash_samples(seen.train)}]
+    assert card["stride"] == 8
+    assert 8 < card["context_px"] < 100
+    assert card["context_exact"] is True
+    assert 0.05 <= card["threshold"] <= 0.95
+    assert card["scores"]["validation"]["all"]["f1"] > 0.8
+    assert card["training"]["steps"] == 48
+    assert card["training"]["seconds"] > 0
+    assert card["training"]["processor"]
+    assert card["network"]["encoder"] == "mobilenet_v2"
+
+
+def test_the_scores_of_the_card_are_those_of_its_own_model(run: Path, data: Path) -> None:
+    from crackseg.images import read_image, read_mask
+    from crackseg.models import load_model
+
+    card = ModelCard.from_json((run / "card.json").read_text(), where="card.json")
+    model = load_model(run)
+    hit = called = crack = 0
+    for sample in training_data(data).validation:
+        true, mask = read_mask(sample.mask), model.predict(read_image(sample.image)).mask
+        hit, called, crack = hit + int((true & mask).sum()), called + int(mask.sum()), crack + int(true.sum())
+    scores = card.scores["validation"]["all"]
+    assert scores["precision"] == pytest.approx(hit / called, abs=2e-3)
+    assert scores["recall"] == pytest.approx(hit / crack, abs=2e-3)
+
+
+def test_the_configuration_beside_a_run_is_the_one_it_was_made_with(run: Path) -> None:
+    assert load_config(TrainConfig, run / "config.yaml") == load_config(TrainConfig, overrides=EASY)
+
+
+@pytest.mark.parametrize("name", ["curves.png", "samples.png"])
+def test_the_pictures_open(run: Path, name: str) -> None:
+    with Image.open(run / name) as picture:
+        picture.load()
+        assert picture.width >= 400
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 8
+
+
+def test_the_same_training_gives_the_same_files(unbroken: Path, data: Path, tmp_path: Path) -> None:
+    train(tiny_config(*SAME), training_data(data), tmp_path / "again", device="cpu")
+    assert_equal_runs(unbroken, tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [pytest.param(2, id="in the first epoch"), pytest.param(6, id="in the second"), pytest.param(8, id="at its end")],
+)
+def test_a_training_stopped_and_resumed_ends_like_an_unbroken_one(
+    unbroken: Path, data: Path, tmp_path: Path, step: int
+) -> None:
+    output = tmp_path / "stopped"
+    first = train(tiny_config(*SAME), training_data(data), output, device="cpu", report=stop_at(step))
+    assert not first.finished
+    assert "card.json" not in files_in(output)
+    second = train(tiny_config(*SAME), training_data(data), output, device="cpu", resume=True)
+    assert second.finished
+    assert_equal_runs(unbroken, output)
+    assert files_in(output) == FILES
+
+
+def test_resuming_what_is_finished_changes_nothing(unbroken: Path, data: Path) -> None:
+    before = {name: (unbroken / name).read_bytes() for name in FILES}
+    result = train(tiny_config(*SAME), training_data(data), unbroken, device="cpu", resume=True)
+    assert result.finished
+    after = {name: (unbroken / name).read_bytes() for name in FILES}
+    assert [name for name in FILES if before[name] != after[name] and name != "card.json"] == []
+
+
+def command(data: Path, output: Path, *more: str, overrides: tuple[str, ...] = SAME) -> list[str]:
+    return [
+        "train",
+        "--data",
+        str(data),
+        "--output",
+        str(output),
+        *settings([*TINY, *overrides]),
+        "--device",
+        "cpu",
+        *more,
+    ]
+
+
+def wait_for(path: Path, process: subprocess.Popen[str], *, timeout_s: float = 120) -> None:
+    end = time.monotonic() + timeout_s
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, f"no {path.name} after {timeout_s} s"
+        time.sleep(0.01)
+
+
+def test_a_killed_training_resumed_ends_like_an_unbroken_one(
+    unbroken: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "killed"
+    arguments = command(data, output)
+    with subprocess.Popen(
+        [sys.executable, "-m", "crackseg", *arguments], cwd=REPOSITORY, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_for(output / "resume.safetensors", process)
+        process.kill()
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert "card.json" not in files_in(output)
+    assert main([*arguments, "--resume", "--quiet"]) == 0
+    assert_equal_runs(unbroken, output)
+
+
+def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "stopped"
+
+    def press() -> None:
+        end = time.monotonic() + 100
+        while not (output / "resume.safetensors").exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    finger = threading.Thread(target=press)
+    finger.start()
+    code = main([*command(data, output, "--quiet", overrides=("schedule.epochs=500",))])
+    finger.join()
+    assert code == 130
+    line = only_error(capsys.readouterr().err)
+    assert "--resume" in line
+    assert output.name in line
+    assert read_weights(output / "best.safetensors").keys() == read_weights(output / "last.safetensors").keys()
+    assert rows(output)[-1]["step"] >= 4
+    assert not [name for name in files_in(output) if name.startswith(".partial")]
+    assert main([*command(data, output, "--quiet", overrides=("schedule.epochs=1",)), "--resume"]) == 0
+    assert files_in(output) == FILES
+
+
+def test_a_folder_with_a_run_is_refused_without_resume(unbroken: Path, data: Path) -> None:
+    before = (unbroken / "best.safetensors").read_bytes()
+    with pytest.raises(UsageError, match="holds a run already.*--resume"):
+        train(tiny_config(*SAME), training_data(data), unbroken, device="cpu")
+    assert (unbroken / "best.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        pytest.param("seed=4", "seed was 0 and is 4", id="seed"),
+        pytest.param("optimiser.learning_rate=0.5", "optimiser.learning_rate was 0.002 and is 0.5", id="rate"),
+        pytest.param("network.decoder_channels=[8, 8, 8]", "network.decoder_channels was", id="network"),
+        pytest.param("schedule.steps_per_epoch=5", "schedule.steps_per_epoch was 4 and is 5", id="epoch"),
+    ],
+)
+def test_resuming_with_another_configuration_is_refused_and_named(
+    unbroken: Path, data: Path, override: str, key: str
+) -> None:
+    before = {path.name: path.read_bytes() for path in unbroken.iterdir()}
+    with pytest.raises(ConfigError) as caught:
+        train(tiny_config(*SAME, override), training_data(data), unbroken, device="cpu", resume=True)
+    assert key in str(caught.value)
+    assert {path.name: path.read_bytes() for path in unbroken.iterdir()} == before
+
+
+def test_a_damaged_state_is_refused(unbroken: Path, data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "damaged"
+    output.mkdir()
+    state = (unbroken / "resume.safetensors").read_bytes()
+    for damaged in (state[: len(state) // 2], b"", (unbroken / "best.safetensors").read_bytes()):
+        (output / "resume.safetensors").write_bytes(damaged)
+        with pytest.raises(ModelError, match="is no state of a training"):
+            train(tiny_config(*SAME), training_data(data), output, device="cpu", resume=True)
+
+
+def test_resume_without_a_run_begins_one(data: Path, tmp_path: Path) -> None:
+    config = tiny_config("schedule.epochs=1", "schedule.steps_per_epoch=1")
+    assert train(config, training_data(data), tmp_path / "new", device="cpu", resume=True).finished
+
+
+@pytest.mark.parametrize("rate", [1e9, 1e30])
+def test_a_loss_that_is_no_number_ends_the_training(data: Path, tmp_path: Path, rate: float) -> None:
+    config = tiny_config(f"optimiser.learning_rate={rate}", "schedule.epochs=10", "optimiser.warmup=0")
+    with pytest.raises((TrainingError, ModelError)) as caught:
+        train(config, training_data(data), tmp_path / "nan", device="cpu")
+    assert "learning_rate" in str(caught.value)
+    for name in files_in(tmp_path / "nan") & {"best.safetensors", "last.safetensors"}:
+        assert all(torch.isfinite(tensor).all() for tensor in read_weights(tmp_path / "nan" / name).values())
+
+
+def test_a_loss_that_is_no_number_is_exit_code_3_and_one_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild = ("optimiser.learning_rate=1e30", "schedule.epochs=10", "optimiser.warmup=0")
+    assert main(command(data, tmp_path / "nan", "--quiet", overrides=wild)) == 3
+    assert "learning_rate" in only_error(capsys.readouterr().err)
+
+
+def short(data: Path, output: Path, *overrides: str) -> TrainingResult:
+    """Two steps, at a rate that moves nothing."""
+    still = (
+        "schedule.epochs=1",
+        "schedule.steps_per_epoch=2",
+        "optimiser.learning_rate=1e-12",
+        "optimiser.ema_decay=0",
+    )
+    return train(tiny_config(*still, *overrides), training_data(data), output, device="cpu")
+
+
+def kernels(path: Path) -> dict[str, Any]:
+    return {name: tensor for name, tensor in read_weights(path).items() if tensor.ndim == 4}
+
+
+@pytest.mark.parametrize("name", [".", "best.safetensors", "model.onnx"])
+def test_a_training_starts_from_the_run_before(run: Path, data: Path, tmp_path: Path, name: str) -> None:
+    short(data, tmp_path / "next", f"init={run / name}")
+    before, after = kernels(run / "best.safetensors"), kernels(tmp_path / "next" / "best.safetensors")
+    for key, tensor in before.items():
+        torch.testing.assert_close(after[key], tensor, atol=1e-4, rtol=1e-3)
+
+
+def test_a_training_starts_from_the_weights_of_an_encoder(data: Path, tmp_path: Path) -> None:
+    torch.manual_seed(11)
+    encoder = build_network(NetworkConfig(decoder_channels=(16, 8, 8))).network.encoder
+    assert isinstance(encoder, torch.nn.Module)
+    torch.save(encoder.state_dict(), tmp_path / "encoder.pth")
+    result = short(data, tmp_path / "next", f"init={tmp_path / 'encoder.pth'}")
+    after = kernels(tmp_path / "next" / "best.safetensors")
+    for key, tensor in encoder.state_dict().items():
+        if tensor.ndim == 4:
+            torch.testing.assert_close(after[f"network.encoder.{key}"], tensor, atol=1e-3, rtol=1e-3)
+    assert result.card.training["init"] == str(tmp_path / "encoder.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "error"),
+    [
+        pytest.param(None, "missing.pth", UsageError, id="no such file"),
+        pytest.param(b"nonsense", "nonsense.pth", ModelError, id="nonsense"),
+        pytest.param(b"nonsense", "nonsense.safetensors", ModelError, id="nonsense by another name"),
+        pytest.param(b"\x89PNG\r\n\x1a\n", "photo.png", ModelError, id="a picture"),
+    ],
+)
+def test_a_training_does_not_start_from_nonsense(
+    data: Path, tmp_path: Path, content: bytes | None, name: str, error: type[Exception]
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(error, match=name):
+        short(data, tmp_path / "next", f"init={tmp_path / name}")
+    assert not (tmp_path / "next").exists() or files_in(tmp_path / "next") <= {"config.yaml"}
+
+
+def test_a_mask_of_another_size_is_found_before_the_first_step(tmp_path: Path) -> None:
+    folder = write_lines(tmp_path / "walls", 4)
+    with Image.open(folder / "masks" / "wall02.png") as mask:
+        mask.resize((40, 30)).save(folder / "masks" / "wall02.png")
+    steps: list[TrainingProgress] = []
+    with pytest.raises(DatasetError, match="wall02.png: the mask is 40x30 pixels, its image 80x64"):
+        train(tiny_config(), training_data(folder), tmp_path / "run", device="cpu", report=steps.append)
+    assert steps == []
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("minutes", [0.0001, 0.03])
+def test_a_training_by_the_clock_ends_with_a_model_however_short(data: Path, tmp_path: Path, minutes: float) -> None:
+    config = tiny_config(f"schedule.minutes={minutes}")
+    started = time.monotonic()
+    assert train(config, training_data(data), tmp_path / "run", device="cpu").finished
+    assert files_in(tmp_path / "run") == FILES
+    assert time.monotonic() - started < 60
+
+
+def test_the_time_of_every_session_counts(data: Path, tmp_path: Path) -> None:
+    config = tiny_config("schedule.epochs=2")
+    train(config, training_data(data), tmp_path / "run", device="cpu", report=stop_at(5))
+    before = rows(tmp_path / "run")[0]["seconds"]
+    result = train(config, training_data(data), tmp_path / "run", device="cpu", resume=True)
+    assert [row["epoch"] for row in result.history] == [1, 2]
+    assert result.history[1]["seconds"] >= before
+
+
+def test_training_without_any_crack_ends_with_a_threshold_of_one_half(tmp_path: Path) -> None:
+    from tests.runs import write_sample
+
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        image = rng.integers(150, 200, (64, 64, 3)).astype(np.uint8)
+        write_sample(tmp_path / "blank", str(number), image, np.zeros((64, 64), np.bool_))
+    result = short(tmp_path / "blank", tmp_path / "run")
+    assert result.finished
+    assert result.card.threshold == 0.5
+
+
+def test_several_folders_stand_in_the_card_one_by_one(tmp_path: Path) -> None:
+    one, two = write_lines(tmp_path / "one", 3), write_lines(tmp_path / "two", 4, first=20)
+    samples = (*find_samples(one, "train"), *find_samples(two, "train"))
+    data = TrainingData(*hold_out(samples, 0.25))
+    config = tiny_config("schedule.epochs=1", "schedule.steps_per_epoch=1", "data.mix=even")
+    card = train(config, data, tmp_path / "run", device="cpu").card
+    assert [(entry["name"], entry["images"]) for entry in card.data] == [("one", 2), ("two", 3)]
+    assert set(card.scores["validation"]) == {"all", "one", "two"}
+    assert read_card(tmp_path / "run" / "model.onnx").data == card.data
+
+
+def test_patches_prepared_in_another_process_change_nothing(unbroken: Path, data: Path, tmp_path: Path) -> None:
+    config = tiny_config(*SAME, "workers=1")
+    assert train(config, training_data(data), tmp_path / "run", device="cpu").finished
+    assert rows_without_seconds(tmp_path / "run") == rows_without_seconds(unbroken)
+    one, two = (read_weights(folder / "best.safetensors") for folder in (tmp_path / "run", unbroken))
+    assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
+
+
+def test_bfloat16_trains_too(data: Path, tmp_path: Path) -> None:
+    config = tiny_config("precision=bf16", "schedule.epochs=1")
+    result = train(config, training_data(data), tmp_path / "run", device="cpu")
+    assert result.card.training["bfloat16"] is True
+    assert np.isfinite(result.history[0]["loss"])

@@ -1,0 +1,135 @@
+"""What the tests of training and of the commands share: small data, small configurations, one short real run."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from crackseg.config import load_config
+from crackseg.dataset import find_samples, hold_out
+from crackseg.images import mask_pixels, write_png
+from crackseg.nn.train_config import TrainConfig
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+TINY = (
+    "network.decoder_channels=[16, 8, 8]",
+    "data.patch_px=64",
+    "data.batch_size=2",
+    "data.validation_fraction=0.25",
+    "augment.confounders=0",
+    "augment.scale=[0.9, 1.1]",
+    "schedule.epochs=2",
+    "schedule.steps_per_epoch=4",
+    "precision=fp32",
+    "workers=0",
+)
+"""A training of 8 steps on a network of stride 8 that anybody can wait for."""
+
+# Enough steps to learn that dark is crack.
+EASY = (*TINY, "schedule.epochs=3", "schedule.steps_per_epoch=16", "optimiser.learning_rate=0.01", "seed=3")
+
+
+def tiny_config(*overrides: str) -> TrainConfig:
+    """The tiny training with some values set, as ``--set`` does."""
+    return load_config(TrainConfig, overrides=[*TINY, *overrides])
+
+
+def settings(overrides: Sequence[str]) -> list[str]:
+    """Overrides as arguments of ``crackseg train``."""
+    return [part for override in overrides for part in ("--set", override)]
+
+
+def line_sample(number: int, shape: tuple[int, int] = (64, 80)) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """A light, noisy wall with one dark line across it, and the mask that is exactly that line."""
+    rng = np.random.default_rng(number)
+    height, width = shape
+    mask = np.zeros(shape, np.uint8)
+    start, stop = (int(rng.integers(height)) for _ in range(2))
+    cv2.line(mask, (0, start), (width - 1, stop), 1, 3 + number % 3)
+    image = rng.integers(165, 200, (height, width, 1)) + rng.integers(-4, 5, (height, width, 3))
+    image[mask > 0] -= 120
+    return image.astype(np.uint8), mask.astype(np.bool_)
+
+
+def write_sample(folder: Path, stem: str, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
+    """Write one sample into ``folder/images`` and ``folder/masks``."""
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    write_png(folder / "images" / f"{stem}.png", image)
+    write_png(folder / "masks" / f"{stem}.png", mask_pixels(mask))
+
+
+def write_lines(folder: Path, count: int, *, first: int = 0, shape: tuple[int, int] = (64, 80)) -> Path:
+    """Write a data folder of walls with a dark line each."""
+    for number in range(first, first + count):
+        write_sample(folder, f"wall{number:02d}", *line_sample(number, shape))
+    return folder
+
+
+def run_module(*arguments: str | Path, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m crackseg`` and wait for it."""
+    command = [sys.executable, "-m", "crackseg", *(str(argument) for argument in arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+def only_error(text: str) -> str:
+    """The one line that a failed command leaves on stderr, without its prefix."""
+    lines = text.splitlines()
+    assert len(lines) == 1, text
+    assert lines[0].startswith("crackseg: error: "), text
+    return lines[0].removeprefix("crackseg: error: ")
+
+
+@functools.cache
+def walls() -> Path:
+    """A data folder of twelve walls with a dark line each, made once."""
+    return write_lines(_scratch() / "walls", 12)
+
+
+@functools.cache
+def trained_run() -> Path:
+    """The run folder of one short training on `walls`, made once for all tests."""
+    from crackseg.nn.training import TrainingData, train
+
+    config = load_config(TrainConfig, overrides=EASY)
+    data = TrainingData(*hold_out(find_samples(walls(), "train"), config.data.validation_fraction))
+    result = train(config, data, _scratch() / "easy", device="cpu")
+    if not result.finished:
+        pytest.fail("the training that other tests need was stopped")
+    return _scratch() / "easy"
+
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes when Python ends."""
+    return tempfile.TemporaryDirectory(prefix="crackseg-tests-", ignore_cleanup_errors=True)
+
+
+def _scratch() -> Path:
+    return Path(_folder().name)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in one thread, here and in child processes: equal to the bit, and quick on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+    torch.set_num_threads(before[0])
+    cv2.setNumThreads(before[1])
