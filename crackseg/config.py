@@ -61,9 +61,14 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[_Key, str]]:
         raise ConfigError(f"cannot be read ({error.strerror})", where=path, hint="check the path") from error
     except UnicodeDecodeError as error:
         raise ConfigError("is no UTF-8 text", where=path) from error
+    places: dict[_Key, str] = {}
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
+        if node is not None:
+            _collect_places(node, (), shown, places)
+    except RecursionError as error:
+        raise ConfigError("a value contains itself, or is nested too deep", where=path) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = "" if mark is None else f":{mark.line + 1}"
@@ -73,9 +78,6 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[_Key, str]]:
         return {}, {}
     if not isinstance(values, dict):
         raise ConfigError("expected keys and values", where=f"{shown}:1")
-    places: dict[_Key, str] = {}
-    if node is not None:
-        _collect_places(node, (), shown, places)
     return values, places
 
 

@@ -18,8 +18,15 @@ def display_text(value: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> 
     Bytes that are no valid UTF-8, control characters and line breaks come out escaped (``\xff``, ``\n``), so any file
     name can be printed, stored and compared.
     """
-    text = os.fsencode(value).decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+    path = os.fspath(value)
+    text = os.fsdecode(path) if isinstance(path, bytes) else path
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 class CracksegError(Exception):

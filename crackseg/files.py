@@ -15,9 +15,14 @@ IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
 )
 
+PARTIAL_PREFIX = ".partial-"
+"""How the name of a file begins that is still being written; only a kill leaves one behind."""
+
 
 def list_images(folder: Path) -> tuple[Path, ...]:
     """Return the image files directly inside ``folder``, by suffix, sorted by the bytes of their names.
+
+    Names that begin with a dot are left out: a kill may leave such a file behind (see `replacing`).
 
     Raises:
         UsageError: If ``folder`` is missing or not a folder, or cannot be listed.
@@ -25,7 +30,11 @@ def list_images(folder: Path) -> tuple[Path, ...]:
     if not folder.is_dir():
         raise UsageError("expected a folder of images, and there is none", where=folder, hint="check the path")
     try:
-        found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+        found = [
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+        ]
     except OSError as error:
         raise UsageError(f"cannot list the folder ({error.strerror})", where=folder) from error
     return tuple(sorted(found, key=os.fsencode))
@@ -73,7 +82,7 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """
     temporary: Path | None = None
     try:
-        candidate = path.parent / f".partial-{secrets.token_hex(8)}{path.suffix}"
+        candidate = path.parent / f"{PARTIAL_PREFIX}{secrets.token_hex(8)}{path.suffix}"
         os.close(os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         temporary = candidate
         yield temporary

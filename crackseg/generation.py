@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import multiprocessing
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -21,10 +20,10 @@ from numpy.typing import NDArray
 from crackseg.config import dump_config
 from crackseg.drawing import contact_sheet, draw_boxes
 from crackseg.errors import ConfigError, CracksegError, OutputError, UsageError
-from crackseg.files import list_images, make_folder, write_bytes
+from crackseg.files import PARTIAL_PREFIX, list_images, make_folder, write_bytes
 from crackseg.images import image_size, mask_pixels, read_image, read_mask, write_png
 from crackseg.labels.voc import VocAnnotation, encode_voc
-from crackseg.machine import usable_cores
+from crackseg.machine import interrupts_held, usable_cores
 from data_gen import Assets, Recipe, SyntheticCrack, SyntheticSample, generate_sample
 
 _PREVIEW_SAMPLES = 12
@@ -141,19 +140,29 @@ def _start(job: GenerationJob, *, resume: bool) -> dict[int, dict[str, Any]]:
         )
     if recipe.exists() and recipe.read_text(encoding="utf-8") != text:
         raise ConfigError("was begun with another recipe", where=recipe, hint="use the same one, or another folder")
-    for name in ("images", "masks", "annotations"):
-        make_folder(job.output / name)
+    folders = [make_folder(job.output / name) for name in ("images", "masks", "annotations")]
+    if not recipe.exists() and any(any(folder.iterdir()) for folder in folders):
+        raise UsageError("holds other files already", where=job.output, hint="choose another folder")
+    for folder in (job.output, *folders):
+        for leftover in folder.glob(f"{PARTIAL_PREFIX}*"):
+            leftover.unlink()
     write_bytes(recipe, text.encode())
     records: dict[int, dict[str, Any]] = {}
     for path in manifests:
         for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
             record = _record(line)
-            if record is not None and record["index"] < job.count:
+            if record is not None and record["index"] < job.count and _is_whole(job, record):
                 records[record["index"]] = record
     if any(record["seed"] != job.seed for record in records.values()):
         raise ConfigError("was begun with another seed", where=job.output, hint="use the same one, or another folder")
     write_bytes(manifests[1], "".join(json.dumps(record) + "\n" for record in records.values()).encode())
     return records
+
+
+def _is_whole(job: GenerationJob, record: dict[str, Any]) -> bool:
+    """Tell whether the files of a record still stand."""
+    annotation = f"annotations/{record['index']:06d}.xml"
+    return all((job.output / name).is_file() for name in (record["image"], record["mask"], annotation))
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
@@ -208,7 +217,8 @@ def _run(job: GenerationJob, assets: Assets, indices: Sequence[int], workers: in
         waiting: deque[Future[dict[str, Any]]] = deque()
         try:
             for index in indices:
-                waiting.append(pool.submit(_write_sample, job, assets, index))
+                with interrupts_held():
+                    waiting.append(pool.submit(_write_sample, job, assets, index))
                 if len(waiting) >= 4 * workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -219,12 +229,14 @@ def _run(job: GenerationJob, assets: Assets, indices: Sequence[int], workers: in
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
 
 
 def _write_sample(job: GenerationJob, assets: Assets, index: int) -> dict[str, Any]:
-    sample = generate_sample(job.recipe, seed=job.seed, index=index, assets=assets)
+    try:
+        sample = generate_sample(job.recipe, seed=job.seed, index=index, assets=assets)
+    except ValueError as error:
+        raise UsageError(str(error), where="recipe") from error
     name = f"{index:06d}.png"
     write_png(job.output / "images" / name, sample.image)
     write_png(job.output / "masks" / name, mask_pixels(sample.mask if sample.noisy_mask is None else sample.noisy_mask))

@@ -13,13 +13,14 @@ The policy:
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -37,8 +38,13 @@ _Decoded = TypeVar("_Decoded")
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded whole, in pixels: the limit at which Pillow, too, suspects a decompression bomb."""
 
+# What Pillow may open: pictures only, nothing that starts another program or draws vectors.
+# The first six are those Pillow always has at hand; it loads its other readers only when none of them fits.
+_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000", "TGA", "ICO")
+
 # What decoders were seen to raise on foreign files, beside their own error types.
 _DECODER_ERRORS = (
+    AssertionError, EOFError,
     ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError, TypeError,
     ValueError, cv2.error, struct.error, zlib.error,
 )  # fmt: skip
@@ -95,12 +101,24 @@ def read_file(path: Path) -> bytes:
         UsageError: If there is no such file.
         ImageError: If it cannot be read.
     """
+    with _opened(path) as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read; what the system refuses becomes an error of ours."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            yield file
     except FileNotFoundError as error:
         raise UsageError("no such file", where=path, hint="check the path") from error
     except OSError as error:
+        if error.errno is None:
+            raise
         raise ImageError(f"cannot be read ({error.strerror})", where=path) from error
+    except ValueError as error:
+        raise UsageError("no file can have this name", where=path, hint="check the path") from error
 
 
 def decode_image(data: bytes, *, name: str = "image") -> NDArray[np.uint8]:
@@ -145,13 +163,11 @@ def image_size(path: Path) -> tuple[int, int]:
         ImageError: If the header cannot be read, or promises more than `MAX_PIXELS`.
     """
     name = display_text(path)
-    if not path.exists():
-        raise UsageError("no such file", where=path, hint="check the path")
 
     def probe() -> tuple[int, int]:
         from PIL import Image
 
-        with Image.open(path) as header:
+        with _opened(path) as file, Image.open(file, formats=_FORMATS) as header:
             _check_size(header, name)
             turned = header.format != "TIFF" and _orientation(header) >= 5
             return (header.width, header.height) if turned else (header.height, header.width)
@@ -221,13 +237,17 @@ def mask_pixels(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def _guarded(decode: Callable[[], _Decoded], name: str) -> _Decoded:
     """Run a decoder; whatever it raises on a foreign file becomes an `ImageError`, and its warnings stay quiet."""
+    from PIL import Image
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return decode()
     except CracksegError:
         raise
-    except _DECODER_ERRORS as error:
+    except (*_DECODER_ERRORS, Image.DecompressionBombError) as error:
+        if isinstance(error, Image.DecompressionBombError):
+            raise ImageError(f"holds more than {MAX_PIXELS:,} pixels", where=name, hint="cut it up") from error
         reason = display_text(str(error)) or type(error).__name__
         if "cannot identify image file" in reason:
             reason = "not an image in a format known here"
@@ -240,7 +260,7 @@ def _decode(data: bytes, name: str, *, for_mask: bool = False) -> NDArray[np.gen
 
     if not data:
         raise ImageError("the file is empty", where=name)
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         _check_size(image, name)
         image.load()
         samples = _deep_colour(data, name) if _is_deep_colour(image, data) else _samples(image, for_mask=for_mask)

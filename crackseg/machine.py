@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import platform
+import signal
+from collections.abc import Iterator
 from importlib import metadata
 
 from crackseg.errors import MissingExtraError
@@ -48,6 +51,19 @@ def require_train_extra() -> None:
     for package in ("torch", "segmentation_models_pytorch", "albumentations", "safetensors", "onnx", "matplotlib"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(f"this needs the package {package}, which is not installed")
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold SIGINT back while processes are started: they inherit that and leave Ctrl-C to the one that started them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _CORE = ("numpy", "opencv-python-headless", "Pillow", "lxml", "onnxruntime", "typer", "rich", "pydantic", "PyYAML")

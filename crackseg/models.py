@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -102,7 +103,7 @@ def load_model(
         ModelError: If the file is no model of crackseg, or damaged.
         MissingExtraError: If torch is asked for and not installed.
     """
-    if device not in ("auto", "cpu", "cuda") and not device.removeprefix("cuda:").isdigit():
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise UsageError(f"expected auto, cpu, cuda or cuda:N, got '{device}'", where="--device")
     found = find_model(model)
     wants_torch = runtime == "torch" or (

@@ -36,14 +36,14 @@ def pick(rng: np.random.Generator, mix: Mix, *, without: Collection[str] = ()) -
         without: Names that cannot be drawn now, such as a surface for which no files were given.
 
     Returns:
-        One name. The heaviest allowed weight need not be positive only if nothing allowed is; then the first allowed
-        name is returned.
+        One name.
+
+    Raises:
+        ValueError: If nothing with a weight above 0 can be drawn now.
     """
     weights = {name: weight for name, weight in mix.weights().items() if name not in without}
-    names = list(weights)
-    values = np.array([weights[name] for name in names])
-    total = values.sum()
-    draw = rng.random()
-    if total <= 0:
-        return names[0]
-    return names[int(np.searchsorted(np.cumsum(values / total), draw, side="right").clip(0, len(names) - 1))]
+    total = sum(weights.values())
+    if not total > 0:
+        raise ValueError(f"expected pictures for {', '.join(without)} or another weight above 0, got neither")
+    shares = np.cumsum([weight / total for weight in weights.values()])
+    return list(weights)[min(int(np.searchsorted(shares, rng.random(), side="right")), len(weights) - 1)]

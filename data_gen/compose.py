@@ -125,7 +125,7 @@ def _contrast(rng: np.random.Generator, scene: _Scene, width_px: float) -> float
     contrast = chance.uniform(rng, recipe.faint_contrast if scene.faint else recipe.contrast)
     if width_px < 1.0:
         contrast = max(contrast, float(rng.uniform(0.3, 0.9)))
-    contrast = max(contrast, min(0.06 * width_px, 0.6) * float(rng.uniform(0.7, 1.2)))
+    contrast = max(contrast, min(0.08 * width_px, 0.7) * float(rng.uniform(0.7, 1.2)))
     contrast = min(contrast + rng.uniform(0.3, 1.1) * scene.busyness, 0.97)
     return -contrast * float(rng.uniform(0.3, 0.9)) if scene.light else contrast
 

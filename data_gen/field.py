@@ -72,7 +72,7 @@ def noise_2d(
     else:
         fine = cv2.resize(coarse, (cols[1], rows[1]), interpolation=cv2.INTER_CUBIC)
     crop = fine[row_offset : row_offset + shape[0], col_offset : col_offset + shape[1]]
-    return np.ascontiguousarray(crop, dtype=np.float32)
+    return np.asarray(crop, dtype=np.float32)
 
 
 def white_2d(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:

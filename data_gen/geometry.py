@@ -94,7 +94,8 @@ def transformed(stroke: Stroke, matrix: NDArray[np.float64]) -> Stroke:
     Returns:
         The moved stroke; a reflection swaps left and right.
     """
-    points = stroke.points @ matrix[:, :2].T + matrix[:, 2]
+    row, col = stroke.points.T
+    points = np.column_stack([line[0] * row + line[1] * col + line[2] for line in matrix])
     determinant = float(np.linalg.det(matrix[:, :2]))
     scale = math.sqrt(abs(determinant))
     left, right = stroke.left_px * scale, stroke.right_px * scale
@@ -158,4 +159,6 @@ def _crossing(
     safe = np.where(way == 0, 1.0, way)
     shares = np.where(way == 0, np.inf, (limit - inner[:2]) / safe)
     share = float(np.clip(shares.min(), 0.0, 1.0))
-    return np.asarray(inner + share * (outer - inner))[None]
+    row = inner + share * (outer - inner)
+    row[:2] = np.clip(row[:2], low, high)
+    return np.asarray(row)[None]

@@ -52,5 +52,5 @@ def _cell_borders(rng: np.random.Generator, radius_px: float, cell_px: float) ->
     unique = np.unique(ordered.reshape(-1, 4), axis=0).reshape(-1, 2, 2).astype(np.float64)
     lines = unique[:, :, ::-1] - half
     turn = rng.uniform(0, np.pi)
-    spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    return np.asarray((lines * (stretch, 1.0)) @ spin.T)
+    row, col = stretch * lines[..., 0], lines[..., 1]
+    return np.stack([np.cos(turn) * row - np.sin(turn) * col, np.sin(turn) * row + np.cos(turn) * col], axis=-1)

@@ -77,6 +77,9 @@ def draw_noise(
 
     Returns:
         Patches wholly inside the image.
+
+    Raises:
+        ValueError: If a given patch is not ``(h, w)`` uint8 with at least one pixel.
     """
     height, width = mask.shape
     share = height * width / 1024**2
@@ -114,6 +117,8 @@ def _scaled(rng: np.random.Generator, counts: tuple[int, int], share: float) -> 
 def _given(rng: np.random.Generator, patches: Sequence[NDArray[np.uint8]], size: tuple[int, int]) -> Plane:
     """Pick a given patch and fit it to size."""
     patch = patches[int(rng.integers(0, len(patches)))]
+    if patch.ndim != 2 or patch.dtype != np.uint8 or not patch.size:
+        raise ValueError(f"expected a noise patch (h, w) uint8, got {patch.shape} {patch.dtype}")
     fitted = cv2.resize(patch, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return np.asarray(fitted, dtype=np.float32) * np.float32(1 / 255)
 

@@ -74,7 +74,7 @@ class CracksRecipe(Section):
     empty_probability: Probability = 0.08
     count: SpanCount = (1, 4)
     mix: PatternMix = PatternMix()
-    width_px: SpanPositive = (0.8, 24.0)
+    width_px: SpanPositive = (0.8, 16.0)
     hairline_width_px: SpanPositive = (0.45, 1.0)
     length: SpanPositive = (0.5, 2.0)
     roughness: SpanNotNegative = (0.3, 1.3)
@@ -96,7 +96,7 @@ class AppearanceRecipe(Section):
     faint_contrast: SpanUnit = (0.05, 0.28)
     light_probability: Probability = 0.05
     softness_px: SpanNotNegative = (0.0, 0.9)
-    crumble: SpanUnit = (0.0, 0.9)
+    crumble: SpanUnit = (0.0, 0.75)
     lip_probability: Probability = 0.5
     lip_strength: SpanUnit = (0.05, 0.45)
     spall_probability: Probability = 0.3

@@ -27,6 +27,9 @@ def lit(height: Plane, light_rad: float, strength: float) -> Plane:
     return np.asarray(cv2.filter2D(height, cv2.CV_32F, kernel.astype(np.float32)), dtype=np.float32)
 
 
+_LARGE_CELL_PX = 8.0
+
+
 @dataclass(frozen=True)
 class Cells:
     """A plane cut into random angular cells.
@@ -48,11 +51,16 @@ def draw_cells(rng: np.random.Generator, shape: tuple[int, int], size_px: float)
     Args:
         rng: Source of randomness.
         shape: ``(h, w)`` in pixels.
-        size_px: Typical size of a cell, in pixels; at least 2.
+        size_px: Typical size of a cell, in pixels; at least 2. Large cells are drawn at half the resolution.
 
     Returns:
         The cells.
     """
+    if size_px >= _LARGE_CELL_PX:
+        half = draw_cells(rng, ((shape[0] + 1) // 2, (shape[1] + 1) // 2), size_px / 2)
+        numbers = half.labels.repeat(2, axis=0).repeat(2, axis=1)[: shape[0], : shape[1]]
+        inset = cv2.resize(half.inset_px, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+        return Cells(numbers, np.asarray(inset[: shape[0], : shape[1]] * 2, dtype=np.float32), half.count)
     count = max(4, round(shape[0] * shape[1] / size_px**2))
     empty = np.full(shape, 255, np.uint8)
     empty.ravel()[rng.integers(0, shape[0] * shape[1], count)] = 0

@@ -93,7 +93,8 @@ def generate_sample(recipe: Recipe, *, seed: int, index: int, assets: Assets | N
         The sample.
 
     Raises:
-        ValueError: If ``seed`` or ``index`` is negative.
+        ValueError: If ``seed`` or ``index`` is negative, if a picture has the wrong shape or type, or if the recipe
+            wants nothing but pictures that were not given.
     """
     if seed < 0 or index < 0:
         raise ValueError(f"expected seed >= 0 and index >= 0, got {seed} and {index}")

@@ -22,7 +22,7 @@ def thinned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         ``(h, w)`` bool, a connected part of every connected part of ``mask``.
 
     Source:
-        Zhang, Suen, "A Fast Parallel Algorithm for Thinning Digital Patterns", CACM 1984.
+        Guo, Hall, "Parallel Thinning with Two-Subiteration Algorithms", CACM 1989, algorithm A1.
     """
     shape = np.pad(mask, 1).astype(np.uint8)
     changed = True
@@ -50,13 +50,14 @@ def _codes(shape: NDArray[np.uint8]) -> NDArray[np.uint8]:
 @cache
 def _tables() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which neighbourhoods let a pixel go, in the first and in the second half of a round: ``(256,)`` bool."""
-    bits = (np.arange(256)[:, None] >> np.arange(8)) & 1
-    count = bits.sum(axis=1)
-    rises = ((bits == 0) & (np.roll(bits, -1, axis=1) == 1)).sum(axis=1)
-    may = (count >= 2) & (count <= 6) & (rises == 1)
-    up, right, down, left = bits[:, 0], bits[:, 2], bits[:, 4], bits[:, 6]
-    first = may & (up * right * down == 0) & (right * down * left == 0)
-    second = may & (up * right * left == 0) & (up * down * left == 0)
+    ring = ((np.arange(256)[:, None] >> np.arange(8)) & 1).astype(np.bool_)
+    after, before = np.roll(ring, -1, axis=1), np.roll(ring, 1, axis=1)
+    straight = slice(0, 8, 2)
+    ends = (~ring & (after | np.roll(ring, -2, axis=1)))[:, straight].sum(axis=1)
+    sides = np.minimum((ring | before)[:, straight].sum(axis=1), (ring | after)[:, straight].sum(axis=1))
+    may = (ends == 1) & (sides >= 2) & (sides <= 3)
+    first = may & ~((ring[:, 4] | ring[:, 5] | ~ring[:, 7]) & ring[:, 6])
+    second = may & ~((ring[:, 0] | ring[:, 1] | ~ring[:, 3]) & ring[:, 2])
     first.flags.writeable = second.flags.writeable = False
     return first, second
 

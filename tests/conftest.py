@@ -35,7 +35,7 @@ def run_python() -> RunPython:
     """Run code in a fresh interpreter and return what became of it."""
 
     def run(code: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", code, *map(os.fspath, arguments)]
+        command = [sys.executable, "-c", code, *[os.fspath(argument) for argument in arguments]]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
     return run

@@ -154,7 +154,7 @@ def test_a_file_larger_than_allowed_leaves_the_old_one_and_one_line(tmp_path: Pa
 def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
     try:
         mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
     except OSError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -15,7 +17,32 @@ from crackseg.cli.generate import generate
 from crackseg.cli.models import models
 from crackseg.cli.predict import predict
 from crackseg.cli.train import train
-from crackseg.errors import EXIT_INTERRUPTED, EXIT_NOT_RUN, EXIT_USAGE, CracksegError
+from crackseg.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NOT_RUN, EXIT_USAGE, CracksegError
+
+
+def _guarded(command: Callable[..., int | None]) -> Callable[..., int]:
+    """Let a command end in an exit code, whatever happens; typer would have its own way with some of these."""
+
+    @functools.wraps(command)
+    def run(*arguments: object, **options: object) -> int:
+        try:
+            return command(*arguments, **options) or EXIT_DONE
+        except CracksegError as error:
+            print_error(str(error))
+            return error.exit_code
+        except KeyboardInterrupt:
+            print_error("interrupted")
+            return EXIT_INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read our output has left; keep Python from saying so once more when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_NOT_RUN
+        except MemoryError:
+            print_error("out of memory; close other programs, or give smaller images or tiles")
+            return EXIT_NOT_RUN
+
+    return run
+
 
 app = typer.Typer(
     name="crackseg",
@@ -27,7 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (generate, train, predict, evaluate, models, doctor):
-    app.command()(command)
+    app.command()(_guarded(command))
 
 
 def _show_version(wanted: bool) -> None:
@@ -61,22 +88,9 @@ def _report_usage(error: typer.TyperException) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit code; a `CracksegError` becomes one line on stderr, never a traceback."""
+    """Run a command and return its exit code; what goes wrong becomes one line on stderr, never a traceback."""
     try:
-        result = app(args=arguments, standalone_mode=False)
-    except CracksegError as error:
-        print_error(str(error))
-        return error.exit_code
+        result = app(args=arguments, prog_name="crackseg", standalone_mode=False)
     except typer.TyperException as error:
         return _report_usage(error)
-    except (KeyboardInterrupt, typer.Abort):
-        print_error("interrupted")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has left; keep Python from saying so once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_NOT_RUN
-    except MemoryError:
-        print_error("out of memory; close other programs, or give smaller images or tiles")
-        return EXIT_NOT_RUN
-    return result if isinstance(result, int) else 0
+    return result if isinstance(result, int) else EXIT_DONE

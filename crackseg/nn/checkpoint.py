@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import warnings
@@ -29,7 +30,7 @@ _HALF_FROM = 1024
 """Convolution kernels of at least this many numbers are stored as float16."""
 _NOT_WEIGHTS = (
     safetensors.SafetensorError, pickle.UnpicklingError, DecodeError,
-    AttributeError, EOFError, KeyError, RuntimeError, TypeError, ValueError,
+    AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         elif path.suffix in (".pth", ".pt"):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                state = dict(torch.load(path, map_location="cpu", weights_only=True))
+                state = dict(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True))
         else:
             state = safetensors.torch.load(data)
         tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}

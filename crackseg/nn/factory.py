@@ -64,6 +64,7 @@ def build_network(config: NetworkConfig) -> SegmentationNetwork:
             network = _build_unet(config)
         case _:
             assert_never(config.arch)
+    _drop_unused(network)
     _start_at_prior(network.segmentation_head)
     return SegmentationNetwork(network, config.stride)
 
@@ -96,6 +97,21 @@ def _build_unet(config: NetworkConfig) -> nn.Module:
             hint="give a file with --init and set network.encoder_weights=null",
         ) from error
     return network
+
+
+def _drop_unused(network: nn.Module) -> None:
+    """Take out what the forward pass never calls: an encoder's deep stages, where the decoder has fewer steps."""
+    called: set[nn.Module] = set()
+    hooks = [part.register_forward_hook(lambda part, *_: called.add(part)) for part in network.modules()]
+    with torch.inference_mode():
+        network.eval()(torch.zeros(1, 3, 96, 96))
+    for hook in hooks:
+        hook.remove()
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if called.isdisjoint(child.modules()):
+                setattr(parent, name, nn.Identity())
+    network.train()
 
 
 def _start_at_prior(head: nn.Module | Tensor) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from crackseg.errors import ModelError, TrainingError
-from crackseg.machine import usable_cores
+from crackseg.machine import interrupts_held, usable_cores
 from crackseg.nn.checkpoint import ResumeState
 from crackseg.nn.factory import SegmentationNetwork, normalise
 from crackseg.nn.losses import total_loss
@@ -121,7 +121,7 @@ class Loop:
         """Yield the batches from the current step to the end of its epoch."""
         last = (self.step // self.epoch_steps + 1) * self.epoch_steps
         size = self._config.data.batch_size
-        yield from DataLoader(
+        loader = DataLoader(
             self._patches,
             batch_size=size,
             sampler=range(self.step * size, last * size),
@@ -129,6 +129,9 @@ class Loop:
             pin_memory=self._device.type == "cuda",
             worker_init_fn=_start_worker,
         )
+        with interrupts_held():
+            batches = iter(loader)
+        yield from batches
 
     def _workers(self) -> int:
         if self._config.workers is not None:
@@ -223,9 +226,6 @@ def _optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 
 def _start_worker(_: int) -> None:
-    """Keep a worker that prepares patches to one thread, and leave Ctrl-C to the main process."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Keep a worker that prepares patches to one thread."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

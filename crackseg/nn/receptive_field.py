@@ -8,6 +8,9 @@ from torch import nn
 FALLBACK_CONTEXT_PX = 320
 """Context used for networks that have no finite one; their seams are approximate."""
 
+_NARROW_PX = 96
+"""Narrow side of the image that is looked at: a multiple of every stride, and no smaller than any kernel."""
+
 
 def measure_context(network: nn.Module, *, stride: int, limit_px: int = 768) -> int | None:
     """Measure the context that makes tiling exact: zero error, not merely a small one.
@@ -28,7 +31,7 @@ def measure_context(network: nn.Module, *, stride: int, limit_px: int = 768) -> 
     reach = 0
     for axis in (2, 3):
         for forward in (True, False):
-            shape = [1, 3, stride, stride]
+            shape = [1, 3, _NARROW_PX, _NARROW_PX]
             shape[axis] = 2 * edge
             image = torch.zeros(shape)
             image.narrow(axis, 0 if forward else edge, edge).fill_(float("nan"))

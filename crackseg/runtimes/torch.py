@@ -66,13 +66,14 @@ def load_torch_predictor(path: Path, *, device: str = "auto") -> TorchPredictor:
         UsageError: If the device is not there.
         ModelError: If the file is no model of crackseg, or damaged.
     """
+    place = pick_device(device)
     card = read_card(path)
     try:
         network = build_network(NetworkConfig.model_validate({**card.network, "encoder_weights": None}))
         load_whole(network, read_weights(path))
     except (ValidationError, RuntimeError) as error:
         raise ModelError("its card and its weights do not fit together", where=path) from error
-    return TorchPredictor(network, card, device=pick_device(device))
+    return TorchPredictor(network, card, device=place)
 
 
 def pick_device(name: str) -> torch.device:

@@ -82,10 +82,10 @@ def test_a_patch_of_a_training_run_takes_little_time() -> None:
     image, mask = wall(256)
     rng = np.random.default_rng(0)
     draw_confounders(image, mask, rng)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(30):
         draw_confounders(image, mask, rng)
-    assert (time.perf_counter() - start) / 30 < 0.05
+    assert (time.process_time() - start) / 30 < 0.05
 
 
 @pytest.mark.parametrize(

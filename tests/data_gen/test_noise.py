@@ -48,3 +48,8 @@ def test_given_patches_fill_the_noise() -> None:
     small, big = [np.full((8, 8), 100, np.uint8)], [np.full((90, 20), 200, np.uint8)]
     for patch in draw_noise(np.random.default_rng(0), NoiseRecipe(), EMPTY, small, big):
         assert np.allclose(patch.alpha * 255, 100 if patch.family == "speck" else 200, atol=0.5)
+
+
+def test_a_patch_of_the_wrong_shape_is_refused() -> None:
+    with pytest.raises(ValueError, match="noise patch"):
+        draw_noise(np.random.default_rng(0), NoiseRecipe(), EMPTY, [np.zeros((4, 4, 3), np.uint8)])

@@ -214,3 +214,9 @@ def test_area_is_width_along_the_centreline_for_cracks_without_branches(index: i
             swept += float(np.hypot(*np.diff(line, axis=0).T) @ ((width[1:] + width[:-1]) / 2))
         assert crack.width_mean_px * crack.length_px == pytest.approx(swept, rel=1e-6)
         assert crack.area_px == pytest.approx(swept, rel=0.12, abs=4)
+
+
+def test_a_recipe_of_nothing_but_backgrounds_needs_backgrounds() -> None:
+    surface = {"mix": dict.fromkeys(Recipe().surface.mix.weights(), 0) | {"background": 1}}
+    with pytest.raises(ValueError, match="pictures for background"):
+        generate_sample(changed(PHOTO, surface=surface), seed=0, index=0)

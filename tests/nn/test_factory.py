@@ -48,7 +48,7 @@ def test_training_starts_near_the_prior_of_a_crack_pixel(encoder: str) -> None:
     torch.manual_seed(0)
     network = build_network(NetworkConfig(encoder=encoder, decoder_channels=(16, 8, 8)))
     bias = network.network.segmentation_head[0].bias  # type: ignore[index,union-attr]
-    assert torch.sigmoid(bias).tolist() == pytest.approx([CRACK_PRIOR])  # type: ignore[arg-type]
+    assert torch.sigmoid(bias).tolist() == pytest.approx([CRACK_PRIOR])
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8))
     with torch.inference_mode():
         share = torch.sigmoid(network(normalise(pixels))).median()

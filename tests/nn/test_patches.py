@@ -48,8 +48,9 @@ def test_patches_differ_by_number_and_by_seed(data: Path) -> None:
 @pytest.mark.parametrize("side", [64, 128])
 def test_a_patch_is_square_rgb_with_a_mask_of_0_and_1(data: Path, side: int) -> None:
     image, mask = patches(data, f"data.patch_px={side}", "augment.scale=[0.6, 1.6]")[3]
-    assert (image.shape, image.dtype) == ((side, side, 3), np.uint8)
-    assert (mask.shape, mask.dtype) == ((side, side), np.uint8)
+    assert image.shape == (side, side, 3)
+    assert mask.shape == (side, side)
+    assert image.dtype == mask.dtype == np.uint8
     assert set(np.unique(mask)) <= {0, 1}
 
 

@@ -261,7 +261,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(
 
 def test_a_folder_with_a_run_is_refused_without_resume(unbroken: Path, data: Path) -> None:
     before = (unbroken / "best.safetensors").read_bytes()
-    with pytest.raises(UsageError, match="holds a run already.*--resume"):
+    with pytest.raises(UsageError, match=r"holds a run already.*--resume"):
         train(tiny_config(*SAME), training_data(data), unbroken, device="cpu")
     assert (unbroken / "best.safetensors").read_bytes() == before
 
@@ -336,7 +336,9 @@ def kernels(path: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("name", [".", "best.safetensors", "model.onnx"])
 def test_a_training_starts_from_the_run_before(run: Path, data: Path, tmp_path: Path, name: str) -> None:
     short(data, tmp_path / "next", f"init={run / name}")
-    before, after = kernels(run / "best.safetensors"), kernels(tmp_path / "next" / "best.safetensors")
+    before = kernels(run / ("model.onnx" if name == "model.onnx" else "best.safetensors"))
+    after = kernels(tmp_path / "next" / "best.safetensors")
+    assert len(before) > 10
     for key, tensor in before.items():
         torch.testing.assert_close(after[key], tensor, atol=1e-4, rtol=1e-3)
 
@@ -378,7 +380,7 @@ def test_a_mask_of_another_size_is_found_before_the_first_step(tmp_path: Path) -
     with Image.open(folder / "masks" / "wall02.png") as mask:
         mask.resize((40, 30)).save(folder / "masks" / "wall02.png")
     steps: list[TrainingProgress] = []
-    with pytest.raises(DatasetError, match="wall02.png: the mask is 40x30 pixels, its image 80x64"):
+    with pytest.raises(DatasetError, match=r"wall02\.png: the mask is 40x30 pixels, its image 80x64"):
         train(tiny_config(), training_data(folder), tmp_path / "run", device="cpu", report=steps.append)
     assert steps == []
     assert not (tmp_path / "run").exists()

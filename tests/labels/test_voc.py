@@ -1,0 +1,89 @@
+"""Pascal VOC files, read back by the parser of the standard library."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crackseg.labels.voc import VocAnnotation, encode_voc
+
+
+def boxes_of(data: bytes) -> list[tuple[int, int, int, int]]:
+    """The boxes of a VOC file, half-open: VOC counts from 1 and includes the last pixel."""
+    found = []
+    for item in ElementTree.fromstring(data).findall("object"):
+        xmin, ymin, xmax, ymax = (int(item.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin", "xmax", "ymax"))
+        found.append((ymin - 1, xmin - 1, ymax, xmax))
+    return found
+
+
+@st.composite
+def descriptions(draw: st.DrawFn) -> VocAnnotation:
+    height, width = draw(st.integers(1, 500)), draw(st.integers(1, 500))
+    boxes = []
+    for _ in range(draw(st.integers(0, 4))):
+        row0, col0 = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
+        boxes.append((row0, col0, draw(st.integers(row0 + 1, height)), draw(st.integers(col0 + 1, width))))
+    return VocAnnotation("images", draw(st.text("abc<&>'\"é", min_size=1)) + ".png", (height, width), boxes)
+
+
+@given(descriptions())
+def test_boxes_and_names_come_back_as_they_went_in(annotation: VocAnnotation) -> None:
+    data = encode_voc(annotation)
+    root = ElementTree.fromstring(data)
+    assert boxes_of(data) == list(annotation.boxes)
+    assert root.findtext("filename") == annotation.filename
+    assert root.findtext("path") == f"images/{annotation.filename}"
+    assert (int(root.findtext("size/height", "")), int(root.findtext("size/width", ""))) == annotation.shape
+
+
+@given(descriptions())
+def test_boxes_lie_between_1_and_the_size_of_the_image(annotation: VocAnnotation) -> None:
+    root = ElementTree.fromstring(encode_voc(annotation))
+    for box in root.iter("bndbox"):
+        values = {child.tag: int(child.text or "") for child in box}
+        assert 1 <= values["xmin"] <= values["xmax"] <= annotation.shape[1]
+        assert 1 <= values["ymin"] <= values["ymax"] <= annotation.shape[0]
+
+
+def test_one_pixel_is_a_box_whose_corners_are_equal() -> None:
+    mask = np.zeros((5, 7), np.bool_)
+    mask[2, 4] = True
+    rows, cols = np.nonzero(mask)
+    box = (int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1)
+    root = ElementTree.fromstring(encode_voc(VocAnnotation("images", "a.png", (5, 7), [box])))
+    assert [child.text for child in root.find("object/bndbox") or ()] == ["5", "3", "5", "3"]
+
+
+@pytest.mark.parametrize(
+    ("box", "truncated"),
+    [
+        pytest.param((1, 1, 9, 19), "0", id="inside"),
+        pytest.param((0, 1, 9, 19), "1", id="touches the top"),
+        pytest.param((1, 0, 9, 19), "1", id="touches the left"),
+        pytest.param((1, 1, 10, 19), "1", id="touches the bottom"),
+        pytest.param((1, 1, 9, 20), "1", id="touches the right"),
+    ],
+)
+def test_what_the_edge_of_the_image_cuts_is_marked_truncated(box: tuple[int, int, int, int], truncated: str) -> None:
+    root = ElementTree.fromstring(encode_voc(VocAnnotation("images", "a.png", (10, 20), [box])))
+    assert root.findtext("object/truncated") == truncated
+
+
+def test_a_file_has_the_elements_of_the_development_kit_in_their_order() -> None:
+    root = ElementTree.fromstring(encode_voc(VocAnnotation("images", "a.png", (10, 20), [(0, 0, 5, 5)], name="spall")))
+    assert root.tag == "annotation"
+    assert [child.tag for child in root] == ["folder", "filename", "path", "source", "size", "segmented", "object"]
+    assert [child.tag for child in root.find("size") or ()] == ["width", "height", "depth"]
+    assert [child.tag for child in root.find("object") or ()] == ["name", "pose", "truncated", "difficult", "bndbox"]
+    assert root.findtext("object/name") == "spall"
+
+
+def test_an_image_without_cracks_has_a_file_without_objects() -> None:
+    data = encode_voc(VocAnnotation("images", "a.png", (10, 20), []))
+    assert data.startswith(b"<?xml")
+    assert boxes_of(data) == []

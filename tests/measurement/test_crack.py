@@ -1,0 +1,197 @@
+"""Measurements against shapes whose length, width and angle are known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from skimage.measure import label, regionprops
+
+from crackseg.geometry import Scale
+from crackseg.measurement.crack import measure_cracks
+
+Mask = NDArray[np.bool_]
+
+
+def bar(angle_deg: float, *, length: float, width: float, side: int = 300, offset: float = 0.0) -> Mask:
+    """The pixels whose centre lies in a bar; ``angle_deg`` counts counter-clockwise from a row."""
+    rows, cols = np.mgrid[0:side, 0:side] - (side - 1) / 2 - offset
+    angle = math.radians(angle_deg)
+    along = cols * math.cos(angle) - rows * math.sin(angle)
+    across = cols * math.sin(angle) + rows * math.cos(angle)
+    return np.asarray((np.abs(along) <= length / 2) & (np.abs(across) <= width / 2))
+
+
+def angle_between(one: float, two: float) -> float:
+    return abs((one - two + 90) % 180 - 90)
+
+
+@pytest.mark.parametrize("width", [2.3, 4.1, 7.2, 12.4])
+@pytest.mark.parametrize("angle_deg", [0, 7, 15, 30, 45, 60, 75, 90, 104, 120, 135, 150, 171])
+def test_a_bar_at_any_angle_measures_as_it_was_drawn(angle_deg: int, width: float) -> None:
+    mask = bar(angle_deg, length=220, width=width, offset=0.3)
+    (crack,) = measure_cracks(mask)
+    assert crack.length_px == pytest.approx(220, abs=0.02 * 220 + width)
+    assert crack.width_mean_px == pytest.approx(int(mask.sum()) / 220, abs=0.6 + 0.04 * width)
+    assert crack.width_max_px == pytest.approx(width, abs=1.25)
+    assert angle_between(crack.orientation_deg, angle_deg) < 0.6
+
+
+@settings(max_examples=40)
+@given(angle=st.floats(0, 180), width=st.floats(2, 14), length=st.floats(120, 250), offset=st.floats(-0.5, 0.5))
+def test_no_bar_is_measured_far_off(angle: float, width: float, length: float, offset: float) -> None:
+    (crack,) = measure_cracks(bar(angle, length=length, width=width, offset=offset))
+    assert abs(crack.length_px - length) < 0.04 * length + 1.5 * width
+    assert abs(crack.width_max_px - width) < 1.6
+    assert angle_between(crack.orientation_deg, angle) < 1
+
+
+@pytest.mark.parametrize("width", range(1, 14))
+def test_a_level_line_of_a_whole_number_of_pixels_is_right_to_half_a_pixel(width: int) -> None:
+    mask = np.zeros((60, 200), np.bool_)
+    mask[20 : 20 + width, 20:180] = True
+    (crack,) = measure_cracks(mask)
+    assert crack.width_max_px == pytest.approx(width, abs=0.5)
+    assert crack.box == (20, 20, 20 + width, 180)
+    assert crack.area_px == 160 * width
+    assert crack.orientation_deg == pytest.approx(0, abs=1e-6)
+
+
+def test_a_wedge_is_as_wide_as_its_widest_place() -> None:
+    rows, cols = np.mgrid[-40:41, 0:300]
+    wedge = (np.abs(rows) <= 2 + 10 * cols / 299) & (cols >= 20) & (cols < 280)
+    (crack,) = measure_cracks(np.asarray(wedge))
+    assert crack.width_max_px == pytest.approx(2 * (2 + 10 * 270 / 299), abs=2)
+    assert crack.width_mean_px < crack.width_max_px
+
+
+@pytest.mark.parametrize("angle_deg", [0, 30, 100])
+def test_turning_a_mask_by_a_quarter_turns_the_measurement(angle_deg: int) -> None:
+    mask = bar(angle_deg, length=150, width=5)
+    (before,), (after,) = measure_cracks(mask), measure_cracks(np.rot90(mask).copy())
+    assert after.area_px == before.area_px
+    assert after.length_px == pytest.approx(before.length_px, rel=0.02)
+    assert after.width_max_px == pytest.approx(before.width_max_px)
+    assert angle_between(after.orientation_deg, before.orientation_deg + 90) < 0.01
+
+
+def test_millimetres_are_pixels_times_the_scale() -> None:
+    mask = bar(20, length=100, width=6)
+    (plain,), (scaled,) = measure_cracks(mask), measure_cracks(mask, scale=Scale(0.25, "--scale"))
+    assert (plain.length_mm, plain.width_mean_mm, plain.width_max_mm) == (None, None, None)
+    assert scaled.length_mm == pytest.approx(plain.length_px / 4)
+    assert scaled.width_mean_mm == pytest.approx(plain.width_mean_px / 4)
+    assert scaled.width_max_mm == pytest.approx(plain.width_max_px / 4)
+    assert scaled.length_px == plain.length_px
+
+
+def test_without_a_scale_json_holds_no_millimetres() -> None:
+    (plain,) = measure_cracks(bar(20, length=100, width=6))
+    assert not [key for key in plain.to_dict() if key.endswith("_mm")]
+    (scaled,) = measure_cracks(bar(20, length=100, width=6), scale=Scale(1, "a ruler"))
+    assert {key for key in scaled.to_dict() if key.endswith("_mm")} == {"length_mm", "width_mean_mm", "width_max_mm"}
+
+
+def test_an_empty_mask_has_no_cracks() -> None:
+    assert measure_cracks(np.zeros((30, 40), np.bool_)) == ()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (2, 2), (30, 40), (41, 41)])
+def test_a_full_mask_is_one_crack_no_wider_than_the_image(shape: tuple[int, int]) -> None:
+    (crack,) = measure_cracks(np.ones(shape, np.bool_))
+    assert crack.box == (0, 0, *shape)
+    assert crack.area_px == shape[0] * shape[1]
+    assert 1 <= crack.width_max_px <= max(shape)
+    assert 1 <= crack.length_px <= 1.1 * (shape[0] + shape[1])
+    assert all(math.isfinite(value) for value in crack.to_dict().values() if isinstance(value, float))
+
+
+def test_single_pixels_are_cracks_of_one_pixel() -> None:
+    mask = np.zeros((9, 9), np.bool_)
+    mask[0, 0] = mask[4, 4] = mask[8, 8] = True
+    cracks = measure_cracks(mask)
+    assert [crack.box for crack in cracks] == [(0, 0, 1, 1), (4, 4, 5, 5), (8, 8, 9, 9)]
+    for crack in cracks:
+        assert (crack.area_px, crack.length_px, crack.width_mean_px) == (1, 1, 1)
+        assert crack.width_max_px == pytest.approx(1, abs=0.5)
+
+
+def test_pixels_that_touch_at_a_corner_are_one_crack() -> None:
+    assert len(measure_cracks(np.eye(9, dtype=np.bool_))) == 1
+
+
+def test_a_crack_two_pixels_wide_on_the_diagonal_is_long_and_thin() -> None:
+    mask = np.zeros((120, 120), np.bool_)
+    for step in range(100):
+        mask[10 + step, 10 + step : 12 + step] = True
+    (crack,) = measure_cracks(mask)
+    assert crack.length_px == pytest.approx(100 * math.sqrt(2), rel=0.05)
+    assert crack.width_mean_px == pytest.approx(math.sqrt(2), abs=0.2)
+
+
+def random_mask(seed: int, density: float) -> Mask:
+    return np.random.default_rng(seed).random((40, 50)) < density
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**6), density=st.floats(0.0, 1.0))
+def test_components_are_those_of_scikit_image_and_largest_first(seed: int, density: float) -> None:
+    mask = random_mask(seed, density)
+    cracks = measure_cracks(mask)
+    regions = regionprops(label(mask, connectivity=2))  # type: ignore[no-untyped-call]
+    expected = sorted((int(region.area), region.bbox) for region in regions)
+    assert sorted((crack.area_px, crack.box) for crack in cracks) == expected
+    areas = [crack.area_px for crack in cracks]
+    assert areas == sorted(areas, reverse=True)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**6), density=st.floats(0.0, 1.0))
+def test_every_measurement_is_a_possible_one(seed: int, density: float) -> None:
+    for crack in measure_cracks(random_mask(seed, density)):
+        height, width = crack.box[2] - crack.box[0], crack.box[3] - crack.box[1]
+        assert 1 <= crack.length_px <= 2 * crack.area_px + 1
+        assert crack.width_mean_px == pytest.approx(crack.area_px / crack.length_px)
+        assert 1 <= crack.width_max_px <= max(height, width) + 1
+        assert 0 <= crack.orientation_deg < 180
+        assert 0 <= crack.to_dict()["orientation_deg"] < 180
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_level_crack_has_an_angle_of_0_and_never_of_180(seed: int) -> None:
+    """Rounding may leave a tiny negative angle, and its remainder by 180 is 180."""
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((60, 120), np.bool_)
+    half, top = int(rng.integers(1, 5)), int(rng.integers(0, 40))
+    left, right = int(rng.integers(0, 40)), int(rng.integers(60, 120))
+    mask[top : top + 2 * half, left:right] = True
+    (crack,) = measure_cracks(mask)
+    assert 0 <= crack.orientation_deg < 180
+    assert angle_between(crack.orientation_deg, 0) < 1e-6
+    assert crack.to_dict()["orientation_deg"] == 0
+
+
+def test_an_angle_just_below_180_is_not_rounded_up_to_180() -> None:
+    mask = np.zeros((20, 1100), np.bool_)
+    mask[8:10, 50:1050] = True
+    mask[10, 1049] = True
+    (crack,) = measure_cracks(mask)
+    assert 179.9995 < crack.orientation_deg < 180
+    assert crack.to_dict()["orientation_deg"] < 180
+
+
+def test_measuring_leaves_the_mask_alone() -> None:
+    mask = random_mask(3, 0.4)
+    copy = mask.copy()
+    measure_cracks(mask)
+    np.testing.assert_array_equal(mask, copy)
+
+
+def test_a_mask_that_is_a_view_measures_like_its_copy() -> None:
+    wide = bar(33, length=150, width=5, side=240)
+    view = wide[::-1, ::2]
+    assert measure_cracks(view) == measure_cracks(view.copy())

@@ -1,0 +1,59 @@
+"""The score at every threshold from one histogram."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from crackseg.metrics.counts import Counts
+from crackseg.metrics.histogram import BINS, ProbabilityHistogram
+
+
+def random_image(seed: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Probabilities off the borders of the cells, brighter where the crack is."""
+    rng = np.random.default_rng(seed)
+    true = rng.random((30, 30)) < 0.2
+    cells = np.clip(rng.normal(0.35 + 0.25 * true, 0.2), 0, 0.999) * BINS
+    return ((np.floor(cells) + 0.5) / BINS).astype(np.float32), true
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10**6), cell=st.integers(0, BINS))
+def test_counts_at_a_threshold_are_those_of_the_mask_at_it(seed: int, cell: int) -> None:
+    probability, true = random_image(seed)
+    threshold = cell / BINS
+    found = ProbabilityHistogram.of(probability, true).counts_at(threshold)
+    assert found == Counts.of(probability >= threshold, true)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_threshold_has_the_highest_f1_of_all(seed: int) -> None:
+    images = [random_image(seed), random_image(seed + 100)]
+    total = sum((ProbabilityHistogram.of(*image) for image in images), ProbabilityHistogram.empty())
+    scores = {}
+    for cell in range(BINS // 20, BINS - BINS // 20 + 1):
+        counts = [Counts.of(probability >= cell / BINS, true) for probability, true in images]
+        scores[cell / BINS] = sum(counts, Counts()).f1
+    assert 0.05 <= total.best_threshold() <= 0.95
+    assert scores[total.best_threshold()] == max(scores.values())
+
+
+def test_probabilities_of_0_and_1_have_their_cells() -> None:
+    histogram = ProbabilityHistogram.of(
+        np.array([[0.0, 1.0, 1.0]], np.float32), np.array([[True, True, False]], np.bool_)
+    )
+    assert histogram.crack[0] == histogram.crack[BINS] == histogram.background[BINS] == 1
+    assert histogram.counts_at(1.0) == Counts(1, 1, 1, 0)
+
+
+def test_without_a_crack_the_threshold_is_a_half() -> None:
+    none = ProbabilityHistogram.of(np.full((3, 3), 0.9, np.float32), np.zeros((3, 3), np.bool_))
+    assert none.best_threshold() == ProbabilityHistogram.empty().best_threshold() == 0.5
+
+
+def test_among_equally_good_thresholds_the_one_nearest_a_half_is_taken() -> None:
+    probability, true = np.array([[0.02, 0.98]], np.float32), np.array([[False, True]], np.bool_)
+    assert ProbabilityHistogram.of(probability, true).best_threshold() == 0.5

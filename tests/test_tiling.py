@@ -1,0 +1,149 @@
+"""The overlap-tile plan: properties that must hold for every size of image, tile, context and stride."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crackseg.geometry import Region
+from crackseg.images import ArrayImage
+from crackseg.tiling import Tile, crop_mirrored, iter_tiles, read_mirrored
+
+
+def rounded_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> tuple[tuple[int, int], int, int, int, int]:
+    """Shape, tile size, context, stride, border."""
+    stride = draw(st.sampled_from([1, 2, 4, 8, 32]))
+    context = draw(st.integers(0, 40))
+    room = draw(st.integers(stride, 6 * stride + 20))
+    shape = draw(st.tuples(st.integers(1, 200), st.integers(1, 200)))
+    return shape, 2 * rounded_up(context, stride) + room, context, stride, draw(st.integers(0, 40))
+
+
+def tiles_of(plan: tuple[tuple[int, int], int, int, int, int]) -> list[Tile]:
+    shape, size, context, stride, border = plan
+    return list(iter_tiles(shape, size=size, context=context, stride=stride, border=border))
+
+
+@settings(max_examples=200)
+@given(plans())
+def test_every_pixel_is_written_exactly_once(plan: tuple[tuple[int, int], int, int, int, int]) -> None:
+    written = np.zeros(plan[0], np.int64)
+    for tile in tiles_of(plan):
+        assert 0 <= tile.write.row0 < tile.write.row1 <= plan[0][0]
+        assert 0 <= tile.write.col0 < tile.write.col1 <= plan[0][1]
+        written[tile.write.slices()] += 1
+    assert (written == 1).all()
+
+
+@settings(max_examples=200)
+@given(plans())
+def test_read_regions_stand_on_the_stride_and_fit_the_tile(plan: tuple[tuple[int, int], int, int, int, int]) -> None:
+    _, size, _, stride, border = plan
+    for tile in tiles_of(plan):
+        assert (tile.read.row0 + border) % stride == (tile.read.col0 + border) % stride == 0
+        assert tile.read.height % stride == tile.read.width % stride == 0
+        assert 0 < tile.read.height <= size
+        assert 0 < tile.read.width <= size
+
+
+@settings(max_examples=200)
+@given(plans())
+def test_tiles_read_their_context_or_the_same_mirrored_border(plan: tuple[tuple[int, int], int, int, int, int]) -> None:
+    shape, _, context, stride, border = plan
+    ends = [rounded_up(side + 2 * border, stride) - border for side in shape]
+    for tile in tiles_of(plan):
+        for (read0, read1), (write0, write1), end in (
+            ((tile.read.row0, tile.read.row1), (tile.write.row0, tile.write.row1), ends[0]),
+            ((tile.read.col0, tile.read.col1), (tile.write.col0, tile.write.col1), ends[1]),
+        ):
+            assert -border <= read0 <= write0
+            assert write1 <= read1 <= end
+            assert read0 == -border or write0 - read0 >= context
+            assert read1 == end or read1 - write1 >= context
+
+
+@given(plans())
+def test_tiles_come_in_row_major_order(plan: tuple[tuple[int, int], int, int, int, int]) -> None:
+    corners = [(tile.write.row0, tile.write.col0) for tile in tiles_of(plan)]
+    assert corners == sorted(set(corners))
+
+
+@given(shape=st.tuples(st.integers(1, 300), st.integers(1, 300)), stride=st.sampled_from([1, 2, 16, 32]))
+def test_the_border_is_half_a_stride_unless_told_otherwise(shape: tuple[int, int], stride: int) -> None:
+    (tile,) = iter_tiles(shape, size=1000, context=100, stride=stride)
+    assert (tile.read.row0, tile.read.col0) == (-(stride // 2), -(stride // 2))
+    assert tile.write == Region(0, 0, *shape)
+    assert tile.read.row1 - shape[0] >= stride // 2
+    assert (
+        tile.read.shape == (rounded_up(shape[0] + stride, stride), rounded_up(shape[1] + stride, stride)) or stride == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "context", "stride", "reads"),
+    [
+        pytest.param((10, 10), 10, 3, 1, [(0, 0, 10, 10)], id="an image that fits is one tile"),
+        pytest.param((1, 1), 64, 99, 32, [(-16, -16, 48, 48)], id="one pixel and its border"),
+        pytest.param((4, 9), 8, 2, 1, [(0, 0, 4, 5), (0, 1, 4, 8), (0, 4, 4, 9)], id="three tiles side by side"),
+    ],
+)
+def test_small_plans_are_as_worked_out_by_hand(
+    shape: tuple[int, int], size: int, context: int, stride: int, reads: list[tuple[int, int, int, int]]
+) -> None:
+    tiles = list(iter_tiles(shape, size=size, context=context, stride=stride))
+    assert [tile.read for tile in tiles] == [Region(*read) for read in reads]
+
+
+@given(context=st.integers(0, 60), stride=st.sampled_from([1, 4, 32]))
+def test_a_tile_without_room_is_refused_and_the_size_that_is_named_works(context: int, stride: int) -> None:
+    smallest = 2 * rounded_up(context, stride) + stride
+    with pytest.raises(ValueError, match=f"at least {smallest} px"):
+        list(iter_tiles((200, 3), size=smallest - 1, context=context, stride=stride))
+    assert len(list(iter_tiles((200, 3), size=smallest, context=context, stride=stride))) >= 1
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (0, 0)])
+def test_an_image_without_pixels_is_refused(shape: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="at least 1x1"):
+        list(iter_tiles(shape, size=64, context=1))
+
+
+@settings(max_examples=150)
+@given(
+    shape=st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    before=st.tuples(st.integers(0, 40), st.integers(0, 40)),
+    after=st.tuples(st.integers(0, 40), st.integers(0, 40)),
+)
+def test_mirroring_is_that_of_numpy(shape: tuple[int, int], before: tuple[int, int], after: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(sum(shape)).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    region = Region(-before[0], -before[1], shape[0] + after[0], shape[1] + after[1])
+    pairs = list(zip(before, after, strict=True))
+    expected = np.pad(pixels, [*pairs, (0, 0)], mode="reflect")
+    np.testing.assert_array_equal(read_mirrored(ArrayImage(pixels), region), expected)
+    np.testing.assert_array_equal(crop_mirrored(pixels, region), expected)
+    np.testing.assert_array_equal(crop_mirrored(pixels[..., 0], region), expected[..., 0])
+
+
+@settings(max_examples=150)
+@given(
+    shape=st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    corner=st.tuples(st.integers(-30, 30), st.integers(-30, 30)),
+    sides=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+)
+def test_any_region_is_a_part_of_the_mirrored_image(
+    shape: tuple[int, int], corner: tuple[int, int], sides: tuple[int, int]
+) -> None:
+    pixels = np.arange(shape[0] * shape[1] * 3, dtype=np.uint16).astype(np.uint8).reshape(*shape, 3)
+    region = Region(corner[0], corner[1], corner[0] + sides[0], corner[1] + sides[1])
+    wide = np.pad(pixels, [(60, 60), (60, 60), (0, 0)], mode="reflect")
+    found = read_mirrored(ArrayImage(pixels), region)
+    np.testing.assert_array_equal(found, wide[region.slices((-60, -60))])
+    np.testing.assert_array_equal(crop_mirrored(pixels, region), found)
+    assert found.flags.c_contiguous
