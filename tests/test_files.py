@@ -24,7 +24,7 @@ FILE_NAME = st.binary(min_size=1, max_size=80).filter(
 
 
 def names(folder: Path) -> list[bytes]:
-    return sorted(os.listdir(os.fsencode(folder)))
+    return sorted(os.fsencode(path.name) for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("durable", [False, True], ids=["plain", "durable"])

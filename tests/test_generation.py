@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -220,7 +219,7 @@ def test_a_run_that_was_killed_and_resumed_ends_like_an_unbroken_one(tmp_path: P
         with subprocess.Popen([sys.executable, "-c", KILLED, out]) as process:
             until = time.monotonic() + 60
             while time.monotonic() < until and process.poll() is None:
-                if (out / "images").is_dir() and len(os.listdir(out / "images")) >= stop_at:
+                if (out / "images").is_dir() and len(list((out / "images").iterdir())) >= stop_at:
                     break
                 time.sleep(0.001)
             process.kill()

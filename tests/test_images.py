@@ -44,7 +44,8 @@ def encoded(image: Image.Image, kind: str, *, orientation: int | None = None) ->
     exif = image.getexif()
     if orientation is not None:
         exif[ORIENTATION] = orientation
-    options: dict[str, Any] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
+    lossless: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+    options = lossless.get(kind, {})
     if orientation is not None:
         options = {**options, "exif": exif}
     image.save(buffer, kind, **options)
@@ -307,8 +308,7 @@ def test_a_damaged_file_gives_pixels_or_an_error_of_ours(kind: str, changes: lis
         data[int(share * len(data))] = value
     try:
         pixels = decode_image(bytes(data))
-    except CracksegError as error:
-        assert str(error).isprintable()
+    except CracksegError:
         return
     assert pixels.dtype == np.uint8
     assert pixels.ndim == 3

@@ -43,6 +43,7 @@ class CrackMeasurement:
     def to_dict(self) -> dict[str, Any]:
         """Return the measurements for JSON: rounded to 0.001; millimetres only where they are known."""
         values = dataclasses.asdict(self)
+        values["orientation_deg"] = round(self.orientation_deg, 3) % 180.0
         return {
             key: round(value, 3) if isinstance(value, float) else value
             for key, value in values.items()
@@ -118,4 +119,5 @@ def _orientations(
     up = centroids[label, 1] - rows
     count = len(centroids)
     xx, yy, xy = (np.bincount(label, values, minlength=count) for values in (across**2, up**2, across * up))
-    return np.asarray(np.degrees(0.5 * np.arctan2(2 * xy, xx - yy)) % 180.0)
+    angles = np.degrees(0.5 * np.arctan2(2 * xy, xx - yy)) % 180.0
+    return np.where(angles < 180.0, angles, 0.0)
