@@ -51,9 +51,8 @@ def main() -> None:
         whole = [sys.executable, "-m", "crackseg", "predict", str(image), "-o", folder, "--model", str(model)]
         times = [(seconds(floor), seconds(whole)) for _ in range(options.rounds + 1)][1:]
     floor_s, whole_s = min(pair[0] for pair in times), min(pair[1] for pair in times)
-    print(
-        f"imports and network alone {floor_s:.2f} s, whole command {whole_s:.2f} s, ratio {whole_s / floor_s:.2f} (aim 1.3)"
-    )
+    print(f"imports and network alone {floor_s:.2f} s, whole command {whole_s:.2f} s")
+    print(f"ratio {whole_s / floor_s:.2f} (aim 1.3)")
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import functools
+import io
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -19,6 +22,9 @@ from crackseg.config import load_config
 from crackseg.dataset import find_samples, hold_out
 from crackseg.images import mask_pixels, write_png
 from crackseg.nn.train_config import TrainConfig
+
+if TYPE_CHECKING:
+    from crackseg.nn.training import TrainingData
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -38,6 +44,21 @@ TINY = (
 
 # Enough steps to learn that dark is crack.
 EASY = (*TINY, "schedule.epochs=3", "schedule.steps_per_epoch=16", "optimiser.learning_rate=0.01", "seed=3")
+
+FILES = {
+    "best.safetensors",
+    "last.safetensors",
+    "resume.safetensors",
+    "model.onnx",
+    "config.yaml",
+    "metrics.csv",
+    "curves.png",
+    "samples.png",
+    "card.json",
+}
+"""What a finished run folder holds."""
+SAME = ("name=same", "schedule.epochs=3")
+"""What the trainings have in common that are compared to the byte."""
 
 
 def tiny_config(*overrides: str) -> TrainConfig:
@@ -91,6 +112,39 @@ def only_error(text: str) -> str:
     return lines[0].removeprefix("crackseg: error: ")
 
 
+def training_data(data: Path) -> TrainingData:
+    """A data folder, divided as the command line divides it."""
+    from crackseg.nn.training import TrainingData
+
+    return TrainingData(*hold_out(find_samples(data, "train"), 0.25))
+
+
+def rows(run: Path) -> list[dict[str, float]]:
+    """The rows of a run's metrics.csv."""
+    text = (run / "metrics.csv").read_text(encoding="utf-8")
+    return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
+
+
+def files_in(folder: Path) -> set[str]:
+    """The names in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+def command(data: Path, output: Path, *more: str, overrides: tuple[str, ...] = SAME) -> list[str]:
+    """The arguments of a tiny ``crackseg train``."""
+    return [
+        "train",
+        "--data",
+        str(data),
+        "--output",
+        str(output),
+        *settings([*TINY, *overrides]),
+        "--device",
+        "cpu",
+        *more,
+    ]
+
+
 @functools.cache
 def walls() -> Path:
     """A data folder of twelve walls with a dark line each, made once."""
@@ -100,11 +154,10 @@ def walls() -> Path:
 @functools.cache
 def trained_run() -> Path:
     """The run folder of one short training on `walls`, made once for all tests."""
-    from crackseg.nn.training import TrainingData, train
+    from crackseg.nn.training import train
 
     config = load_config(TrainConfig, overrides=EASY)
-    data = TrainingData(*hold_out(find_samples(walls(), "train"), config.data.validation_fraction))
-    result = train(config, data, _scratch() / "easy", device="cpu")
+    result = train(config, training_data(walls()), _scratch() / "easy", device="cpu")
     if not result.finished:
         pytest.fail("the training that other tests need was stopped")
     return _scratch() / "easy"

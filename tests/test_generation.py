@@ -209,13 +209,13 @@ import sys
 from pathlib import Path
 from crackseg.generation import GenerationJob, generate
 from data_gen import Recipe
-generate(GenerationJob(Recipe(size=64), Path(sys.argv[1]), 40, seed=5), workers=1, resume=True)
+generate(GenerationJob(Recipe(size=64), Path(sys.argv[1]), 20, seed=5), workers=1, resume=True)
 """
 
 
 def test_a_run_that_was_killed_and_resumed_ends_like_an_unbroken_one(tmp_path: Path) -> None:
     out = tmp_path / "killed"
-    for stop_at in (3, 9):
+    for stop_at in (3, 7):
         with subprocess.Popen([sys.executable, "-c", KILLED, out]) as process:
             until = time.monotonic() + 60
             while time.monotonic() < until and process.poll() is None:
@@ -224,8 +224,8 @@ def test_a_run_that_was_killed_and_resumed_ends_like_an_unbroken_one(tmp_path: P
                 time.sleep(0.001)
             process.kill()
     assert not (out / "manifest.jsonl").exists()
-    generate(GenerationJob(SMALL, out, 40, seed=5), workers=1, resume=True)
-    generate(GenerationJob(SMALL, tmp_path / "unbroken", 40, seed=5), workers=1)
+    generate(GenerationJob(SMALL, out, 20, seed=5), workers=1, resume=True)
+    generate(GenerationJob(SMALL, tmp_path / "unbroken", 20, seed=5), workers=1)
     assert contents(out) == contents(tmp_path / "unbroken")
 
 

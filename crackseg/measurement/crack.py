@@ -102,11 +102,11 @@ def _largest_widths(mask: NDArray[np.bool_], labels: NDArray[np.int32], count: i
     A line of odd width w has its middle at (w + 1) / 2 from the nearest background pixel, one of even width at w / 2;
     twice that less a half is right to half a pixel for both.
     """
-    padded = np.pad(mask.astype(np.uint8), 1, constant_values=1)
+    padded = np.pad(mask.astype(np.uint8), 1)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     largest = np.zeros(count)
     np.maximum.at(largest, labels[mask], distance[mask])
-    return np.asarray(np.minimum(2 * largest - 0.5, max(mask.shape)))
+    return np.asarray(2 * largest - 0.5)
 
 
 def _orientations(

@@ -99,18 +99,22 @@ def _build_unet(config: NetworkConfig) -> nn.Module:
     return network
 
 
+class _Unused(nn.Module):
+    """Stands where a layer was whose result nobody looks at; lets its first argument through."""
+
+    def forward(self, images: Tensor, *_: object) -> Tensor:
+        return images
+
+
 def _drop_unused(network: nn.Module) -> None:
-    """Take out what the forward pass never calls: an encoder's deep stages, where the decoder has fewer steps."""
-    called: set[nn.Module] = set()
-    hooks = [part.register_forward_hook(lambda part, *_: called.add(part)) for part in network.modules()]
-    with torch.inference_mode():
-        network.eval()(torch.zeros(1, 3, 96, 96))
-    for hook in hooks:
-        hook.remove()
+    """Take out the layers that no gradient reaches: an encoder's deep stages, where the decoder has fewer steps."""
+    network.eval()(torch.zeros(1, 3, 96, 96)).sum().backward()
     for parent in list(network.modules()):
         for name, child in parent.named_children():
-            if called.isdisjoint(child.modules()):
-                setattr(parent, name, nn.Identity())
+            parameters = list(child.parameters())
+            if parameters and all(parameter.grad is None for parameter in parameters):
+                setattr(parent, name, _Unused())
+    network.zero_grad(set_to_none=True)
     network.train()
 
 

@@ -209,7 +209,12 @@ def _first_card(config: TrainConfig, data: TrainingData, output: Path, context: 
         context_exact=context is not None,
         data=tuple(_describe_group(group, data.train) for group in groups),
         terms=config.terms,
-        training={"seed": config.seed, "init": config.init, "torch": torch.__version__, **describe_machine()},
+        training={
+            "seed": config.seed,
+            "init": None if config.init is None else Path(config.init).name,
+            "torch": torch.__version__,
+            **describe_machine(),
+        },
     )
 
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from crackseg.cli import main
-from tests.runs import TINY, only_error, settings, write_lines
+from crackseg.config import dump_config
+from tests.runs import TINY, only_error, settings, tiny_config, write_lines
 
 pytestmark = pytest.mark.train
 
@@ -29,15 +30,19 @@ def test_a_training_tells_its_score_and_where_it_is(
     assert str(run) in shown.out
 
 
-def test_json_is_the_only_thing_on_stdout(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = tmp_path / "run"
-    assert main(["train", "--data", str(data), "-o", str(run), "--seed", "3", *SHORT, "--json"]) == 0
+def test_a_configuration_file_is_obeyed_and_json_is_the_only_thing_on_stdout(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, file = tmp_path / "run", tmp_path / "config.yaml"
+    file.write_text(dump_config(tiny_config("seed=3", "schedule.epochs=1", "schedule.steps_per_epoch=1")))
+    assert main(["train", "--data", str(data), "-o", str(run), "--config", str(file), "--json"]) == 0
     shown = capsys.readouterr()
     card = json.loads((run / "card.json").read_text())
     score = card["scores"]["validation"]["all"]["f1"]
     assert json.loads(shown.out) == {"output": str(run), "f1": score, "threshold": card["threshold"]}
-    assert card["training"]["seed"] == 3
     assert shown.err == ""
+    assert card["training"]["seed"] == 3
+    assert (run / "config.yaml").read_bytes() == file.read_bytes()
 
 
 def test_val_is_what_is_validated_on_and_several_folders_are_told_apart(tmp_path: Path) -> None:
@@ -50,13 +55,6 @@ def test_val_is_what_is_validated_on_and_several_folders_are_told_apart(tmp_path
     assert sorted(entry["images"] for entry in card["data"]) == [2, 3]
     assert len({entry["name"] for entry in card["data"]}) == 2
     assert set(card["scores"]["validation"]) == {"all", "val"}
-
-
-def test_the_configuration_beside_a_run_makes_it_again(data: Path, tmp_path: Path) -> None:
-    for name, more in (("one", SHORT), ("two", ["--config", str(tmp_path / "one" / "config.yaml")])):
-        assert main(["train", "--data", str(data), "--output", str(tmp_path / name), *more, "--quiet"]) == 0
-    one, two = ((tmp_path / name / "config.yaml").read_bytes() for name in ("one", "two"))
-    assert one == two
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,14 @@ def test_a_level_line_of_a_whole_number_of_pixels_is_right_to_half_a_pixel(width
     assert crack.orientation_deg == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("turn", range(4))
+def test_a_band_along_the_edge_of_the_image_is_as_wide_as_it_is_seen(turn: int) -> None:
+    mask = np.zeros((50, 70), np.bool_)
+    mask[:5] = True
+    (crack,) = measure_cracks(np.rot90(mask, turn).copy())
+    assert crack.width_max_px == pytest.approx(5, abs=0.5)
+
+
 def test_a_wedge_is_as_wide_as_its_widest_place() -> None:
     rows, cols = np.mgrid[-40:41, 0:300]
     wedge = (np.abs(rows) <= 2 + 10 * cols / 299) & (cols >= 20) & (cols < 280)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import functools
 import os
 import pickle
 import subprocess
@@ -35,9 +37,15 @@ SMALL = NetworkConfig(decoder_channels=(16, 8, 8))
 CARD = ModelCard(name="small", network=SMALL.model_dump(mode="json"), stride=8, context_px=47, threshold=0.3)
 
 
-def network(seed: int = 0) -> SegmentationNetwork:
+@functools.cache
+def _built(seed: int) -> SegmentationNetwork:
     torch.manual_seed(seed)
     return build_network(SMALL)
+
+
+def network(seed: int = 0) -> SegmentationNetwork:
+    """A small network of one's own, with random weights."""
+    return copy.deepcopy(_built(seed))
 
 
 @pytest.fixture

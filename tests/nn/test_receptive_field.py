@@ -110,8 +110,14 @@ def lively(encoder: str) -> tuple[SegmentationNetwork, ModelCard]:
     return network, card
 
 
-@pytest.mark.parametrize("encoder", ["mobilenet_v2", "resnet18"])
-@pytest.mark.parametrize("shape", [pytest.param((260, 420), id="even"), pytest.param((301, 233), id="odd")])
+@pytest.mark.parametrize(
+    ("encoder", "shape"),
+    [
+        pytest.param("mobilenet_v2", (260, 420), id="mobilenet_v2, even"),
+        pytest.param("mobilenet_v2", (301, 233), id="mobilenet_v2, odd"),
+        pytest.param("resnet18", (251, 203), id="resnet18, odd"),
+    ],
+)
 def test_tiles_with_the_measured_context_leave_no_seam(encoder: str, shape: tuple[int, int]) -> None:
     network, card = lively(encoder)
     pixels = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
