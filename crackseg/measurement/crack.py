@@ -82,17 +82,19 @@ def _measurement(
 ) -> CrackMeasurement:
     left, top, width, height, area = (int(value) for value in stats)
     width_mean_px = area / length_px
+    # The half pixel of rounding must not make a disc larger than the box it lies in.
+    width_max_px = min(max(width_max_px, 1.0), float(min(width, height)))
     factor = None if scale is None else scale.mm_per_px
     return CrackMeasurement(
         box=(top, left, top + height, left + width),
         area_px=area,
         length_px=length_px,
         width_mean_px=width_mean_px,
-        width_max_px=max(width_max_px, 1.0),
+        width_max_px=width_max_px,
         orientation_deg=orientation_deg,
         length_mm=None if factor is None else length_px * factor,
         width_mean_mm=None if factor is None else width_mean_px * factor,
-        width_max_mm=None if factor is None else max(width_max_px, 1.0) * factor,
+        width_max_mm=None if factor is None else width_max_px * factor,
     )
 
 
