@@ -10,7 +10,6 @@ Names are resolved when they are used: importing this package imports neither to
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,8 +19,9 @@ if TYPE_CHECKING:
     from crackseg.models import load_model
     from crackseg.prediction import Model, Prediction
 
+    __version__: str
+
 __all__ = ["CrackMeasurement", "CracksegError", "Model", "Prediction", "Scale", "load_model"]
-__version__ = version("crackseg")
 
 _HOMES = {
     "CrackMeasurement": "crackseg.measurement.crack",
@@ -34,6 +34,11 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        # Asking for it costs a third of a start of the command line, so only who wants it pays.
+        from importlib.metadata import version
+
+        return version("crackseg")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'crackseg' has no attribute '{name}'")

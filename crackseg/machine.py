@@ -8,7 +8,6 @@ import os
 import platform
 import signal
 from collections.abc import Iterator
-from importlib import metadata
 
 from crackseg.errors import MissingExtraError
 
@@ -22,12 +21,14 @@ def usable_cores() -> int:
 
 def describe_machine() -> dict[str, str | int]:
     """Return processor, cores, system and the versions that decide what a number computed here is."""
+    from crackseg import __version__
+
     return {
         "processor": _processor(),
         "cores": usable_cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "crackseg": metadata.version("crackseg"),
+        "crackseg": __version__,
     }
 
 
@@ -91,6 +92,8 @@ _OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "
 
 
 def _version(name: str) -> str | None:
+    from importlib import metadata  # slow to import, and `predict` needs none of it
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

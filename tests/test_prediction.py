@@ -259,7 +259,7 @@ def test_predicting_leaves_the_input_as_it_was(tmp_path: Path) -> None:
 # Many files
 
 
-def test_many_files_are_predicted_one_by_one_in_their_order(tmp_path: Path) -> None:
+def test_many_files_are_predicted_one_by_one_in_their_order_and_read_one_ahead(tmp_path: Path) -> None:
     asked: list[str] = []
 
     def paths() -> Iterator[Path]:
@@ -270,9 +270,8 @@ def test_many_files_are_predicted_one_by_one_in_their_order(tmp_path: Path) -> N
             yield path
 
     results = brightness_model().predict_many(paths())
-    assert asked == []
     assert next(results).name == "0.png"
-    assert asked == ["0.png"]
+    assert asked in (["0.png"], ["0.png", "1.png"])
     rest = list(results)
     assert [result.name for result in rest] == ["1.png", "2.png", "3.png"]
     assert [result.mask.shape[0] for result in rest] == [4, 5, 6]

@@ -35,15 +35,16 @@ def predict(
     """
     from crackseg.geometry import Scale
     from crackseg.models import load_model
+    from crackseg.prediction import read_ahead
 
     paths = _collect(images)
     known_scale = None if scale is None else Scale(scale, "--scale")
+    pixels = read_ahead(paths)
     loaded = load_model(model, runtime=runtime, device=device, tile_size=tile)
     results: list[dict[str, Any]] = []
     failed = 0
     with ProgressLine("predict", len(paths), quiet=quiet or json) as line:
-        for done, path in enumerate(paths, start=1):
-            (result,) = loaded.predict_many([path], threshold=threshold, scale=known_scale)
+        for done, result in enumerate(loaded.predict_read(pixels, threshold=threshold, scale=known_scale), start=1):
             if result.error is None:
                 result.save(output, probability=probability)
                 results.append(result.to_dict())
