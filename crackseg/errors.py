@@ -75,6 +75,10 @@ class DatasetError(CracksegError):
     """Images and masks that do not fit together."""
 
 
+class LabelError(CracksegError):
+    """An annotation, or a file of annotations, that cannot be read."""
+
+
 class ModelError(CracksegError):
     """A model that cannot be found, read or trusted."""
 
