@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crackseg.contours import find_outlines
+
 CRACK_COLOUR = (255, 32, 96)
 """RGB of a crack in an overlay: a red-magenta that neither concrete, asphalt, brick nor shadow has."""
 BOX_COLOUR = (40, 120, 255)
-"""RGB of a box in a contact sheet."""
+"""RGB of a box. Both colours stand at least 3 : 1 in luminance against black and against white."""
 
 
 def draw_overlay(image: NDArray[np.uint8], mask: NDArray[np.bool_], *, opacity: float = 0.45) -> NDArray[np.uint8]:
@@ -49,10 +52,44 @@ def draw_boxes(
         ``(H, W, 3)`` RGB pixels, a new array.
     """
     drawn = draw_overlay(image, mask, opacity=0.0)
-    thickness = max(1, round(max(image.shape[:2]) / 400))
+    thickness = _box_thickness(image)
     for row0, col0, row1, col1 in boxes:
         cv2.rectangle(drawn, (col0, row0), (col1 - 1, row1 - 1), BOX_COLOUR, thickness)
     return drawn
+
+
+def draw_components(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    *,
+    boxes: Literal["tight", "rotated"] = "tight",
+    min_area_px: int = 1,
+) -> NDArray[np.uint8]:
+    """Draw the outline of a mask and a box around each of its components onto an image.
+
+    Args:
+        image: ``(H, W, 3)`` RGB pixels.
+        mask: ``(H, W)`` crack pixels.
+        boxes: ``tight`` ones along rows and columns, or the smallest at any angle.
+        min_area_px: Components of fewer pixels get no box.
+
+    Returns:
+        ``(H, W, 3)`` RGB pixels, a new array.
+    """
+    outlines = [found for found in find_outlines(mask) if found.area_px >= min_area_px]
+    if boxes == "tight":
+        return draw_boxes(image, mask, [found.box for found in outlines])
+    drawn = draw_overlay(image, mask, opacity=0.0)
+    # Boxes run along the edges of pixels; a line is drawn through their centres.
+    corners = [np.rint(found.rotated.corners[:, ::-1] - 0.5).astype(np.int32) for found in outlines]
+    cv2.polylines(drawn, corners, isClosed=True, color=BOX_COLOUR, thickness=_box_thickness(image))
+    return drawn
+
+
+def _box_thickness(image: NDArray[np.uint8]) -> int:
+    """Return how wide the line of a box is, in pixels: it can be seen when the whole image is."""
+    height, width = image.shape[:2]
+    return max(1, round(int(max(height, width)) / 400))
 
 
 def contact_sheet(images: Sequence[NDArray[np.uint8]], *, columns: int = 4, side: int = 320) -> NDArray[np.uint8]:
