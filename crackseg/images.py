@@ -19,6 +19,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 from crackseg.errors import CracksegError, ImageError, OutputError, UsageError, display_text
 from crackseg.files import write_bytes
 from crackseg.geometry import Region
+from crackseg.pixels import three_channels, to_mask_levels, to_rgb, to_uint8, turned_upright
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,6 +39,9 @@ _Decoded = TypeVar("_Decoded")
 
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded whole, in pixels: the limit at which Pillow, too, suspects a decompression bomb."""
+
+MASK_LEVEL = 128
+"""From this level of 255 on a pixel of a mask file counts as crack."""
 
 # What Pillow may open: pictures only, nothing that starts another program or draws vectors.
 # The first six are those Pillow always has at hand; it loads its other readers only when none of them fits.
@@ -48,6 +53,39 @@ _DECODER_ERRORS = (
     ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError, TypeError,
     ValueError, cv2.error, struct.error, zlib.error,
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredImage:
+    """The first page of a file, and how it was stored.
+
+    Attributes:
+        samples: ``(H, W)`` or ``(H, W, C)`` upright samples, in the type and range of the file.
+        kind: Name of the format, such as ``PNG``.
+        palette: Whether the file holds indices into a palette.
+        orientation: EXIF orientation that was undone, 1 to 8.
+    """
+
+    samples: NDArray[np.generic]
+    kind: str
+    palette: bool
+    orientation: int
+
+    def rgb(self, name: str = "image") -> NDArray[np.uint8]:
+        """Return the ``(H, W, 3)`` pixels that `read_image` gives.
+
+        Raises:
+            ImageError: If the samples are outside every range known here.
+        """
+        return to_rgb(self.samples, name)
+
+    def mask_levels(self, name: str = "mask") -> NDArray[np.uint8]:
+        """Return the ``(H, W)`` levels that `read_mask_levels` gives.
+
+        Raises:
+            ImageError: If the samples are outside every range known here.
+        """
+        return to_mask_levels(self.samples, name)
 
 
 class ImageSource(Protocol):
@@ -134,14 +172,11 @@ def decode_image(data: bytes, *, name: str = "image") -> NDArray[np.uint8]:
     Raises:
         ImageError: If ``data`` is no image, broken, or larger than `MAX_PIXELS`.
     """
-    return _guarded(lambda: _to_rgb(_decode(data, name), name), name)
+    return _guarded(lambda: _decode(data, name).rgb(name), name)
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
-    """Read a mask file: crack where the value is at least half of full scale.
-
-    Full scale is 255, or 1 in a file that holds only 0 and 1. In a colour palette every index but 0 and the void index
-    255 is crack, as in the segmentation masks of Pascal VOC.
+    """Read a mask file: crack where the value is at least half of full scale, 128 in `read_mask_levels`.
 
     Returns:
         ``(H, W)`` mask.
@@ -150,9 +185,39 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
         UsageError: If there is no such file.
         ImageError: If it cannot be read or decoded.
     """
+    return np.asarray(read_mask_levels(path) >= MASK_LEVEL)
+
+
+def read_mask_levels(path: Path) -> NDArray[np.uint8]:
+    """Read a mask file that may hold more than crack and background: soft edges, or grey texture.
+
+    Full scale is 255, or 1 in a file that holds only 0 and 1. In a colour palette every index but 0 and the void index
+    255 is crack, as in the segmentation masks of Pascal VOC. Of several channels the largest counts.
+
+    Returns:
+        ``(H, W)`` pixels, 255 being crack.
+
+    Raises:
+        UsageError: If there is no such file.
+        ImageError: If it cannot be read or decoded.
+    """
     name = display_text(path)
     data = read_file(path)
-    return _guarded(lambda: _to_mask(_decode(data, name, for_mask=True), name), name)
+    return _guarded(lambda: to_mask_levels(_decode(data, name, as_mask=True).samples, name), name)
+
+
+def decode_stored(data: bytes, *, name: str = "image", as_mask: bool = False) -> StoredImage:
+    """Decode an encoded image and tell how it was stored, for whoever judges files rather than uses them.
+
+    Args:
+        data: The whole file.
+        name: What to call it in an error.
+        as_mask: A colour palette becomes crack or not, by the rule of `read_mask_levels`.
+
+    Raises:
+        ImageError: If ``data`` is no image, broken, or larger than `MAX_PIXELS`.
+    """
+    return _guarded(lambda: _decode(data, name, as_mask=as_mask), name)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -192,7 +257,7 @@ def rgb_from_array(values: NDArray[np.generic], *, name: str = "array") -> NDArr
         raise UsageError(f"expected an image of shape (H, W) or (H, W, 3), got {values.shape}", where=name)
     if values.dtype not in (np.uint8, np.uint16, np.bool_):
         raise UsageError(f"expected pixels of type uint8 or uint16, got {values.dtype}", where=name)
-    return _three_channels(_to_uint8(values, name))
+    return three_channels(to_uint8(values, name))
 
 
 def rgb_from_pil(image: Image.Image, *, name: str = "image") -> NDArray[np.uint8]:
@@ -201,7 +266,7 @@ def rgb_from_pil(image: Image.Image, *, name: str = "image") -> NDArray[np.uint8
     Raises:
         ImageError: If it cannot be decoded.
     """
-    return _guarded(lambda: _to_rgb(_upright(_samples(image), _orientation(image)), name), name)
+    return _guarded(lambda: to_rgb(turned_upright(_samples(image), _orientation(image)), name), name)
 
 
 def encode_png(array: NDArray[np.uint8] | NDArray[np.uint16], *, compression: int = 3) -> bytes:
@@ -254,17 +319,21 @@ def _guarded(decode: Callable[[], _Decoded], name: str) -> _Decoded:
         raise ImageError(f"cannot be decoded ({reason})", where=name, hint="check that the file is whole") from error
 
 
-def _decode(data: bytes, name: str, *, for_mask: bool = False) -> NDArray[np.generic]:
-    """Return the upright samples of the first page: ``(H, W)`` or ``(H, W, C)``, of whatever type the file holds."""
+def _decode(data: bytes, name: str, *, as_mask: bool = False) -> StoredImage:
     from PIL import Image
 
     if not data:
         raise ImageError("the file is empty", where=name)
     with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         _check_size(image, name)
+        # Pillow turns a TIFF upright while it loads it, and then forgets how it lay.
+        tiff_orientation = _orientation(image) if image.format == "TIFF" else 1
         image.load()
-        samples = _deep_colour(data, name) if _is_deep_colour(image, data) else _samples(image, for_mask=for_mask)
-        return _upright(samples, 1 if image.format == "TIFF" else _orientation(image))
+        samples = _deep_colour(data, name) if _is_deep_colour(image, data) else _samples(image, as_mask=as_mask)
+        orientation = 1 if image.format == "TIFF" else _orientation(image)
+        upright = turned_upright(samples, orientation)
+        kind = image.format or "image"
+        return StoredImage(upright, kind, image.mode == "P", max(orientation, tiff_orientation))
 
 
 def _check_size(image: Image.Image, name: str) -> None:
@@ -293,9 +362,9 @@ def _deep_colour(data: bytes, name: str) -> NDArray[np.generic]:
     return cv2.cvtColor(deep[..., :3], cv2.COLOR_BGR2RGB) if deep.ndim == 3 else deep
 
 
-def _samples(image: Image.Image, *, for_mask: bool = False) -> NDArray[np.generic]:
+def _samples(image: Image.Image, *, as_mask: bool = False) -> NDArray[np.generic]:
     """Return the samples of a loaded image; for a mask, a colour palette becomes crack or not."""
-    if for_mask and image.mode == "P":
+    if as_mask and image.mode == "P":
         palette = np.asarray(image.getpalette() or [], dtype=np.uint8).reshape(-1, 3)
         if (palette != palette[:, :1]).any():
             index = np.asarray(image)
@@ -314,47 +383,3 @@ def _orientation(image: Image.Image) -> int:
     except _DECODER_ERRORS:
         return 1
     return value if value in range(1, 9) else 1
-
-
-def _upright(samples: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
-    """Undo an EXIF orientation (EXIF 2.3, tag 274)."""
-    if orientation >= 5:
-        samples = samples.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        samples = samples[::-1]
-    if orientation in (2, 3, 6, 7):
-        samples = samples[:, ::-1]
-    return np.ascontiguousarray(samples)
-
-
-def _to_uint8(samples: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
-    """Return samples of any type as 8 bits, by the policy of this module."""
-    if samples.dtype == np.uint8:
-        return samples.astype(np.uint8, copy=False)
-    if samples.dtype == np.bool_:
-        return samples.astype(np.uint8) * np.uint8(255)
-    low, high = float(samples.min()), float(samples.max())
-    if not np.isfinite([low, high]).all() or low < 0:
-        raise ImageError(f"expected samples of 0 or more, got values from {low:g} to {high:g}", where=name)
-    if np.issubdtype(samples.dtype, np.floating):
-        if high > 255:
-            raise ImageError(f"expected float samples in [0, 1] or [0, 255], got up to {high:g}", where=name)
-        return np.rint(samples.astype(np.float64) * (255 if high <= 1 else 1)).astype(np.uint8)
-    bits = max(8, (int(high).bit_length() + 1) // 2 * 2)
-    return np.right_shift(samples.astype(np.int64), bits - 8).astype(np.uint8)
-
-
-def _three_channels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if pixels.ndim == 2 or pixels.shape[2] == 1:
-        return np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
-    return np.ascontiguousarray(pixels[..., :3])
-
-
-def _to_rgb(samples: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
-    return _three_channels(_to_uint8(samples, name))
-
-
-def _to_mask(samples: NDArray[np.generic], name: str) -> NDArray[np.bool_]:
-    pixels = _to_uint8(samples, name)
-    grey = pixels.max(axis=2) if pixels.ndim == 3 else pixels
-    return np.asarray(grey >= (1 if grey.max() <= 1 else 128))
