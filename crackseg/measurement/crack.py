@@ -6,12 +6,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.geometry import Scale
-from crackseg.measurement.skeleton import skeleton_lengths, skeletonise
+from crackseg.measurement.components import Components, find_components
+from crackseg.measurement.distance import distances_to_background
+from crackseg.measurement.skeleton import neighbour_codes, skeleton_lengths, thin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,32 +62,46 @@ def measure_cracks(mask: NDArray[np.bool_], *, scale: Scale | None = None) -> tu
     Returns:
         The components, largest area first; none is left out for being small.
     """
-    count, found, table, middles = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count == 1:
+    components = find_components(mask)
+    if components.count == 0:
         return ()
-    labels, stats = np.asarray(found, dtype=np.int32), np.asarray(table, dtype=np.int32)
-    centroids = np.asarray(middles, dtype=np.float64)
-    skeleton = skeletonise(mask)
-    lengths = np.maximum(skeleton_lengths(skeleton, labels, count - 1), 1.0)
-    widths = _largest_widths(mask, labels, count)
-    angles = _orientations(mask, labels, centroids)
-    order = sorted(range(1, count), key=lambda label: (-int(stats[label, cv2.CC_STAT_AREA]), label))
+    areas, boxes, angles = components.areas(), components.boxes(), components.orientations()
+    lengths, widths = _lengths_and_widths(components)
+    order = np.argsort(-areas, kind="stable")
     return tuple(
-        _measurement(stats[label], float(lengths[label]), float(widths[label]), float(angles[label]), scale)
+        _measurement(boxes[label], int(areas[label]), (lengths[label], widths[label], angles[label]), scale)
         for label in order
     )
 
 
+def _lengths_and_widths(components: Components) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return, by component, the length of the skeleton and the diameter of the largest disc on it, in pixels.
+
+    A line of odd width w has its middle at (w + 1) / 2 from the nearest background pixel, one of even width at w / 2;
+    twice that less a half is right to half a pixel for both.
+    """
+    kept = thin(components)
+    pixels, labels = components.pixels[kept], components.labels[kept]
+    on = np.zeros(components.grid.size, dtype=np.uint8)
+    on[pixels] = 1
+    codes = neighbour_codes(on, pixels, components.stride)
+    lengths = np.maximum(skeleton_lengths(codes, labels, components.count), 1.0)
+    largest = np.zeros(components.count)
+    np.maximum.at(largest, labels, distances_to_background(components, pixels))
+    return lengths, 2 * largest - 0.5
+
+
 def _measurement(
-    stats: NDArray[np.int32], length_px: float, width_max_px: float, orientation_deg: float, scale: Scale | None
+    bounds: NDArray[np.int64], area: int, sizes: tuple[float, float, float], scale: Scale | None
 ) -> CrackMeasurement:
-    left, top, width, height, area = (int(value) for value in stats)
+    row0, col0, row1, col1 = (int(value) for value in bounds)
+    length_px, width_max_px, orientation_deg = (float(value) for value in sizes)
     width_mean_px = area / length_px
     # The half pixel of rounding must not make a disc larger than the box it lies in.
-    width_max_px = min(max(width_max_px, 1.0), float(min(width, height)))
+    width_max_px = min(max(width_max_px, 1.0), float(min(row1 - row0, col1 - col0)))
     factor = None if scale is None else scale.mm_per_px
     return CrackMeasurement(
-        box=(top, left, top + height, left + width),
+        box=(row0, col0, row1, col1),
         area_px=area,
         length_px=length_px,
         width_mean_px=width_mean_px,
@@ -96,30 +111,3 @@ def _measurement(
         width_mean_mm=None if factor is None else width_mean_px * factor,
         width_max_mm=None if factor is None else width_max_px * factor,
     )
-
-
-def _largest_widths(mask: NDArray[np.bool_], labels: NDArray[np.int32], count: int) -> NDArray[np.float64]:
-    """Return, by label, the diameter of the largest disc inside, in pixels.
-
-    A line of odd width w has its middle at (w + 1) / 2 from the nearest background pixel, one of even width at w / 2;
-    twice that less a half is right to half a pixel for both.
-    """
-    padded = np.pad(mask.astype(np.uint8), 1)
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    largest = np.zeros(count)
-    np.maximum.at(largest, labels[mask], distance[mask])
-    return np.asarray(2 * largest - 0.5)
-
-
-def _orientations(
-    mask: NDArray[np.bool_], labels: NDArray[np.int32], centroids: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return, by label, the angle of the axis of least inertia, in degrees, in [0, 180)."""
-    rows, cols = np.nonzero(mask)
-    label = labels[rows, cols]
-    across = cols - centroids[label, 0]
-    up = centroids[label, 1] - rows
-    count = len(centroids)
-    xx, yy, xy = (np.bincount(label, values, minlength=count) for values in (across**2, up**2, across * up))
-    angles = np.degrees(0.5 * np.arctan2(2 * xy, xx - yy)) % 180.0
-    return np.where(angles < 180.0, angles, 0.0)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from skimage.measure import euler_number, label
 from skimage.morphology import skeletonize
 
-from crackseg.measurement.skeleton import skeleton_lengths, skeletonise
+from crackseg.measurement.components import find_components
+from crackseg.measurement.skeleton import neighbour_codes, skeleton_lengths, skeletonise
 from crackseg.metrics.tolerance import within
 
 Mask = NDArray[np.bool_]
@@ -41,8 +42,15 @@ def line(angle_deg: float, length: float, side: int = 300) -> Mask:
     return np.asarray(cv2.line(np.zeros((side, side), np.uint8), ends[0], ends[1], (1,), 1), dtype=np.bool_)
 
 
+def lengths_of(skeleton: Mask) -> NDArray[np.float64]:
+    pieces = find_components(skeleton)
+    codes = neighbour_codes(pieces.grid.ravel(), pieces.pixels, pieces.stride)
+    return skeleton_lengths(codes, pieces.labels, pieces.count)
+
+
 def length_of(skeleton: Mask) -> float:
-    return float(skeleton_lengths(skeleton, skeleton.astype(np.int32), 1)[1])
+    (length,) = lengths_of(skeleton)
+    return float(length)
 
 
 @settings(max_examples=60)
@@ -126,14 +134,9 @@ def test_a_circle_has_the_length_of_its_circumference(radius: int) -> None:
 
 
 def test_lengths_are_counted_by_component_and_do_not_mix() -> None:
-    labels = np.zeros((20, 40), np.int32)
-    labels[3, 2:30], labels[4, 30], labels[10, 5], labels[12:19, 8] = 1, 1, 2, 3
-    lengths = skeleton_lengths(labels > 0, labels, 4)
-    assert lengths.shape == (5,)
-    assert lengths[2] == 1
-    assert lengths[3] == pytest.approx(7, rel=0.03)
-    assert lengths[1] == pytest.approx(28 + np.sqrt(2), rel=0.03)
-    assert lengths[0] == lengths[4] == 0
+    skeleton = np.zeros((20, 40), np.bool_)
+    skeleton[3, 2:30] = skeleton[4, 30] = skeleton[10, 5] = skeleton[12:19, 8] = True
+    assert lengths_of(skeleton) == pytest.approx([28 + np.sqrt(2), 1, 7], rel=0.03)
 
 
 def test_a_cross_has_the_length_of_its_four_arms() -> None:
