@@ -102,7 +102,7 @@ def insect(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
 
 def shadow(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
     """Draw the shadow of a wall, a person or a tree: straight or leafy border, soft or sharp."""
-    if rng.random() < 0.45:
+    if rng.random() < 0.3:
         size = float(rng.uniform(25, 160))
         leaves = fractal_2d(rng, canvas.shape, (size / 10, size), 0.75) + np.float32(rng.uniform(-0.8, 0.8))
         share = _step(leaves, float(rng.uniform(0.1, 0.9)))

@@ -25,6 +25,8 @@ def photograph(rng: np.random.Generator, planes: Planes, recipe: CameraRecipe) -
     Returns:
         ``(H, W, 3)`` uint8, red, green, blue.
     """
+    if not recipe.enabled:
+        return to_picture(planes)
     _blur(rng, planes, recipe)
     planes *= _light(rng, (planes.shape[1], planes.shape[2]), recipe)
     cast = rng.uniform(-1, 1) * np.array([1.0, 0.0, -1.0]) + 0.35 * rng.uniform(-1, 1, 3)

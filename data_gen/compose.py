@@ -10,7 +10,7 @@ from data_gen.field import fractal_2d, noise_2d
 from data_gen.plane import Plane, Planes, at_least, blurred, clip
 from data_gen.profile import darkness
 from data_gen.recipe import AppearanceRecipe
-from data_gen.relief import lit
+from data_gen.relief import draw_cells, lit
 
 _AROUND_PX = 40
 
@@ -61,7 +61,7 @@ def paint_cracks(
     busyness = float(blurred(np.ascontiguousarray(grain[::2, ::2]), 0.6).std())
     faint, light = chance.happens(rng, recipe.faint_probability), chance.happens(rng, recipe.light_probability)
     scene = _Scene(recipe, light_rad, grain, busyness, faint, light)
-    dust = np.float32(rng.uniform(0, 0.14)) * np.array([-1.0, 0.0, 0.8], np.float32) * np.float32(rng.random())
+    dust = np.float32(rng.uniform(0, 0.22)) * np.array([-1.0, 0.0, 0.8], np.float32) * np.float32(rng.random())
     for crack in cracks:
         site = _Site(crack, (grain.shape[0], grain.shape[1]))
         alpha, change = _alpha(rng, site, scene)
@@ -98,12 +98,16 @@ class _Site:
 def _alpha(rng: np.random.Generator, site: _Site, scene: _Scene) -> tuple[Plane, Plane]:
     """Return the darkening and the other change of brightness over the window of a crack."""
     recipe, coverage, width = scene.recipe, site.coverage, site.width_px
+    if not recipe.profile:
+        return coverage * _contrast(rng, scene, width, 1.0), np.zeros_like(coverage)
     alpha = coverage * darkness(site.depth_px, chance.uniform(rng, recipe.softness_px) * max(1.0, width / 5))
     grain = scene.grain[site.window]
-    alpha *= _crumbled(rng, site.depth_px, grain, chance.uniform(rng, recipe.crumble))
+    alpha *= _crumbled(rng, site, grain, chance.uniform(rng, recipe.crumble))
+    if width > 6 and chance.happens(rng, recipe.rubble_probability):
+        alpha *= _rubble(rng, site)
     if chance.happens(rng, recipe.dust_probability):
         alpha *= _filled(rng, (coverage.shape[0], coverage.shape[1]), width)
-    alpha *= np.float32(_contrast(rng, scene, width))
+    alpha *= _contrast(rng, scene, width, float((alpha * coverage).sum() / max(float(coverage.sum()), 1e-6)))
     change = coverage * grain * np.float32(-rng.uniform(0.0, 0.9))
     if width > 2.5:
         debris = noise_2d(rng, (coverage.shape[0], coverage.shape[1]), float(rng.uniform(1.5, 5.0)))
@@ -119,23 +123,44 @@ def _alpha(rng: np.random.Generator, site: _Site, scene: _Scene) -> tuple[Plane,
     return np.asarray(alpha, dtype=np.float32), np.asarray(change, dtype=np.float32)
 
 
-def _contrast(rng: np.random.Generator, scene: _Scene, width_px: float) -> float:
-    """Draw the share of light a crack takes away; more on a busy surface, negative for light cracks."""
+def _contrast(rng: np.random.Generator, scene: _Scene, width_px: float, openness: float) -> np.float32:
+    """Draw the share of light a crack takes away where it is wholly open; negative for light cracks.
+
+    Averaged over the crack, it is at least about the busyness of the surface: a crack nobody can see is no sample.
+    """
     recipe = scene.recipe
     contrast = chance.uniform(rng, recipe.faint_contrast if scene.faint else recipe.contrast)
     if width_px < 1.0:
         contrast = max(contrast, float(rng.uniform(0.3, 0.9)))
-    contrast = max(contrast, min(0.08 * width_px, 0.7) * float(rng.uniform(0.7, 1.2)))
-    contrast = min(contrast + rng.uniform(0.3, 1.1) * scene.busyness, 0.97)
-    return -contrast * float(rng.uniform(0.3, 0.9)) if scene.light else contrast
+    contrast = max(contrast, min(0.06 * width_px, 0.3) * float(rng.uniform(0.7, 1.2)))
+    contrast += float(rng.uniform(0.2, 0.8)) * scene.busyness
+    visible = (0.02 + float(rng.uniform(0.6, 1.4)) * scene.busyness) * float(np.clip(1.6 / width_px, 1.0, 2.5))
+    contrast = min(max(contrast, visible / max(openness, 0.05)), 0.97)
+    return np.float32(-contrast * float(rng.uniform(0.3, 0.9)) if scene.light else contrast)
 
 
-def _crumbled(rng: np.random.Generator, depth_px: Plane, grain: Plane, crumble: float) -> Plane:
+def _crumbled(rng: np.random.Generator, site: _Site, grain: Plane, crumble: float) -> Plane:
     """Return how open a crack is: grains stick out of its edges, and bright grains bridge it here and there."""
+    depth_px, bridged = site.depth_px, min(1.0, 0.35 + site.width_px / 10)
     rough = noise_2d(rng, (depth_px.shape[0], depth_px.shape[1]), float(rng.uniform(1.5, 5.0)))
     spread = np.float32(1 / max(float(grain[::2, ::2].std()), 0.02))
     rough -= np.float32(0.7) * clip(grain * spread, -2.0, 2.5)
-    return clip(depth_px + np.float32(0.95) + rough * np.float32(1.3 * crumble), 1 - 0.9 * crumble, 1.0)
+    rough *= np.float32(1.3 * crumble * bridged)
+    return clip(depth_px + np.float32(0.95) + rough, 1 - 0.9 * crumble * bridged, 1.0)
+
+
+def _rubble(rng: np.random.Generator, site: _Site) -> Plane:
+    """Return how dark a crack full of crumbs and loose stones is: grains with dark gaps, and often a dark seam."""
+    shape = (site.depth_px.shape[0], site.depth_px.shape[1])
+    cells = draw_cells(rng, shape, chance.log_uniform(rng, (2.0, min(max(site.width_px / 3, 2.5), 12.0))))
+    shade = rng.beta(rng.uniform(0.8, 4.0), rng.uniform(0.8, 3.0), cells.count).astype(np.float32)
+    grains = shade[cells.labels] + clip(1 - cells.inset_px * np.float32(rng.uniform(0.4, 1.0))) * np.float32(0.6)
+    if chance.happens(rng, 0.6):
+        winding = noise_2d(rng, shape, 12.0) * np.float32(0.2 * site.width_px)
+        deep = site.depth_px + winding - np.float32(site.width_px * rng.uniform(0.15, 0.5))
+        grains = np.maximum(grains, clip(deep * np.float32(0.5) + np.float32(0.5)))
+    share = np.float32(rng.uniform(0.3, 1.0))
+    return np.asarray(1 - share * (1 - clip(grains)), dtype=np.float32)
 
 
 def _filled(rng: np.random.Generator, shape: tuple[int, int], width_px: float) -> Plane:

@@ -1,7 +1,7 @@
 """Textures of materials without a pattern: concrete, asphalt, plaster, metal."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -79,24 +79,39 @@ def asphalt(rng: np.random.Generator, shape: tuple[int, int], look: Look) -> Pla
         level = np.float32(rng.uniform(1.9, 2.8))
         change += at_least(bright - level, 0.0) * np.float32(rng.uniform(0.2, 1.2))
     change += noise_2d(rng, shape, 1.0) * (strength * np.float32(rng.uniform(0.01, 0.06)))
-    return np.asarray(np.float32(0.8 * look.brightness) * at_least(1 + change, 0.08), dtype=np.float32)
+    return np.asarray(np.float32(0.92 * look.brightness) * at_least(1 + change, 0.08), dtype=np.float32)
 
 
 def _stones(rng: np.random.Generator, shape: tuple[int, int], look: Look) -> Plane:
-    """Return the relative brightness of angular stones in binder."""
+    """Return the relative brightness of angular stones in binder: packed, or scattered, or large ones among small."""
+    packed = look.grain_px < 5 or rng.random() < 0.65
+    change = _gravel(rng, shape, look, 1.0 if packed else float(rng.uniform(0.2, 0.8)))
+    if packed and rng.random() < 0.6:
+        coarse = replace(look, grain_px=look.grain_px * float(rng.uniform(1.7, 3.0)))
+        scattered = _gravel(rng, shape, coarse, float(rng.uniform(0.05, 0.4)))
+        change = np.where(scattered > -_BINDER, scattered, change)
+    return change
+
+
+_BINDER = np.float32(0.12)
+"""How much darker than the mean the binder between stones is."""
+
+
+def _gravel(rng: np.random.Generator, shape: tuple[int, int], look: Look, share: float) -> Plane:
+    """Return the relative brightness of stones of one size, of which ``share`` are there; ``-_BINDER`` between them."""
     cells = draw_cells(rng, shape, look.grain_px)
-    sparse = rng.uniform(0.2, 0.8) if look.grain_px > 5 else 1.0
     shine = rng.standard_normal(cells.count).astype(np.float32) * np.float32(rng.uniform(0.08, 0.3))
     shine += np.float32(rng.uniform(0.1, 0.5)) * (rng.random(cells.count) < rng.uniform(0.0, 0.15))
-    gap = rng.gamma(1.5, rng.uniform(0.1, 0.35), cells.count).astype(np.float32) * np.float32(0.12 * look.grain_px)
-    if sparse < 1:
-        gap[rng.random(cells.count) > sparse] = 1e3
+    shine += np.float32(rng.uniform(0.05, 0.4)) + _BINDER
+    gap = rng.gamma(1.5, rng.uniform(0.1, 0.6), cells.count).astype(np.float32) * np.float32(0.12 * look.grain_px)
+    if share < 1:
+        gap[rng.random(cells.count) > share] = 1e3
         gap += np.float32(0.03 * look.grain_px)
     rise = cells.inset_px - gap[cells.labels]
-    if sparse < 1:
+    if look.grain_px > 5:
         rise += noise_2d(rng, shape, 3.0) * np.float32(0.5)
     inside = clip(rise * np.float32(0.7) + np.float32(0.3))
-    change = inside * (shine[cells.labels] + np.float32(rng.uniform(0.1, 0.35))) - np.float32(0.12)
+    change = inside * shine[cells.labels] - _BINDER
     dome = clip(rise, 0.0, float(min(0.3 * look.grain_px, 3.0)))
     return np.asarray(change + lit(dome, look.light_rad, rng.uniform(0.0, 0.45)), dtype=np.float32)
 

@@ -27,7 +27,7 @@ def network(
     middle = lines.mean(axis=1)
     bearing = np.arctan2(middle[:, 0], middle[:, 1])
     reach = radius_px * (0.8 + 0.2 * np.sin(2 * bearing + rng.uniform(0, 6)) + 0.1 * np.sin(5 * bearing))
-    keep = (np.hypot(middle[:, 0], middle[:, 1]) < reach) & (rng.random(len(lines)) > rng.uniform(0.0, 0.22))
+    keep = (np.hypot(middle[:, 0], middle[:, 1]) < reach) & (rng.random(len(lines)) > rng.uniform(0.0, 0.35))
     lengths = np.hypot(*(lines[:, 1] - lines[:, 0]).T)
     keep &= (lengths > 3.0) & (lengths < 4 * cell_px)
     if not keep.any():
@@ -43,7 +43,8 @@ def _cell_borders(rng: np.random.Generator, radius_px: float, cell_px: float) ->
     grid = int(np.ceil(np.sqrt(count)))
     step = 2 * half / grid
     stretch = rng.uniform(0.6, 1.0)
-    spots = (np.indices((grid, grid)).reshape(2, -1).T + 0.5 + rng.uniform(-0.42, 0.42, (grid * grid, 2))) * step
+    spots = (np.indices((grid, grid)).reshape(2, -1).T + 0.5 + rng.uniform(-0.7, 0.7, (grid * grid, 2))) * step
+    spots = np.clip(spots, 0, 2 * half)
     plane = cv2.Subdiv2D((0, 0, 2 * half + 1, 2 * half + 1))
     plane.insert([(float(col), float(row)) for row, col in spots])
     facets, _ = plane.getVoronoiFacetList([])

@@ -10,6 +10,8 @@ from data_gen.field import jagged_1d, noise_1d
 from data_gen.stroke import Points, Stroke, Values
 
 _TIP_PX = 0.3
+_FINE_PX = 5.0
+"""Cracks wider than this have edges no rougher at short distances, in pixels, than one of this width."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,9 @@ def widened(rng: np.random.Generator, points: Points, style: WidthStyle) -> Stro
     width = style.width_px * np.exp(style.variation * np.clip(slow, -2.6, 1.8))
     width *= _taper(rng, count, style)
     width = np.maximum(width, min(_TIP_PX, style.width_px))
-    sides = []
+    sides, fine = [], min(1.0, _FINE_PX / style.width_px)
     for _ in range(2):
-        fast = 0.4 * noise_1d(rng, count, 3 / STEP_PX) + 0.7 * jagged_1d(rng, count, 6 / STEP_PX)
+        fast = fine * (0.4 * noise_1d(rng, count, 3 / STEP_PX) + 0.7 * jagged_1d(rng, count, 6 / STEP_PX))
         fast += 0.7 * jagged_1d(rng, count, (10 + 2 * style.width_px) / STEP_PX)
         sides.append(np.maximum(width / 2 * (1 + style.edge_roughness * np.clip(fast, -2.2, 2.6)), 0.05 * width))
     return Stroke(points, sides[0], sides[1])
@@ -61,10 +63,10 @@ def _taper(rng: np.random.Generator, count: int, style: WidthStyle) -> Values:
     share = np.linspace(0.0, 1.0, count)
     shortest = min(0.45, 5 * style.width_px / max(count * STEP_PX, 1.0))
     factor = np.ones(count)
-    if style.taper_start:
-        factor *= np.clip(share / rng.uniform(shortest, 0.5), 0, 1) ** rng.uniform(0.5, 1.2)
-    if style.taper_end:
-        factor *= np.clip((1 - share) / rng.uniform(shortest, 0.5), 0, 1) ** rng.uniform(0.5, 1.2)
+    for tapers, way in ((style.taper_start, share), (style.taper_end, 1 - share)):
+        if tapers:
+            over = shortest + (0.5 - shortest) * rng.random() ** 2
+            factor *= np.clip(way / over, 0, 1) ** rng.uniform(0.4, 1.1)
     return factor
 
 

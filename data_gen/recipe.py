@@ -76,7 +76,9 @@ class CracksRecipe(Section):
     mix: PatternMix = PatternMix()
     width_px: SpanPositive = (0.8, 16.0)
     hairline_width_px: SpanPositive = (0.45, 1.0)
-    length: SpanPositive = (0.5, 2.0)
+    wide_probability: Probability = 0.12
+    wide_width_px: SpanPositive = (10.0, 45.0)
+    length: SpanPositive = (0.6, 2.6)
     roughness: SpanNotNegative = (0.3, 1.3)
     edge_roughness: SpanNotNegative = (0.1, 0.5)
     width_variation: SpanNotNegative = (0.1, 0.45)
@@ -89,17 +91,22 @@ class CracksRecipe(Section):
 
 
 class AppearanceRecipe(Section):
-    """How a crack looks on the surface. ``contrast`` 1 is black, 0 is invisible."""
+    """How a crack looks on the surface. ``contrast`` 1 is black, 0 is invisible.
 
+    Without ``profile`` a crack is one flat tone: no depth, crumbs, lips, chips, dust or stains.
+    """
+
+    profile: bool = True
     contrast: SpanUnit = (0.1, 0.95)
     faint_probability: Probability = 0.35
     faint_contrast: SpanUnit = (0.05, 0.28)
-    light_probability: Probability = 0.05
-    softness_px: SpanNotNegative = (0.0, 0.9)
+    light_probability: Probability = 0.03
+    softness_px: SpanNotNegative = (0.0, 1.2)
     crumble: SpanUnit = (0.0, 0.75)
     lip_probability: Probability = 0.5
     lip_strength: SpanUnit = (0.05, 0.45)
     spall_probability: Probability = 0.3
+    rubble_probability: Probability = 0.6
     dust_probability: Probability = 0.6
     halo_probability: Probability = 0.25
 
@@ -120,7 +127,7 @@ class SurfaceRecipe(Section):
     """The crack-free surface under the cracks."""
 
     mix: SurfaceMix = SurfaceMix()
-    brightness: SpanUnit = (0.28, 0.86)
+    brightness: SpanUnit = (0.35, 0.86)
     colourfulness: SpanUnit = (0.0, 0.15)
     texture: SpanNotNegative = (0.5, 1.4)
     grain_px: SpanPositive = (1.2, 16.0)
@@ -184,6 +191,7 @@ class ConfounderRecipe(Section):
 class CameraRecipe(Section):
     """What the camera adds. Strengths are relative to full scale (1.0) unless a unit is named."""
 
+    enabled: bool = True
     defocus_probability: Probability = 0.75
     defocus_sigma_px: SpanNotNegative = (0.3, 1.4)
     motion_probability: Probability = 0.12

@@ -25,10 +25,10 @@ def draw_shape(rng: np.random.Generator, recipe: CracksRecipe, kind: str, size_p
     Returns:
         Strokes in image coordinates; they may reach beyond the image.
     """
-    width = chance.log_uniform(rng, recipe.hairline_width_px if kind == "hairline" else recipe.width_px, skew=1.3)
+    width = _width(rng, recipe, kind)
     length = chance.log_uniform(rng, recipe.length) * size_px
     style = WidthStyle(
-        width_px=min(width, max(length / 18, 1.0)),
+        width_px=min(width, max(length / 14, 1.0)),
         variation=chance.uniform(rng, recipe.width_variation) / max(1.0, (width / 6) ** 0.5),
         edge_roughness=chance.uniform(rng, recipe.edge_roughness),
     )
@@ -36,6 +36,7 @@ def draw_shape(rng: np.random.Generator, recipe: CracksRecipe, kind: str, size_p
     middle = tuple(size_px * (0.5 + 0.5 * np.sin(rng.uniform(-1.25, 1.25, 2))))
     if kind == "network":
         return _network(rng, (middle[0], middle[1]), length, style, wander)
+    length = max(length, min(25 * style.width_px, 1.5 * size_px))
     main = _through(rng, (middle[0], middle[1]), length, wander)
     strokes = [widened(rng, main, style)]
     if kind == "parallel":
@@ -45,6 +46,15 @@ def draw_shape(rng: np.random.Generator, recipe: CracksRecipe, kind: str, size_p
     elif chance.happens(rng, recipe.gap_probability):
         strokes = [part for stroke in strokes for part in _with_gaps(rng, stroke)]
     return tuple(strokes)
+
+
+def _width(rng: np.random.Generator, recipe: CracksRecipe, kind: str) -> float:
+    """Draw the typical width of a crack, in pixels; thin ones are more frequent."""
+    if kind == "hairline":
+        return chance.log_uniform(rng, recipe.hairline_width_px, skew=1.3)
+    if chance.happens(rng, recipe.wide_probability):
+        return chance.log_uniform(rng, recipe.wide_width_px, skew=1.3)
+    return chance.log_uniform(rng, recipe.width_px, skew=1.3)
 
 
 def _through(rng: np.random.Generator, middle: tuple[float, float], length: float, wander: Wander) -> Points:

@@ -220,3 +220,40 @@ def test_a_recipe_of_nothing_but_backgrounds_needs_backgrounds() -> None:
     surface = {"mix": dict.fromkeys(Recipe().surface.mix.weights(), 0) | {"background": 1}}
     with pytest.raises(ValueError, match="pictures for background"):
         generate_sample(changed(PHOTO, surface=surface), seed=0, index=0)
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        pytest.param({"camera": {"enabled": False}}, id="camera"),
+        pytest.param({"appearance": {"profile": False}}, id="profile"),
+        pytest.param({"confounders": {"probability": 0}}, id="confounders"),
+    ],
+)
+def test_one_key_takes_one_stage_out_and_leaves_the_truth_alone(off: dict[str, object]) -> None:
+    differ = 0
+    for index in range(4):
+        whole, without = (generate_sample(recipe, seed=0, index=index) for recipe in (PHOTO, changed(PHOTO, **off)))
+        np.testing.assert_array_equal(whole.mask, without.mask)
+        differ += bool((whole.image != without.image).any())
+    assert differ >= 2
+
+
+def test_without_profile_a_crack_is_one_flat_tone() -> None:
+    bare = {"mix": dict.fromkeys(Recipe().surface.mix.weights(), 0) | {"background": 1}, "stain_probability": 0}
+    flat = changed(
+        PHOTO,
+        surface=bare,
+        appearance={"profile": False},
+        cracks={"count": [1, 1], "empty_probability": 0, "width_px": [8, 9], "mix": {"hairline": 0}},
+        confounders={"probability": 0},
+        noise={"probability": 0},
+        camera={"enabled": False},
+    )
+    wall = np.full((200, 200, 3), (180, 170, 160), np.uint8)
+    for index in range(6):
+        sample = generate_sample(flat, seed=0, index=index, assets=Assets(backgrounds=[wall]))
+        for crack in sample.cracks:
+            window = np.s_[crack.box[0] : crack.box[2], crack.box[1] : crack.box[3]]
+            deep = crack.mask & (sample.coverage[window] >= 1 - 1e-6)
+            assert np.ptp(sample.image[window][deep], axis=0).max(initial=0) <= 1
