@@ -20,6 +20,7 @@ from crackseg.nn.checkpoint import ResumeState
 from crackseg.nn.factory import SegmentationNetwork, normalise
 from crackseg.nn.losses import total_loss
 from crackseg.nn.patches import PatchDataset
+from crackseg.nn.precision import keep_strided_depthwise_float32
 from crackseg.nn.schedule import learning_rate, progress
 from crackseg.nn.train_config import TrainConfig
 
@@ -65,6 +66,8 @@ class Loop:
     ) -> None:
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
+        if bfloat16 and device.type == "cpu":
+            keep_strided_depthwise_float32(self.network)
         self.step = 0
         self.epoch_steps = epoch_steps
         self._config = config

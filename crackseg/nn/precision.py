@@ -1,10 +1,11 @@
-"""Whether this processor computes faster in bfloat16."""
+"""Whether this processor computes faster in bfloat16, and where it does not."""
 
 from __future__ import annotations
 
 import time
 
 import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from crackseg.nn.train_config import Precision
@@ -20,6 +21,26 @@ def use_bfloat16(wanted: Precision, device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     return _convolution_s(torch.float32) > _GAIN * _convolution_s(torch.bfloat16)
+
+
+def keep_strided_depthwise_float32(network: nn.Module) -> None:
+    """Let the strided depthwise convolutions of a network, which it trains on a CPU, compute in float32.
+
+    Their gradient is 6 to 30 times faster than in bfloat16, which makes a whole step of a MobileNetV2 U-Net a third
+    faster; all other layers gain from bfloat16. Weights and names stay as they are. Measured by
+    ``benchmarks/train_step.py``.
+    """
+    for module in network.modules():
+        if type(module) is nn.Conv2d and module.groups == module.in_channels > 1 and max(module.stride) > 1:
+            module.__class__ = _Float32Conv2d
+
+
+class _Float32Conv2d(nn.Conv2d):
+    """A convolution that computes in float32 under autocast, and answers in the type it was asked in."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch calls it so
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.float()).to(input.dtype)
 
 
 def _convolution_s(dtype: torch.dtype) -> float:

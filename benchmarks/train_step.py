@@ -1,0 +1,95 @@
+"""A step of the training loop over the network's bare forward and backward pass.
+
+    python benchmarks/train_step.py [--steps 40] [--rounds 3]
+
+Bare: the same network, batch and arithmetic; no patches are prepared, nothing is averaged, clipped or optimised. The
+loop's time is that of whole epochs over their steps, the start of the process that prepares patches included. The
+sides take turns and their fastest rounds are compared: the machine may be shared. Aim: at most 1.10.
+
+Also printed: the bare step with its strided depthwise convolutions in bfloat16 like all the rest, over the bare step as
+it is (`crackseg.nn.precision.keep_strided_depthwise_float32`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from crackseg.dataset import find_samples
+from crackseg.images import mask_pixels, write_png
+from crackseg.nn.factory import build_network, normalise
+from crackseg.nn.loop import Loop
+from crackseg.nn.losses import total_loss
+from crackseg.nn.patches import PatchDataset
+from crackseg.nn.precision import use_bfloat16
+from crackseg.nn.train_config import TrainConfig
+from data_gen import Recipe, generate_sample
+
+BARE_STEPS = 10
+
+
+def write_data(folder: Path, *, count: int = 24) -> None:
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir()
+    for index in range(count):
+        sample = generate_sample(Recipe(size=384), seed=0, index=index)
+        write_png(folder / "images" / f"{index}.png", sample.image)
+        write_png(folder / "masks" / f"{index}.png", mask_pixels(sample.mask))
+
+
+def bare_step_s(network: nn.Module, config: TrainConfig, *, bfloat16: bool) -> float:
+    """Return the mean time of a forward and backward pass over one batch, in seconds."""
+    side = config.data.patch_px
+    pixels = torch.randint(0, 256, (config.data.batch_size, side, side, 3), dtype=torch.uint8)
+    target = (torch.rand(config.data.batch_size, 1, side, side) > 0.95).float()
+    start = time.perf_counter()
+    for _ in range(BARE_STEPS):
+        network.zero_grad(set_to_none=True)
+        image = normalise(pixels).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            logits = network(image)
+        total_loss(logits, target, config.loss).backward()
+    return (time.perf_counter() - start) / BARE_STEPS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    config = TrainConfig()
+    bfloat16 = use_bfloat16("auto", torch.device("cpu"))
+    with tempfile.TemporaryDirectory() as folder:
+        write_data(Path(folder))
+        patches = PatchDataset(find_samples(Path(folder), "train"), config)
+        loop = Loop(
+            build_network(config.network),
+            patches,
+            config,
+            epoch_steps=options.steps,
+            device=torch.device("cpu"),
+            bfloat16=bfloat16,
+        )
+        plain = copy.deepcopy(loop.average).train().requires_grad_()
+        times: dict[str, list[float]] = {"loop": [], "bare": [], "plain": []}
+        for _ in range(options.rounds):
+            start = time.perf_counter()
+            loop.run_epoch(stopped=lambda: False, report=lambda _: None)
+            times["loop"].append((time.perf_counter() - start) / options.steps)
+            times["bare"].append(bare_step_s(loop.network, config, bfloat16=bfloat16))
+            times["plain"].append(bare_step_s(plain, config, bfloat16=bfloat16))
+    fastest = {side: min(values) for side, values in times.items()}
+    print(f"bfloat16 {bfloat16}, {torch.get_num_threads()} threads, batch {config.data.batch_size}")
+    print(f"loop {fastest['loop']:.3f} s, bare {fastest['bare']:.3f} s a step")
+    print(f"loop over bare {fastest['loop'] / fastest['bare']:.2f} (aim 1.10)")
+    print(f"bare, all in bfloat16, over bare {fastest['plain'] / fastest['bare']:.2f}")
+
+
+if __name__ == "__main__":
+    main()
