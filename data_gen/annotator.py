@@ -23,7 +23,7 @@ def annotated(
         recipe: How tired.
 
     Returns:
-        ``(H, W)`` bool, missed branches left out, then eroded or dilated, and shifted.
+        ``(H, W)`` bool, missed branches and ends left out, then eroded or dilated, and shifted.
     """
     mask = np.zeros(shape, np.uint8)
     for crack in cracks:
@@ -31,9 +31,10 @@ def annotated(
         strokes = tuple(
             Stroke(line, width / 2, width / 2) for line, width in zip(truth.centrelines, truth.widths_px, strict=True)
         )
-        drawn = tuple(stroke for stroke in strokes if not chance.happens(rng, recipe.miss_probability))
+        seen = [_seen(rng, stroke, recipe) for stroke in strokes]
+        drawn = tuple(stroke for stroke in seen if stroke is not None)
         row0, col0, row1, col1 = truth.box
-        if len(drawn) == len(strokes):
+        if all(part is whole for part, whole in zip(seen, strokes, strict=True)):
             part = truth.mask
         else:
             part = truth.mask & render(drawn, (row1 - row0, col1 - col0), (row0, col0)).mask
@@ -46,3 +47,15 @@ def annotated(
     move = np.array([[1, 0, round(distance * np.cos(turn))], [0, 1, round(distance * np.sin(turn))]], np.float64)
     moved = cv2.warpAffine(mask, move, (shape[1], shape[0]), flags=cv2.INTER_NEAREST)
     return np.asarray(moved > 0)
+
+
+def _seen(rng: np.random.Generator, stroke: Stroke, recipe: AnnotatorRecipe) -> Stroke | None:
+    """Return the part of a branch that is noticed: all, all but a piece at its thinner end, or nothing."""
+    if chance.happens(rng, recipe.miss_probability):
+        return None
+    if not chance.happens(rng, recipe.shorten_probability):
+        return stroke
+    width = stroke.width_px
+    keep = max(2, int(rng.uniform(0.2, 0.8) * len(width)))
+    part = slice(0, keep) if width[0] >= width[-1] else slice(len(width) - keep, None)
+    return Stroke(stroke.points[part], stroke.left_px[part], stroke.right_px[part])

@@ -130,6 +130,8 @@ def patch_edge(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
     area = shape.astype(np.float32) * np.float32(1 / 255)
     grain = area * noise_2d(rng, canvas.shape, float(rng.uniform(1.0, 4.0)))
     inks = [Ink(area, 1 + float(rng.uniform(-0.4, 0.25))), Ink(grain, 1 + float(rng.uniform(0.0, 0.15)))]
+    if canvas.opaque:
+        inks[0] = Ink(area, 0.0, (canvas.brightness * float(rng.uniform(0.6, 1.2)),) * 3)
     if rng.random() < 0.5:
         border = np.zeros(canvas.shape, np.uint8)
         thick = int(rng.integers(1, 7))

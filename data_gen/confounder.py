@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import cv2
@@ -41,6 +41,13 @@ _AREAS = frozenset({"stain", "shadow", "patch_edge", "formwork", "moulding", "ty
 """Kinds whose areas would show the outline of a crack if they were cut beside it."""
 
 
+_COVERS = frozenset({"cable", "hair", "insect", "marking", "patch_edge", "tar_seam"})
+"""Kinds that can lie over a crack and hide it."""
+
+_HIDDEN_SHARE = 0.35
+"""A crack is hidden where less than this share of the light from below comes through."""
+
+
 @dataclass(frozen=True)
 class Confounder:
     """Something that is not a crack.
@@ -48,53 +55,104 @@ class Confounder:
     Attributes:
         kind: A name of ``ConfounderMix``.
         box: Half-open ``(row0, col0, row1, col1)`` of the pixels it changes visibly.
+        over: True if it lies over the cracks; what it hides of them is no crack any more.
     """
 
     kind: str
     box: tuple[int, int, int, int]
+    over: bool = False
 
 
-def paint_confounders(
+@dataclass(frozen=True)
+class Layer:
+    """A confounder and the inks it is drawn with."""
+
+    confounder: Confounder
+    inks: tuple[Ink, ...]
+
+    def cover(self) -> NDArray[np.bool_]:
+        """Return the pixels ``(H, W)`` bool of which it hides what lies below."""
+        through = np.ones(self.inks[0].alpha.shape, np.float32)
+        for ink in self.inks:
+            through *= 1 + ink.alpha * np.float32(ink.gain - 1)
+        return np.asarray(through < np.float32(_HIDDEN_SHARE))
+
+
+def draw_layers(
+    rng: np.random.Generator, brightness: float, mask: NDArray[np.bool_], recipe: ConfounderRecipe, light_rad: float
+) -> tuple[Layer, ...]:
+    """Draw confounders under and over cracks that are still to be painted.
+
+    Args:
+        rng: Source of randomness.
+        brightness: Mean brightness of the surface, in [0, 1].
+        mask: ``(H, W)`` bool, pixels that are going to be cracks.
+        recipe: Which, how many, how strong.
+        light_rad: Direction the light comes from.
+
+    Returns:
+        What can be seen, from the lowest up, those that lie over the cracks last.
+    """
+    under: list[Layer] = []
+    over: list[Layer] = []
+    if not chance.happens(rng, recipe.probability):
+        return ()
+    for _ in range(chance.integer(rng, recipe.count)):
+        kind = chance.pick(rng, recipe.mix)
+        covers = chance.happens(rng, recipe.over_probability) and kind in _COVERS
+        inks = ARTISTS[kind](rng, replace(_canvas(rng, brightness, mask, recipe, light_rad), opaque=covers))
+        seen = _visible(inks)
+        if seen.any():
+            (over if covers else under).append(Layer(Confounder(kind, _box(seen), covers), inks))
+    return (*under, *over)
+
+
+def _canvas(
+    rng: np.random.Generator, brightness: float, mask: NDArray[np.bool_], recipe: ConfounderRecipe, light_rad: float
+) -> Canvas:
+    """Return what an artist needs to know; now and then two points of a crack to run along, beside or across."""
+    follow = chance.happens(rng, recipe.follow_probability)
+    return Canvas(
+        shape=(mask.shape[0], mask.shape[1]),
+        brightness=brightness,
+        light_rad=light_rad,
+        width_px=recipe.width_px,
+        contrast=recipe.contrast,
+        follow=_two_pixels(rng, mask) if follow and bool(mask.any()) else None,
+    )
+
+
+def paint_beside(
     rng: np.random.Generator,
     planes: NDArray[np.float32],
     mask: NDArray[np.bool_],
     recipe: ConfounderRecipe,
     light_rad: float,
-    *,
-    spare_cracks: bool,
 ) -> tuple[Confounder, ...]:
-    """Draw confounders onto a picture.
+    """Paint confounders onto a picture that has cracks already, and leave everything near the cracks alone.
+
+    Lines are cut within ``clearance_px`` of crack pixels, and areas that would meet a crack are left out.
 
     Args:
         rng: Source of randomness.
         planes: ``(3, H, W)`` float32 in about [0, 1]; changed in place.
-        mask: ``(H, W)`` bool, pixels that are cracks or are going to be.
+        mask: ``(H, W)`` bool, crack pixels.
         recipe: Which, how many, how strong.
         light_rad: Direction the light comes from.
-        spare_cracks: True to leave everything within ``clearance_px`` of crack pixels alone: lines are cut there, and
-            areas that would meet a crack are left out. False where cracks are drawn on top afterwards.
 
     Returns:
-        What was drawn and can be seen.
+        What was painted and can be seen.
     """
     if not chance.happens(rng, recipe.probability):
         return ()
-    cracked = bool(mask.any())
-    free = _free(mask, recipe.clearance_px) if cracked and spare_cracks else None
+    free = _free(mask, recipe.clearance_px) if mask.any() else None
     drawn: list[Confounder] = []
     wanted, tries = chance.integer(rng, recipe.count), 0
+    brightness = mean_brightness(planes)
     while len(drawn) < wanted and tries < 3 * wanted:
         tries += 1
         kind = chance.pick(rng, recipe.mix)
-        canvas = Canvas(
-            shape=(mask.shape[0], mask.shape[1]),
-            brightness=float(planes[1, ::8, ::8].mean()),
-            light_rad=light_rad,
-            width_px=recipe.width_px,
-            contrast=recipe.contrast,
-            follow=_two_pixels(rng, mask) if chance.happens(rng, recipe.follow_probability) and cracked else None,
-        )
-        inks = ARTISTS[kind](rng, canvas)
+        inks = ARTISTS[kind](rng, _canvas(rng, brightness, mask, recipe, light_rad))
         seen = _visible(inks)
         if free is not None:
             if kind in _AREAS and bool((seen & (free == 0)).any()):
@@ -104,6 +162,11 @@ def paint_confounders(
         if seen.any():
             drawn.append(Confounder(kind, _box(seen)))
     return tuple(drawn)
+
+
+def mean_brightness(planes: NDArray[np.float32]) -> float:
+    """Return the mean of the green of ``(3, H, W)`` planes, from some of their pixels."""
+    return float(planes[1, ::8, ::8].mean())
 
 
 def _free(mask: NDArray[np.bool_], clearance_px: int) -> Plane:
@@ -163,5 +226,5 @@ def draw_confounders(
         raise ValueError(f"expected a mask {image.shape[:2]} bool, got {mask.shape} {mask.dtype}")
     recipe = ConfounderRecipe() if config is None else config
     planes = from_picture(image)
-    paint_confounders(rng, planes, mask, recipe, float(rng.uniform(0, 2 * math.pi)), spare_cracks=True)
+    paint_beside(rng, planes, mask, recipe, float(rng.uniform(0, 2 * math.pi)))
     return to_picture(planes)

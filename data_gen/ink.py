@@ -35,6 +35,7 @@ class Canvas:
         width_px: Range of the width of lines, in pixels.
         contrast: Range of contrast, in [0, 1].
         follow: Points ``(2, 2)`` float64 (row, col) on a crack to run beside, along or across; None for anywhere.
+        opaque: True for something that lies on top and hides what is below.
     """
 
     shape: tuple[int, int]
@@ -43,6 +44,7 @@ class Canvas:
     width_px: tuple[float, float]
     contrast: tuple[float, float]
     follow: NDArray[np.float64] | None = None
+    opaque: bool = False
 
 
 def lay(planes: NDArray[np.float32], inks: tuple[Ink, ...], open_share: Plane | None) -> None:

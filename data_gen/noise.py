@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from data_gen import chance
@@ -12,7 +13,14 @@ from data_gen.field import noise_2d
 from data_gen.plane import Plane, Planes, clip
 from data_gen.recipe import NoiseRecipe
 
+Grey = NDArray[np.uint8]
+"""``(h, w)`` uint8."""
+
+CLASSIC_LEVEL = 50
+"""Grey above which a pattern or patch shows when it is merged onto black."""
+
 _TRIES = 30
+_BANK_PX = 256
 
 
 @dataclass(frozen=True)
@@ -23,48 +31,33 @@ class NoisePatch:
         family: ``speck``, ``square``, ``tall`` or ``flat``.
         row: First row.
         col: First column.
-        alpha: ``(h, w)`` float32 in [0, 1], how much of it each pixel shows; wholly inside the image.
+        grey: ``(h, w)`` uint8, how much of it each pixel shows, 255 for all; wholly inside the image.
     """
 
     family: str
     row: int
     col: int
-    alpha: Plane
+    grey: Grey
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Half-open ``(row0, col0, row1, col1)``."""
+        height, width = self.grey.shape
+        return self.row, self.col, self.row + height, self.col + width
 
     @property
     def window(self) -> tuple[slice, slice]:
         """Slices of the image that the patch covers."""
-        height, width = self.alpha.shape
+        height, width = self.grey.shape
         return slice(self.row, self.row + height), slice(self.col, self.col + width)
-
-
-@dataclass(frozen=True)
-class _Bank:
-    """Smooth noise ``(256, 256)`` to cut blobs from, and the windows made so far by size."""
-
-    field: Plane
-    windows: dict[tuple[int, int], tuple[Plane, Plane]]
-
-    def blob(self, rng: np.random.Generator, size: tuple[int, int]) -> Plane:
-        """Cut an irregular blob; it fills most of its box and fades at the border."""
-        height, width = min(size[0], 256), min(size[1], 256)
-        if (height, width) not in self.windows:
-            rows = np.linspace(-1, 1, height + 2, dtype=np.float32)[1:-1, None]
-            cols = np.linspace(-1, 1, width + 2, dtype=np.float32)[None, 1:-1]
-            rim = np.minimum(1 - np.abs(rows), 1 - np.abs(cols)) * np.float32(max(height, width) / 3)
-            self.windows[height, width] = (np.float32(1.6) - np.float32(2.2) * (rows * rows + cols * cols), clip(rim))
-        body, rim = self.windows[height, width]
-        row, col = rng.integers(0, (257 - height, 257 - width))
-        level = body + self.field[row : row + height, col : col + width]
-        return np.asarray(np.minimum(clip(level), rim), dtype=np.float32)
 
 
 def draw_noise(
     rng: np.random.Generator,
     recipe: NoiseRecipe,
     mask: NDArray[np.bool_],
-    small: Sequence[NDArray[np.uint8]] = (),
-    big: Sequence[NDArray[np.uint8]] = (),
+    small: Sequence[Grey] = (),
+    big: Sequence[Grey] = (),
 ) -> tuple[NoisePatch, ...]:
     """Draw the patches of all four families.
 
@@ -81,8 +74,7 @@ def draw_noise(
     Raises:
         ValueError: If a given patch is not ``(h, w)`` uint8 with at least one pixel.
     """
-    height, width = mask.shape
-    share = height * width / 1024**2
+    shape = (mask.shape[0], mask.shape[1])
     square, long, short = recipe.square_side_px, recipe.long_side_px, recipe.short_side_px
     plan = (
         ("speck", recipe.specks, recipe.speck_side_px, None),
@@ -90,22 +82,33 @@ def draw_noise(
         ("tall", recipe.tall, long, short),
         ("flat", recipe.flat, short, long),
     )
-    bank = _Bank(noise_2d(rng, (256, 256), 9.0) + np.float32(0.5) * noise_2d(rng, (256, 256), 4.0), {})
+    bank: Plane | None = None
     cracked = np.flatnonzero(mask) if recipe.placement != "anywhere" else np.empty(0, np.int64)
-    patches = []
+    patches: list[NoisePatch] = []
     for family, counts, heights, widths in plan:
+        count = _scaled(rng, counts, shape[0] * shape[1] / 1024**2)
+        rows = _sides(rng, heights, count, shape[0])
+        sizes = np.column_stack(
+            [rows, np.minimum(rows if widths is None else _sides(rng, widths, count, shape[1]), shape[1])]
+        )
         given = small if family == "speck" else big
-        for _ in range(_scaled(rng, counts, share)):
-            rows = chance.integer(rng, _whole(heights))
-            size = (min(rows, height), min(chance.integer(rng, _whole(widths)) if widths else rows, width))
-            alpha = _given(rng, given, size) if len(given) else bank.blob(rng, size)
-            row, col = _spot(rng, recipe, mask, cracked, size)
-            patches.append(NoisePatch(family, row, col, alpha))
+        if len(given):
+            greys = [_given(rng, given, (int(size[0]), int(size[1]))) for size in sizes]
+        else:
+            bank = _bank(rng) if bank is None else bank
+            greys = _blobs(rng, bank, sizes)
+        spots = rng.integers(0, shape - sizes, endpoint=True)
+        for grey, size, (row, col) in zip(greys, sizes, spots.tolist(), strict=True):
+            if len(cracked):
+                row, col = _spot(rng, recipe, mask, cracked, (int(size[0]), int(size[1])))  # noqa: PLW2901
+            patches.append(NoisePatch(family, row, col, grey))
     return tuple(patches)
 
 
-def _whole(span: tuple[float, float]) -> tuple[int, int]:
-    return max(1, round(span[0])), max(1, round(span[1]))
+def _sides(rng: np.random.Generator, span: tuple[float, float], count: int, most: int) -> NDArray[np.int64]:
+    """Draw whole sides ``(count,)`` in pixels, none longer than the image."""
+    low, high = max(1, round(span[0])), max(1, round(span[1]))
+    return np.minimum(rng.integers(low, high, count, endpoint=True), most)
 
 
 def _scaled(rng: np.random.Generator, counts: tuple[int, int], share: float) -> int:
@@ -114,13 +117,37 @@ def _scaled(rng: np.random.Generator, counts: tuple[int, int], share: float) -> 
     return int(wished) + int(rng.random() < wished - int(wished))
 
 
-def _given(rng: np.random.Generator, patches: Sequence[NDArray[np.uint8]], size: tuple[int, int]) -> Plane:
+def _bank(rng: np.random.Generator) -> Plane:
+    """Draw smooth noise to cut blobs from."""
+    shape = (_BANK_PX, _BANK_PX)
+    return noise_2d(rng, shape, 9.0) + np.float32(0.5) * noise_2d(rng, shape, 4.0)
+
+
+def _blobs(rng: np.random.Generator, bank: Plane, sizes: NDArray[np.int64]) -> list[Grey]:
+    """Cut irregular blobs of the given sizes ``(n, 2)``; each fills most of its box and fades at the border."""
+    sizes = np.minimum(sizes, _BANK_PX)
+    places = rng.integers(0, _BANK_PX + 1 - sizes)
+    blobs: list[Grey] = [np.empty((0, 0), np.uint8)] * len(sizes)
+    for height, width in np.unique(sizes, axis=0):
+        these = np.flatnonzero((sizes[:, 0] == height) & (sizes[:, 1] == width))
+        rows = np.linspace(-1, 1, height + 2, dtype=np.float32)[1:-1, None]
+        cols = np.linspace(-1, 1, width + 2, dtype=np.float32)[None, 1:-1]
+        rim = np.minimum(1 - np.abs(rows), 1 - np.abs(cols)) * np.float32(max(height, width) / 3)
+        level = sliding_window_view(bank, (height, width))[places[these, 0], places[these, 1]]
+        level = level + (np.float32(1.6) - np.float32(2.2) * (rows * rows + cols * cols))
+        level += np.maximum(np.float32(0.7) - np.median(level, axis=(1, 2), keepdims=True), 0)
+        grey = (np.minimum(clip(level), clip(rim)) * np.float32(255)).astype(np.uint8)
+        for blob, number in zip(grey, these, strict=True):
+            blobs[number] = blob
+    return blobs
+
+
+def _given(rng: np.random.Generator, patches: Sequence[Grey], size: tuple[int, int]) -> Grey:
     """Pick a given patch and fit it to size."""
     patch = patches[int(rng.integers(0, len(patches)))]
     if patch.ndim != 2 or patch.dtype != np.uint8 or not patch.size:
         raise ValueError(f"expected a noise patch (h, w) uint8, got {patch.shape} {patch.dtype}")
-    fitted = cv2.resize(patch, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    return np.asarray(fitted, dtype=np.float32) * np.float32(1 / 255)
+    return np.asarray(cv2.resize(patch, (size[1], size[0]), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _spot(
@@ -130,14 +157,11 @@ def _spot(
     cracked: NDArray[np.int64],
     size: tuple[int, int],
 ) -> tuple[int, int]:
-    """Choose the first row and column of a patch of ``(h, w)`` pixels so that it stays inside the image.
+    """Choose the first row and column of a patch of ``(h, w)`` pixels, on or beside a crack, inside the image.
 
     ``cracked`` holds the flat positions of the crack pixels of ``mask``.
     """
     high = np.array(mask.shape, np.int64) - np.array(size, np.int64)
-    if recipe.placement == "anywhere" or not len(cracked):
-        spot = rng.integers(0, high, endpoint=True)
-        return int(spot[0]), int(spot[1])
     spot = np.zeros(2, np.int64)
     for _ in range(_TRIES):
         pixel = np.array(divmod(int(cracked[rng.integers(0, len(cracked))]), mask.shape[1]))
@@ -154,6 +178,12 @@ def _spot(
     return int(spot[0]), int(spot[1])
 
 
+def merge(canvas: Grey, window: tuple[slice, slice], grey: Grey) -> None:
+    """Merge a pattern onto a canvas ``(H, W)`` in place: the brighter of both where the pattern exceeds 50."""
+    part = canvas[window]
+    np.maximum(part, grey, out=part, where=grey > CLASSIC_LEVEL)
+
+
 def paint_noise(
     rng: np.random.Generator, planes: Planes, patches: Sequence[NoisePatch], strength: tuple[float, float]
 ) -> None:
@@ -166,8 +196,8 @@ def paint_noise(
         strength: Smallest and largest change of brightness.
     """
     darker = rng.uniform(0.2, 1.0)
-    for patch in patches:
-        sign = -1.0 if rng.random() < darker else 0.8
-        change = np.float32(sign * chance.uniform(rng, strength))
+    signs = np.where(rng.random(len(patches)) < darker, -1.0, 0.8)
+    changes = (signs * rng.uniform(strength[0], strength[1], len(patches)) / 255).astype(np.float32)
+    for patch, change in zip(patches, changes, strict=True):
         rows, cols = patch.window
-        planes[:, rows, cols] *= 1 + change * patch.alpha
+        planes[:, rows, cols] *= 1 + change * patch.grey

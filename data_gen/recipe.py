@@ -177,7 +177,11 @@ class ConfounderMix(Mix):
 
 
 class ConfounderRecipe(Section):
-    """Things that look like cracks and are not. ``count`` is drawn when any appear at all (``probability``)."""
+    """Things that look like cracks and are not. ``count`` is drawn when any appear at all (``probability``).
+
+    Cables, hairs, insects, markings, patches and seams lie over the cracks with ``over_probability``; what they hide
+    of a crack is no crack any more.
+    """
 
     probability: Probability = 0.6
     count: SpanCount = (1, 3)
@@ -185,6 +189,7 @@ class ConfounderRecipe(Section):
     width_px: SpanPositive = (0.8, 9.0)
     contrast: SpanUnit = (0.08, 0.8)
     follow_probability: Probability = 0.3
+    over_probability: Probability = 0.3
     clearance_px: Annotated[int, Field(ge=0, le=64)] = 2
 
 
@@ -214,13 +219,17 @@ class CameraRecipe(Section):
 
 
 class AnnotatorRecipe(Section):
-    """Errors of a tired hand, for studies. Off by default; the exact mask is kept in any case."""
+    """Errors of a tired hand, for studies. Off by default; the exact mask is kept in any case.
+
+    A branch is missed with ``miss_probability``, and followed only part of the way with ``shorten_probability``.
+    """
 
     enabled: bool = False
     dilate_px: SpanCount = (0, 2)
     erode_px: SpanCount = (0, 1)
     shift_px: SpanNotNegative = (0.0, 2.0)
     miss_probability: Probability = 0.1
+    shorten_probability: Probability = 0.1
 
 
 class Recipe(Section):

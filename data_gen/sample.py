@@ -13,9 +13,10 @@ from data_gen import chance
 from data_gen.annotator import annotated
 from data_gen.camera import photograph
 from data_gen.compose import paint_cracks
-from data_gen.confounder import Confounder, paint_confounders
+from data_gen.confounder import Confounder, draw_layers, mean_brightness
 from data_gen.crack import PlacedCrack, SyntheticCrack, hidden
-from data_gen.noise import NoisePatch, draw_noise, paint_noise
+from data_gen.ink import lay
+from data_gen.noise import CLASSIC_LEVEL, NoisePatch, draw_noise, merge, paint_noise
 from data_gen.pattern import CutoutPattern, Pattern, ProceduralPattern
 from data_gen.recipe import Recipe
 from data_gen.surface import draw_ground
@@ -65,8 +66,10 @@ class SyntheticSample:
         noisy_mask: ``(H, W)`` bool as a tired annotator would draw it, or None if not asked for.
         coverage: ``(H, W)`` float32 in [0, 1], share of each pixel that is crack.
         cracks: Truth of every crack.
-        confounders: What is in the image and is not a crack.
+        noise: Patches of noise in the image.
+        confounders: What else is in the image and is not a crack.
         surface: Name of the surface; ``black`` in binary mode.
+        left_out: Cracks that the recipe asked for and that found no place.
     """
 
     index: int
@@ -76,8 +79,10 @@ class SyntheticSample:
     noisy_mask: NDArray[np.bool_] | None
     coverage: NDArray[np.float32]
     cracks: tuple[SyntheticCrack, ...]
+    noise: tuple[NoisePatch, ...]
     confounders: tuple[Confounder, ...]
     surface: str
+    left_out: int
 
 
 def generate_sample(recipe: Recipe, *, seed: int, index: int, assets: Assets | None = None) -> SyntheticSample:
@@ -99,37 +104,37 @@ def generate_sample(recipe: Recipe, *, seed: int, index: int, assets: Assets | N
     if seed < 0 or index < 0:
         raise ValueError(f"expected seed >= 0 and index >= 0, got {seed} and {index}")
     given = Assets() if assets is None else assets
-    cracks = _draw_cracks(_rng(seed, index, _Stream.CRACKS), recipe, given)
+    cracks, left_out = _draw_cracks(_rng(seed, index, _Stream.CRACKS), recipe, given)
     shape = (recipe.size, recipe.size)
     rng = _rng(seed, index, _Stream.NOISE)
     patches: tuple[NoisePatch, ...] = ()
     if chance.happens(rng, recipe.noise.probability):
         patches = draw_noise(rng, recipe.noise, _union(cracks, shape), given.noise_small, given.noise_big)
         if recipe.noise.changes_truth:
-            cover = _covered(patches, shape)
-            cracks = tuple(part for crack in cracks for part in hidden(crack, cover))
-    mask = _union(cracks, shape)
+            cracks = _without(cracks, _merged(patches, shape) > CLASSIC_LEVEL)
+    if recipe.mode == "binary":
+        picture = _binary(_Scene(cracks, patches), shape)
+    else:
+        picture = _photo(recipe, given, _Scene(cracks, patches), (seed, index))
+    cracks = picture.cracks
     coverage = np.zeros(shape, np.float32)
     for crack in cracks:
         np.maximum(coverage[crack.window], crack.raster.coverage, out=coverage[crack.window])
-    confounders: tuple[Confounder, ...] = ()
-    if recipe.mode == "binary":
-        image, surface = _binary(mask, patches), "black"
-    else:
-        image, confounders, surface = _photo(recipe, given, _Scene(cracks, mask, patches), (seed, index))
     noisy = None
     if recipe.annotator.enabled:
         noisy = annotated(_rng(seed, index, _Stream.ANNOTATOR), cracks, shape, recipe.annotator)
     return SyntheticSample(
         index=index,
         seed=seed,
-        image=image,
-        mask=mask,
+        image=picture.image,
+        mask=_union(cracks, shape),
         noisy_mask=noisy,
         coverage=coverage,
         cracks=tuple(crack.truth for crack in cracks),
-        confounders=confounders,
-        surface=surface,
+        noise=patches,
+        confounders=picture.confounders,
+        surface=picture.surface,
+        left_out=left_out,
     )
 
 
@@ -137,11 +142,12 @@ def _rng(seed: int, index: int, stream: _Stream) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(index, int(stream)))))
 
 
-def _draw_cracks(rng: np.random.Generator, recipe: Recipe, assets: Assets) -> tuple[PlacedCrack, ...]:
-    """Draw the cracks of one image; a crack that may not overlap and finds no free place is left out."""
+def _draw_cracks(rng: np.random.Generator, recipe: Recipe, assets: Assets) -> tuple[tuple[PlacedCrack, ...], int]:
+    """Draw the cracks of one image, and count those that found no place and are left out."""
     cracks, size = recipe.cracks, recipe.size
     taken = np.zeros((size, size), np.bool_)
     placed: list[PlacedCrack] = []
+    left_out = 0
     count = 0 if chance.happens(rng, cracks.empty_probability) else chance.integer(rng, cracks.count)
     for _ in range(count):
         for _ in range(_TRIES):
@@ -154,10 +160,11 @@ def _draw_cracks(rng: np.random.Generator, recipe: Recipe, assets: Assets) -> tu
             if found and free:
                 break
         else:
+            left_out += 1
             continue
         placed += found
         taken |= _union(found, (size, size))
-    return tuple(placed)
+    return tuple(placed), left_out
 
 
 def _window(truth: SyntheticCrack) -> tuple[slice, slice]:
@@ -172,18 +179,20 @@ def _union(cracks: tuple[PlacedCrack, ...], shape: tuple[int, int]) -> NDArray[n
     return mask
 
 
-def _covered(patches: tuple[NoisePatch, ...], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the pixels ``(H, W)`` where patches exceed 50 of 255, the classic level."""
-    cover = np.zeros(shape, np.bool_)
+def _without(cracks: tuple[PlacedCrack, ...], cover: NDArray[np.bool_]) -> tuple[PlacedCrack, ...]:
+    """Take the pixels ``(H, W)`` that something else covers out of the cracks."""
+    parts: list[PlacedCrack] = []
+    for crack in cracks:
+        parts += hidden(crack, cover) if (crack.truth.mask & cover[_window(crack.truth)]).any() else (crack,)
+    return tuple(parts)
+
+
+def _merged(patches: tuple[NoisePatch, ...], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return patches merged onto black ``(H, W)``."""
+    canvas = np.zeros(shape, np.uint8)
     for patch in patches:
-        cover[patch.window] |= patch.alpha > np.float32(50 / 255)
-    return cover
-
-
-def _binary(mask: NDArray[np.bool_], patches: tuple[NoisePatch, ...]) -> NDArray[np.uint8]:
-    """Merge cracks and noise onto black: everything is 0 or 255."""
-    plane = (mask | _covered(patches, (mask.shape[0], mask.shape[1]))).view(np.uint8) * np.uint8(255)
-    return np.asarray(cv2.merge([plane, plane, plane]), dtype=np.uint8)
+        merge(canvas, patch.window, patch.grey)
+    return canvas
 
 
 @dataclass(frozen=True)
@@ -191,25 +200,49 @@ class _Scene:
     """What lies on the surface."""
 
     cracks: tuple[PlacedCrack, ...]
-    mask: NDArray[np.bool_]
     patches: tuple[NoisePatch, ...]
 
 
-def _photo(
-    recipe: Recipe, assets: Assets, scene: _Scene, key: tuple[int, int]
-) -> tuple[NDArray[np.uint8], tuple[Confounder, ...], str]:
-    """Build the photograph: surface, confounders, noise patches, cracks, camera."""
+@dataclass(frozen=True)
+class _Picture:
+    """An image, the cracks that can be seen in it, and what else is in it."""
+
+    image: NDArray[np.uint8]
+    cracks: tuple[PlacedCrack, ...]
+    confounders: tuple[Confounder, ...]
+    surface: str
+
+
+def _binary(scene: _Scene, shape: tuple[int, int]) -> _Picture:
+    """Merge noise and cracks onto black, each where it exceeds 50, then make everything 0 or 255."""
+    canvas = _merged(scene.patches, shape)
+    for crack in scene.cracks:
+        merge(canvas, _window(crack.truth), crack.truth.mask.view(np.uint8) * np.uint8(255))
+    _, plane = cv2.threshold(canvas, CLASSIC_LEVEL, 255, cv2.THRESH_BINARY)
+    return _Picture(np.asarray(cv2.merge([plane, plane, plane]), dtype=np.uint8), scene.cracks, (), "black")
+
+
+def _photo(recipe: Recipe, assets: Assets, scene: _Scene, key: tuple[int, int]) -> _Picture:
+    """Build the photograph: surface, what lies under the cracks, noise patches, cracks, what lies over them, camera."""
     rng = _rng(*key, _Stream.SURFACE)
     light_rad = float(rng.uniform(0, 2 * math.pi))
     ground = draw_ground(rng, recipe.surface, recipe.size, light_rad, assets.backgrounds)
-    planes = ground.planes
-    confounders = paint_confounders(
-        _rng(*key, _Stream.CONFOUNDERS), planes, scene.mask, recipe.confounders, light_rad, spare_cracks=False
-    )
+    planes, shape, cracks = ground.planes, (recipe.size, recipe.size), scene.cracks
+    rng = _rng(*key, _Stream.CONFOUNDERS)
+    layers = draw_layers(rng, mean_brightness(planes), _union(cracks, shape), recipe.confounders, light_rad)
+    for layer in layers:
+        if layer.confounder.over:
+            cracks = _without(cracks, layer.cover())
+        else:
+            lay(planes, layer.inks, None)
     dirt, strength = _rng(*key, _Stream.DIRT), recipe.noise.strength
     if not recipe.noise.changes_truth:
         paint_noise(dirt, planes, scene.patches, strength)
-    planes = paint_cracks(_rng(*key, _Stream.APPEARANCE), planes, scene.cracks, recipe.appearance, light_rad)
+    planes = paint_cracks(_rng(*key, _Stream.APPEARANCE), planes, cracks, recipe.appearance, light_rad)
     if recipe.noise.changes_truth:
         paint_noise(dirt, planes, scene.patches, strength)
-    return photograph(_rng(*key, _Stream.CAMERA), planes, recipe.camera), confounders, ground.kind
+    for layer in layers:
+        if layer.confounder.over:
+            lay(planes, layer.inks, None)
+    image = photograph(_rng(*key, _Stream.CAMERA), planes, recipe.camera)
+    return _Picture(image, cracks, tuple(layer.confounder for layer in layers), ground.kind)

@@ -8,9 +8,17 @@ from data_gen.annotator import annotated
 from data_gen.crack import PlacedCrack, place
 from data_gen.recipe import AnnotatorRecipe, CracksRecipe
 from data_gen.shape import draw_shape
+from data_gen.stroke import Stroke
 
 SHAPE = (200, 200)
-CALM = {"enabled": True, "dilate_px": (0, 0), "erode_px": (0, 0), "shift_px": (0, 0), "miss_probability": 0}
+CALM = {
+    "enabled": True,
+    "dilate_px": (0, 0),
+    "erode_px": (0, 0),
+    "shift_px": (0, 0),
+    "miss_probability": 0,
+    "shorten_probability": 0,
+}
 
 
 def cracks() -> tuple[PlacedCrack, ...]:
@@ -59,3 +67,14 @@ def test_a_hand_that_misses_everything_draws_nothing_and_one_that_misses_some_dr
     some = drawn(miss_probability=0.5)
     assert some.sum() < exact().sum()
     assert not (some & ~cv2.dilate(exact().astype(np.uint8), np.ones((3, 3))).astype(np.bool_)).any()
+
+
+def test_a_hand_that_stops_early_draws_the_thicker_part_of_a_branch() -> None:
+    points = np.column_stack([np.full(60, 100.0), np.linspace(20, 180, 60)])
+    half = np.linspace(4.0, 0.6, 60)
+    (crack,) = place((Stroke(points, half, half),), "single", SHAPE)
+    recipe = AnnotatorRecipe.model_validate({**CALM, "shorten_probability": 1})
+    for seed in range(5):
+        cols = np.flatnonzero(annotated(np.random.default_rng(seed), (crack,), SHAPE, recipe).any(axis=0))
+        assert cols[0] <= 20
+        assert 40 < cols[-1] < 155

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_gen.noise import draw_noise
+from data_gen.noise import draw_noise, merge
 from data_gen.recipe import NoiseRecipe
 
 EMPTY = np.zeros((1024, 1024), np.bool_)
@@ -12,7 +12,7 @@ EMPTY = np.zeros((1024, 1024), np.bool_)
 def test_counts_and_sizes_of_the_families_are_those_of_the_recipe() -> None:
     patches = draw_noise(np.random.default_rng(0), NoiseRecipe(), EMPTY)
     sizes = {
-        family: [p.alpha.shape for p in patches if p.family == family] for family in ("speck", "square", "tall", "flat")
+        family: [p.grey.shape for p in patches if p.family == family] for family in ("speck", "square", "tall", "flat")
     }
     assert 100 <= len(sizes["speck"]) <= 300
     assert all(10 <= h <= 15 and h == w for h, w in sizes["speck"])
@@ -27,10 +27,11 @@ def test_counts_and_sizes_of_the_families_are_those_of_the_recipe() -> None:
 def test_nothing_crosses_the_edge_of_the_image(shape: tuple[int, int]) -> None:
     recipe = NoiseRecipe(specks=(2000, 3000), squares=(200, 300), tall=(200, 300), flat=(200, 300))
     for patch in draw_noise(np.random.default_rng(1), recipe, np.zeros(shape, np.bool_)):
-        height, width = patch.alpha.shape
-        assert 0 <= patch.row <= shape[0] - height
-        assert 0 <= patch.col <= shape[1] - width
-        assert 0 <= patch.alpha.min() <= patch.alpha.max() <= 1
+        row0, col0, row1, col1 = patch.box
+        assert 0 <= row0 < row1 <= shape[0]
+        assert 0 <= col0 < col1 <= shape[1]
+        assert patch.grey.shape == (row1 - row0, col1 - col0)
+        assert patch.grey.dtype == np.uint8
 
 
 @pytest.mark.parametrize(("placement", "touches"), [("on", True), ("beside", False)])
@@ -47,9 +48,22 @@ def test_placement_on_and_beside_cracks_is_kept(placement: str, touches: bool) -
 def test_given_patches_fill_the_noise() -> None:
     small, big = [np.full((8, 8), 100, np.uint8)], [np.full((90, 20), 200, np.uint8)]
     for patch in draw_noise(np.random.default_rng(0), NoiseRecipe(), EMPTY, small, big):
-        assert np.allclose(patch.alpha * 255, 100 if patch.family == "speck" else 200, atol=0.5)
+        assert (patch.grey == (100 if patch.family == "speck" else 200)).all()
 
 
 def test_a_patch_of_the_wrong_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="noise patch"):
         draw_noise(np.random.default_rng(0), NoiseRecipe(), EMPTY, [np.zeros((4, 4, 3), np.uint8)])
+
+
+def test_merging_keeps_the_brighter_of_both_and_only_what_exceeds_50() -> None:
+    canvas = np.array([[0, 0, 200, 200, 90]], np.uint8)
+    merge(canvas, np.s_[0:1, 0:5], np.array([[50, 51, 50, 100, 240]], np.uint8))
+    np.testing.assert_array_equal(canvas, [[0, 51, 200, 200, 240]])
+
+
+def test_blobs_fill_most_of_their_box_and_fade_at_its_border() -> None:
+    for patch in draw_noise(np.random.default_rng(4), NoiseRecipe(specks=(40, 40)), EMPTY):
+        assert 0.25 < (patch.grey > 50).mean() < 0.99
+        rim = np.concatenate([patch.grey[0], patch.grey[-1], patch.grey[:, 0], patch.grey[:, -1]])
+        assert rim.mean() < patch.grey.mean()

@@ -79,7 +79,8 @@ def test_the_number_of_threads_does_not_change_a_byte() -> None:
 @given(index=st.integers(0, 10**6))
 def test_noise_confounders_and_camera_leave_the_mask_alone(index: int) -> None:
     calm = changed(PHOTO, noise={"probability": 0}, confounders={"probability": 0}, camera={"grey_probability": 1})
-    wild = changed(PHOTO, noise={"probability": 1}, confounders={"probability": 1, "count": [3, 5]})
+    over = {"probability": 1, "count": [3, 5], "over_probability": 0}
+    wild = changed(PHOTO, noise={"probability": 1}, confounders=over)
     one, two = (generate_sample(recipe, seed=0, index=index) for recipe in (calm, wild))
     assert (one.image != two.image).any()
     np.testing.assert_array_equal(one.mask, two.mask)
@@ -227,13 +228,13 @@ def test_a_recipe_of_nothing_but_backgrounds_needs_backgrounds() -> None:
     [
         pytest.param({"camera": {"enabled": False}}, id="camera"),
         pytest.param({"appearance": {"profile": False}}, id="profile"),
-        pytest.param({"confounders": {"probability": 0}}, id="confounders"),
+        pytest.param({"confounders": {"probability": 0, "over_probability": 0}}, id="confounders"),
     ],
 )
 def test_one_key_takes_one_stage_out_and_leaves_the_truth_alone(off: dict[str, object]) -> None:
-    differ = 0
+    differ, under = 0, changed(PHOTO, confounders={"over_probability": 0})
     for index in range(4):
-        whole, without = (generate_sample(recipe, seed=0, index=index) for recipe in (PHOTO, changed(PHOTO, **off)))
+        whole, without = (generate_sample(recipe, seed=0, index=index) for recipe in (under, changed(under, **off)))
         np.testing.assert_array_equal(whole.mask, without.mask)
         differ += bool((whole.image != without.image).any())
     assert differ >= 2
@@ -257,3 +258,37 @@ def test_without_profile_a_crack_is_one_flat_tone() -> None:
             window = np.s_[crack.box[0] : crack.box[2], crack.box[1] : crack.box[3]]
             deep = crack.mask & (sample.coverage[window] >= 1 - 1e-6)
             assert np.ptp(sample.image[window][deep], axis=0).max(initial=0) <= 1
+
+
+def test_what_lies_over_a_crack_hides_it_from_the_truth_too() -> None:
+    cable = {"mix": dict.fromkeys(Recipe().confounders.mix.weights(), 0) | {"cable": 1}, "width_px": [6, 8]}
+    cable |= {"probability": 1, "count": [2, 2], "follow_probability": 1}
+    hidden = 0
+    for index in range(8):
+        over, under = (
+            generate_sample(changed(PHOTO, confounders={**cable, "over_probability": share}), seed=0, index=index)
+            for share in (1, 0)
+        )
+        assert_true(over)
+        assert all(confounder.over for confounder in over.confounders)
+        assert not any(confounder.over for confounder in under.confounders)
+        assert not (over.mask & ~under.mask).any()
+        hidden += int(under.mask.sum()) - int(over.mask.sum())
+    assert hidden > 100
+
+
+def test_cracks_that_find_no_place_are_counted() -> None:
+    crowded = changed(BINARY, cracks={"overlap": False, "count": [12, 12], "empty_probability": 0, "length": [2, 2]})
+    sample = generate_sample(crowded, seed=0, index=0)
+    assert sample.left_out > 0
+    assert generate_sample(changed(BINARY, cracks={"count": [1, 1]}), seed=0, index=0).left_out == 0
+
+
+def test_noise_is_listed_and_lies_where_the_list_says() -> None:
+    noisy = changed(BINARY, noise={"probability": 1})
+    sample = generate_sample(noisy, seed=0, index=0)
+    assert sample.noise
+    covered = sample.mask.copy()
+    for patch in sample.noise:
+        covered[patch.window] |= patch.grey > 50
+    np.testing.assert_array_equal(sample.image[..., 0] > 0, covered)
