@@ -1,39 +1,26 @@
 """Cracks cut out of pictures: binarised, split into connected parts, turned, scaled, deformed."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.geometry import Displacement, similarity
+from data_gen.centreline import tangents
+from data_gen.geometry import Turn
 from data_gen.plane import Plane, clip
 from data_gen.render import Raster
-from data_gen.stroke import Stroke
+from data_gen.stroke import Points, Stroke
 from data_gen.thinning import thinned, traced
 
 _LEVELS_OF_A_PHOTOGRAPH = 16
 _SPECK_AREA_PX = 30
 _CLASSIC_LEVEL = 50
 _LEVEL = 0.4
-
-
-@dataclass(frozen=True)
-class Turn:
-    """How a cut-out is placed.
-
-    Attributes:
-        angle_deg: Rotation, in degrees.
-        scale: Factor of size.
-        flip: True to mirror it.
-        field: Elastic deformation, or None.
-    """
-
-    angle_deg: float
-    scale: float
-    flip: bool
-    field: Displacement | None = None
+_NEAR_PX = 2.5
+_NORMAL_PX = 3.0
+_NOTHING = 0.02
 
 
 def binarised(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -43,16 +30,20 @@ def binarised(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
         picture: ``(h, w)`` uint8: a mask of 0 and 1 or 0 and 255, a drawing, or a photograph.
 
     Returns:
-        ``(h, w)`` bool. Masks and drawings: brighter than 50. Pictures with 16 levels and more: the smaller side of
-        Otsu's threshold.
+        ``(h, w)`` bool. Masks and drawings: brighter than 50, or darker where most of it is bright. Pictures with 16
+        levels and more: the smaller side of Otsu's threshold.
     """
     if picture.max(initial=0) <= 1:
         return picture > 0
     if np.count_nonzero(np.bincount(picture.ravel(), minlength=256)) < _LEVELS_OF_A_PHOTOGRAPH:
-        return picture > _CLASSIC_LEVEL
+        return _smaller(picture > _CLASSIC_LEVEL)
     level, _ = cv2.threshold(picture, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     bright = picture > level
-    return bright if bright.mean() <= 0.5 else ~bright
+    return _smaller(bright)
+
+
+def _smaller(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return mask if mask.mean() <= 0.5 else ~mask
 
 
 def cut(rng: np.random.Generator, picture: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
@@ -99,10 +90,10 @@ def turned(shape: NDArray[np.bool_], turn: Turn) -> Plane:
     source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.5), np.float32)
     height, width = source.shape
     margin = 0 if turn.field is None else int(np.abs(turn.field.rows_px).max() + np.abs(turn.field.cols_px).max()) + 1
-    side = int(math.hypot(height, width) * scale) + 4 + 2 * margin
+    side = int(math.hypot(height, width) * scale * (1 + abs(turn.shear))) + 4 + 2 * margin
     middle = ((height - 1) / 2, (width - 1) / 2)
     move = ((side - 1) / 2 - middle[0], (side - 1) / 2 - middle[1])
-    matrix = similarity(turn.angle_deg, scale, middle, move, flip=turn.flip)
+    matrix = replace(turn, scale=scale).matrix(middle, move)
     back = np.linalg.inv(matrix[:, :2])
     rows, cols = (grid.astype(np.float32) for grid in np.indices((side, side)))
     if turn.field is not None:
@@ -128,21 +119,83 @@ def raster_of(coverage: Plane) -> Raster:
 
 
 def strokes_of(raster: Raster, origin: tuple[int, int]) -> tuple[Stroke, ...]:
-    """Measure centrelines and widths of a drawn crack, to about a pixel.
+    """Measure centrelines and widths of a drawn crack, to a fraction of a pixel.
+
+    Thinned lines give the course. Along the normal at each of their points the coverage is summed: the sum on either
+    side is the distance to that edge, and the line is moved to the middle between the two.
 
     Args:
         raster: The drawn crack.
         origin: (row, col) of its first pixel in the image.
 
     Returns:
-        Strokes in image coordinates. Their widths are scaled together so that width times length is the area.
+        Strokes in image coordinates, one per branch; free ends reach to the tip.
     """
     lines = traced(thinned(raster.mask))
-    raw = []
-    for line in lines:
-        spots = np.rint(line).astype(np.int64)
-        half = np.maximum(raster.depth_px[spots[:, 0], spots[:, 1]].astype(np.float64), 0.5)
-        raw.append(Stroke(line + origin, half, half))
-    swept = sum(float((stroke.width_px.mean()) * stroke.length_px) for stroke in raw)
-    gain = float(np.clip(raster.coverage.sum(dtype=np.float64) / max(swept, 1e-9), 0.7, 1.5))
-    return tuple(Stroke(stroke.points, stroke.left_px * gain, stroke.right_px * gain) for stroke in raw)
+    ends = np.concatenate([line[[0, -1]] for line in lines]) if lines else np.empty((0, 2))
+    strokes = []
+    for number, line in enumerate(lines):
+        away = np.hypot(*(ends[:, None] - line[[0, -1]]).transpose(2, 0, 1))
+        away[2 * number : 2 * number + 2] = np.inf
+        free = away.min(axis=0) > _NEAR_PX
+        strokes.append(_measured(raster, _to_tips(raster, line, (bool(free[0]), bool(free[1])))))
+    shift = np.asarray(origin, np.float64)
+    return tuple(Stroke(stroke.points + shift, stroke.left_px, stroke.right_px) for stroke in strokes)
+
+
+def _at(plane: Plane, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a plane at sub-pixel places ``(n, k)``, linear in between, 0 outside."""
+    where = cols.astype(np.float32), rows.astype(np.float32)
+    value = cv2.remap(plane, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(value, dtype=np.float64)
+
+
+def _to_tips(raster: Raster, line: Points, free: tuple[bool, bool]) -> Points:
+    """Lengthen a line at its free ends, straight on, as far as the crack goes; thinning stops short of the tip."""
+    for last in (False, True):
+        line = line[::-1]
+        if not free[1 if last else 0]:
+            continue
+        tail = line[-min(len(line), 6) :]
+        way = (tail[-1] - tail[0]) / max(float(np.hypot(*(tail[-1] - tail[0]))), 1e-9)
+        half = float(raster.depth_px[tuple(np.rint(line[-1]).astype(np.int64))])
+        steps = np.arange(0.5, max(half, 0.0) + 2.5, 0.5)[:, None] * way + line[-1]
+        inside = np.cumprod(_at(raster.coverage, steps[None, :, 0], steps[None, :, 1])[0] >= 0.5).astype(np.bool_)
+        line = np.concatenate([line, steps[inside][1::2]])
+    return line
+
+
+def _measured(raster: Raster, line: Points) -> Stroke:
+    """Centre a line in its crack and measure both sides."""
+    spots = np.rint(line).astype(np.int64)
+    depth = raster.depth_px[np.clip(spots[:, 0], 0, None), np.clip(spots[:, 1], 0, None)].astype(np.float64)
+    reach = 1.25 * np.maximum(depth, 0.0) + 2.0
+    count = 2 * int(np.ceil(4 * reach.max())) + 1
+    share = np.linspace(-1, 1, count)
+    left = right = np.zeros(len(line))
+    for _ in range(3):
+        normal = tangents(_smooth(line, _NORMAL_PX))[:, ::-1] * (1.0, -1.0)
+        offset = share * reach[:, None]
+        profile = _at(raster.coverage, line[:, :1] + normal[:, :1] * offset, line[:, 1:] + normal[:, 1:] * offset)
+        middle = count // 2
+        right, left = _reach(profile[:, middle:]), _reach(profile[:, middle::-1])
+        right, left = right * reach / middle, left * reach / middle
+        line = line + normal * ((right - left) / 2)[:, None]
+    half = _smooth(((left + right) / 2)[:, None], 1.0)[:, 0]
+    return Stroke(_smooth(line, 1.5), half, half)
+
+
+def _reach(profile: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum of every row ``(n, k)`` up to where it first falls to nothing, in steps."""
+    on = np.cumprod(profile > _NOTHING, axis=1)
+    return np.asarray((profile * on).sum(axis=1) - profile[:, 0] / 2)
+
+
+def _smooth(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Smooth columns ``(n, k)`` by a Gaussian; the first and last row stay."""
+    reach = min(math.ceil(3 * sigma), len(values) - 1)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    padded = np.concatenate(
+        [2 * values[:1] - values[reach:0:-1], values, 2 * values[-1:] - values[-2 : -reach - 2 : -1]]
+    )
+    return np.column_stack([np.convolve(column, kernel / kernel.sum(), mode="valid") for column in padded.T])

@@ -84,12 +84,12 @@ def displaced(stroke: Stroke, field: Displacement) -> Stroke:
 
 
 def transformed(stroke: Stroke, matrix: NDArray[np.float64]) -> Stroke:
-    """Apply a rotation, scaling or flip.
+    """Apply a rotation, scaling, shear or flip.
 
     Args:
         stroke: What to move.
-        matrix: ``(2, 3)`` float64 acting on (row, col, 1). Its first two columns are a rotation or reflection times one
-            scale; widths are multiplied by that scale.
+        matrix: ``(2, 3)`` float64 acting on (row, col, 1). Areas grow by its determinant and lengths by its stretch
+            along the stroke, so widths grow by the one over the other.
 
     Returns:
         The moved stroke; a reflection swaps left and right.
@@ -97,32 +97,39 @@ def transformed(stroke: Stroke, matrix: NDArray[np.float64]) -> Stroke:
     row, col = stroke.points.T
     points = np.column_stack([line[0] * row + line[1] * col + line[2] for line in matrix])
     determinant = float(np.linalg.det(matrix[:, :2]))
-    scale = math.sqrt(abs(determinant))
-    left, right = stroke.left_px * scale, stroke.right_px * scale
+    along = tangents(stroke.points) @ matrix[:, :2].T
+    wider = abs(determinant) / np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)
+    left, right = stroke.left_px * wider, stroke.right_px * wider
     return Stroke(points, left, right) if determinant > 0 else Stroke(points, right, left)
 
 
-def similarity(
-    angle_deg: float, scale: float, centre: tuple[float, float], move: tuple[float, float], *, flip: bool = False
-) -> NDArray[np.float64]:
-    """Return the ``(2, 3)`` matrix that turns, scales and flips about ``centre`` and then moves by ``move``.
+@dataclass(frozen=True)
+class Turn:
+    """How a pattern is turned and bent before it is put in its place.
 
-    Args:
+    Attributes:
         angle_deg: Rotation, in degrees, from rows towards columns.
         scale: Factor of size, > 0.
-        centre: Fixed point (row, col) before the move, in pixels.
-        move: Shift (rows, cols), in pixels.
-        flip: Mirror the columns first.
-
-    Returns:
-        ``(2, 3)`` float64 acting on (row, col, 1).
+        flip: True to mirror the columns first.
+        shear: Columns by which each row is pushed against the one above, as a factor.
+        field: Elastic deformation, or None.
     """
-    turn = math.radians(angle_deg)
-    linear = scale * np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    if flip:
-        linear = linear @ np.diag([1.0, -1.0])
-    offset = np.asarray(centre) - linear @ np.asarray(centre) + np.asarray(move)
-    return np.column_stack([linear, offset])
+
+    angle_deg: float = 0.0
+    scale: float = 1.0
+    flip: bool = False
+    shear: float = 0.0
+    field: Displacement | None = None
+
+    def matrix(self, centre: tuple[float, float], move: tuple[float, float] = (0.0, 0.0)) -> NDArray[np.float64]:
+        """Return the ``(2, 3)`` float64 matrix, acting on (row, col, 1), that keeps ``centre`` and then moves."""
+        turn = math.radians(self.angle_deg)
+        linear = self.scale * np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+        linear = linear @ np.array([[1.0, 0.0], [self.shear, 1.0]])
+        if self.flip:
+            linear = linear @ np.diag([1.0, -1.0])
+        offset = np.asarray(centre) - linear @ np.asarray(centre) + np.asarray(move)
+        return np.column_stack([linear, offset])
 
 
 def clipped(stroke: Stroke, shape: tuple[int, int]) -> tuple[Stroke, ...]:

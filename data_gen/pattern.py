@@ -1,6 +1,7 @@
 """Crack patterns: sources of cracks for an image."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -8,8 +9,8 @@ from numpy.typing import NDArray
 
 from data_gen import chance
 from data_gen.crack import PlacedCrack, place, place_raster
-from data_gen.cutout import Turn, cut, raster_of, strokes_of, turned
-from data_gen.geometry import Displacement, displaced, draw_displacement, similarity, transformed
+from data_gen.cutout import cut, raster_of, strokes_of, turned
+from data_gen.geometry import Displacement, Turn, displaced, draw_displacement, transformed
 from data_gen.recipe import CracksRecipe
 from data_gen.shape import draw_shape
 from data_gen.stroke import Stroke, bounds
@@ -35,7 +36,7 @@ class Pattern(Protocol):
 
 
 class ProceduralPattern:
-    """Cracks made of random walks, moved by rotation, scaling, flips and elastic deformation."""
+    """Cracks made of random walks, moved by rotation, scaling, shear, flips and elastic deformation."""
 
     def __init__(self, recipe: CracksRecipe, kind: str) -> None:
         """Keep the settings and the kind to draw: a name of ``PatternMix`` other than ``cutout``."""
@@ -50,8 +51,7 @@ class ProceduralPattern:
             field = turn.field
             strokes = tuple(displaced(stroke, field) for stroke in strokes)
         centre = ((size_px - 1) / 2, (size_px - 1) / 2)
-        matrix = similarity(turn.angle_deg, turn.scale, centre, (0.0, 0.0), flip=turn.flip)
-        strokes = tuple(transformed(stroke, matrix) for stroke in strokes)
+        strokes = tuple(transformed(stroke, turn.matrix(centre)) for stroke in strokes)
         if inside:
             strokes = _moved_inside(rng, strokes, size_px)
         return place(strokes, self._kind, (size_px, size_px))
@@ -72,9 +72,9 @@ class CutoutPattern:
         if shape is None:
             return ()
         room = size_px - 2 * _RIM_PX - 4
-        reach = float(np.hypot(*shape.shape))
+        reach = float(np.hypot(*shape.shape)) * (1 + abs(turn.shear))
         if inside and reach * turn.scale > room:
-            turn = Turn(turn.angle_deg, room / reach, turn.flip)
+            turn = replace(turn, scale=room / reach, field=None)
         whole = turned(shape, turn)
         rows, cols = np.flatnonzero((whole > 0).any(axis=1)), np.flatnonzero((whole > 0).any(axis=0))
         if not len(rows):
@@ -103,13 +103,14 @@ def _pasted(coverage: NDArray[np.float32], corner: tuple[int, int], size_px: int
 
 
 def _draw_turn(rng: np.random.Generator, recipe: CracksRecipe, size_px: int) -> Turn:
-    """Draw rotation, scale, flip and elastic deformation."""
+    """Draw rotation, scale, flip, shear and elastic deformation."""
     field: Displacement | None = None
     if chance.happens(rng, recipe.elastic_probability):
         alpha, sigma = chance.uniform(rng, recipe.elastic_alpha_px), chance.log_uniform(rng, recipe.elastic_sigma_px)
         field = draw_displacement(rng, (size_px, size_px), min(alpha, sigma / 4), sigma)
     angle, scale = float(rng.uniform(0, 360)), chance.log_uniform(rng, recipe.scale)
-    return Turn(angle, scale, chance.happens(rng, 0.5), field)
+    shear = chance.uniform(rng, recipe.shear) * float(rng.choice([-1, 1]))
+    return Turn(angle, scale, chance.happens(rng, 0.5), shear, field)
 
 
 def _moved_inside(rng: np.random.Generator, strokes: tuple[Stroke, ...], size_px: int) -> tuple[Stroke, ...]:
@@ -119,5 +120,5 @@ def _moved_inside(rng: np.random.Generator, strokes: tuple[Stroke, ...], size_px
     middle = ((row0 + row1) / 2, (col0 + col1) / 2)
     half = scale * np.array([row1 - row0, col1 - col0]) / 2
     goal = rng.uniform(_RIM_PX + half, size_px - 1 - _RIM_PX - half + 1e-9)
-    matrix = similarity(0.0, scale, middle, (float(goal[0] - middle[0]), float(goal[1] - middle[1])))
+    matrix = Turn(scale=scale).matrix(middle, (float(goal[0] - middle[0]), float(goal[1] - middle[1])))
     return tuple(transformed(stroke, matrix) for stroke in strokes)

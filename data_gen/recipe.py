@@ -1,5 +1,6 @@
 """What to generate: frozen, validated settings. Every range is ``[low, high]`` with ``low <= high``."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -85,6 +86,7 @@ class CracksRecipe(Section):
     gap_probability: Probability = 0.15
     overlap: bool = True
     scale: SpanPositive = (1.0, 1.0)
+    shear: SpanUnit = (0.0, 0.2)
     elastic_probability: Probability = 0.5
     elastic_alpha_px: SpanNotNegative = (2.0, 12.0)
     elastic_sigma_px: SpanPositive = (16.0, 64.0)
@@ -124,7 +126,7 @@ class SurfaceMix(Mix):
 
 
 class SurfaceRecipe(Section):
-    """The crack-free surface under the cracks."""
+    """The crack-free surface under the cracks. Photographs smaller than the image are mirrored or tiled up to size."""
 
     mix: SurfaceMix = SurfaceMix()
     brightness: SpanUnit = (0.35, 0.86)
@@ -132,6 +134,7 @@ class SurfaceRecipe(Section):
     texture: SpanNotNegative = (0.5, 1.4)
     grain_px: SpanPositive = (1.2, 16.0)
     stain_probability: Probability = 0.4
+    extend: Literal["mirror", "tile"] = "mirror"
 
 
 class NoiseRecipe(Section):
@@ -247,3 +250,13 @@ class Recipe(Section):
     confounders: ConfounderRecipe = ConfounderRecipe()
     camera: CameraRecipe = CameraRecipe()
     annotator: AnnotatorRecipe = AnnotatorRecipe()
+
+    @model_validator(mode="after")
+    def _cracks_fit(self) -> "Recipe":
+        thinnest = min(self.cracks.width_px[0], self.cracks.hairline_width_px[0])
+        if self.cracks.count[1] > 0 and thinnest > self.size / 8:
+            raise ValueError(
+                f"size {self.size} is too small for any crack: the thinnest is {thinnest:g} px wide; "
+                f"expected a size of {math.ceil(8 * thinnest)} or more, or thinner cracks"
+            )
+        return self

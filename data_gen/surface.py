@@ -39,7 +39,7 @@ def draw_ground(
         recipe: Which materials, how bright, how rough.
         size_px: Side of the image, in pixels.
         light_rad: Direction the light comes from.
-        backgrounds: Crack-free photographs ``(h, w, 3)`` uint8, mirrored up to size.
+        backgrounds: Crack-free photographs ``(h, w, 3)`` uint8, extended to size.
 
     Returns:
         The surface.
@@ -47,7 +47,7 @@ def draw_ground(
     kind = chance.pick(rng, recipe.mix, without=() if len(backgrounds) else ("background",))
     if kind == "background":
         picture = backgrounds[int(rng.integers(0, len(backgrounds)))]
-        return Ground(fitted(rng, picture, size_px), kind)
+        return Ground(fitted(rng, picture, size_px, tiled=recipe.extend == "tile"), kind)
     shape = (size_px, size_px)
     look = material.Look(
         brightness=chance.uniform(rng, recipe.brightness),
@@ -101,13 +101,14 @@ def _dirt(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float3
     return np.asarray(1 - np.float32(rng.uniform(-0.12, 0.3)) * share, dtype=np.float32)
 
 
-def fitted(rng: np.random.Generator, picture: NDArray[np.uint8], size_px: int) -> Planes:
-    """Cut a square out of a photograph, mirrored where the photograph is too small.
+def fitted(rng: np.random.Generator, picture: NDArray[np.uint8], size_px: int, *, tiled: bool = False) -> Planes:
+    """Cut a square out of a photograph, mirrored or tiled where the photograph is too small.
 
     Args:
         rng: Source of randomness.
         picture: ``(h, w, 3)`` uint8.
         size_px: Side of the square, in pixels.
+        tiled: True to repeat the photograph, False to mirror it.
 
     Returns:
         ``(3, size_px, size_px)`` float32 in [0, 1], flipped and turned at random.
@@ -121,16 +122,20 @@ def fitted(rng: np.random.Generator, picture: NDArray[np.uint8], size_px: int) -
     grow = max(0, size_px - height), max(0, size_px - width)
     row = int(rng.integers(0, max(height - size_px, 0), endpoint=True))
     col = int(rng.integers(0, max(width - size_px, 0), endpoint=True))
-    rows = _mirrored(row - int(rng.integers(0, grow[0], endpoint=True)), size_px, height)
-    cols = _mirrored(col - int(rng.integers(0, grow[1], endpoint=True)), size_px, width)
+    first = row - int(rng.integers(0, grow[0], endpoint=True)), col - int(rng.integers(0, grow[1], endpoint=True))
+    where = [np.arange(start, start + size_px) for start in first]
+    rows, cols = (
+        along % length if tiled else _mirrored(along, length)
+        for along, length in zip(where, (height, width), strict=True)
+    )
     square = np.rot90(picture[np.ix_(rows, cols)], int(rng.integers(0, 4)))
     if rng.random() < 0.5:
         square = square[:, ::-1]
     return from_picture(square)
 
 
-def _mirrored(start: int, count: int, length: int) -> NDArray[np.int64]:
-    """Return ``count`` positions from ``start`` on, folded back at both ends of ``length``."""
+def _mirrored(where: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Fold positions back at both ends of ``length``."""
     period = max(2 * length - 2, 1)
-    where = np.abs(np.arange(start, start + count)) % period
+    where = np.abs(where) % period
     return np.asarray(np.where(where < length, where, period - where), dtype=np.int64)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_gen.crack import place
-from data_gen.geometry import clipped, displaced, draw_displacement, similarity, transformed
+from data_gen.geometry import Turn, clipped, displaced, draw_displacement, transformed
 from data_gen.recipe import CracksRecipe
 from data_gen.shape import draw_shape
 from data_gen.stroke import Stroke, polyline_length, resample
@@ -31,7 +31,7 @@ def arc(radius_px: float, span_rad: float, width_px: float) -> Stroke:
 def test_length_and_width_are_those_of_the_drawn_arc(
     radius_px: float, span_rad: float, width_px: float, angle_deg: float
 ) -> None:
-    matrix = similarity(angle_deg, 1.0, (199.7, 199.7), (0.0, 0.0))
+    matrix = Turn(angle_deg).matrix((199.7, 199.7))
     (crack,) = place((transformed(arc(radius_px, span_rad, width_px), matrix),), "single", SHAPE)
     length = radius_px * span_rad
     assert crack.truth.length_px == pytest.approx(length, rel=0.01)
@@ -67,15 +67,26 @@ def test_rotation_scaling_and_flips_scale_length_and_width_alike(
 ) -> None:
     rng = np.random.default_rng(seed)
     for stroke in draw_shape(rng, CracksRecipe(), "branched", 300):
-        moved = transformed(stroke, similarity(angle_deg, scale, (150, 150), (3, -5), flip=flip))
+        moved = transformed(stroke, Turn(angle_deg, scale, flip).matrix((150, 150), (3, -5)))
         assert moved.length_px == pytest.approx(scale * stroke.length_px, rel=1e-6)
         np.testing.assert_allclose(moved.width_px, scale * stroke.width_px, rtol=1e-6)
 
 
 def test_a_flip_swaps_left_and_right() -> None:
     stroke = Stroke(np.array([[0.0, 0.0], [0.0, 9.0]]), np.array([1.0, 1.0]), np.array([3.0, 3.0]))
-    moved = transformed(stroke, similarity(0, 1, (0, 0), (0, 0), flip=True))
+    moved = transformed(stroke, Turn(flip=True).matrix((0, 0)))
     np.testing.assert_array_equal(moved.left_px, [3.0, 3.0])
+
+
+@settings(max_examples=25, deadline=None)
+@given(shear=st.floats(-0.5, 0.5), angle_deg=st.floats(0, 360), flip=st.booleans())
+def test_shear_keeps_the_area_and_widths_follow(shear: float, angle_deg: float, flip: bool) -> None:  # noqa: FBT001
+    matrix = Turn(angle_deg, 1.0, flip, shear).matrix((199.7, 199.7))
+    before, after = (place((s,), "single", SHAPE)[0].truth for s in (arc(90, 2, 6), transformed(arc(90, 2, 6), matrix)))
+    assert after.area_px == pytest.approx(before.area_px, rel=0.02)
+    assert after.width_mean_px * after.length_px == pytest.approx(before.width_mean_px * before.length_px, rel=0.01)
+    if abs(shear) > 0.2:
+        assert np.ptp(after.widths_px[0]) > 0.3
 
 
 def test_elastic_deformation_moves_points_by_the_field_and_widths_with_the_stretch() -> None:

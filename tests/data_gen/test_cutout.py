@@ -1,15 +1,21 @@
 """Cracks cut out of pictures, and lines traced along them."""
 
+import math
 from collections.abc import Callable
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from skimage.morphology import skeletonize
 
 from data_gen import Assets, Recipe, generate_sample
-from data_gen.cutout import Turn, binarised, cut, raster_of, strokes_of, turned
+from data_gen.cutout import binarised, cut, raster_of, strokes_of, turned
+from data_gen.geometry import Turn
 from data_gen.recipe import PatternMix
+from data_gen.render import render
+from data_gen.stroke import Stroke
 from data_gen.thinning import thinned, traced
 
 reference_thinning: Callable[[np.ndarray], np.ndarray] = skeletonize
@@ -28,7 +34,13 @@ def test_masks_of_one_and_of_255_and_drawings_and_photographs_are_binarised_alik
     mask = drawing() > 0
     rng = np.random.default_rng(0)
     photograph = np.where(mask, 60, 180) + rng.integers(-20, 20, mask.shape)
-    for picture in (mask.astype(np.uint8), mask * np.uint8(255), mask * np.uint8(90), photograph.astype(np.uint8)):
+    for picture in (
+        mask.astype(np.uint8),
+        mask * np.uint8(255),
+        ~mask * np.uint8(255),
+        mask * np.uint8(90),
+        photograph.astype(np.uint8),
+    ):
         np.testing.assert_array_equal(binarised(picture), mask)
 
 
@@ -52,7 +64,7 @@ def test_a_picture_without_a_crack_gives_none(picture: np.ndarray) -> None:
 @pytest.mark.parametrize("scale", [0.6, 1.0, 2.0])
 def test_turning_and_scaling_a_cutout_scales_its_area(angle_deg: float, scale: float) -> None:
     shape = drawing()[:100, :145] > 0
-    coverage = turned(shape, Turn(angle_deg, scale, flip=True))
+    coverage = turned(shape, Turn(angle_deg, scale, flip=True, shear=0.1))
     assert coverage.sum() == pytest.approx(shape.sum() * scale**2, rel=0.12)
     assert not coverage[[0, -1]].any()
     assert not coverage[:, [0, -1]].any()
@@ -84,11 +96,27 @@ def test_a_closed_ring_is_traced_once_round() -> None:
     assert np.hypot(*np.diff(line, axis=0).T).sum() == pytest.approx(2 * np.pi * 25, rel=0.08)
 
 
-def test_widths_of_a_cutout_are_those_drawn() -> None:
-    picture = np.zeros((60, 200), np.uint8)
-    picture[20:29, 10:190] = 255
-    (stroke,) = strokes_of(raster_of((picture > 0).astype(np.float32)), (0, 0))
-    assert np.median(stroke.width_px) == pytest.approx(9, abs=0.6)
+@settings(max_examples=40, deadline=None)
+@given(
+    radius_px=st.floats(60, 200), span_rad=st.floats(1.2, 2.5), width_px=st.floats(1.5, 20), angle_deg=st.floats(0, 360)
+)
+def test_centrelines_and_widths_of_a_drawn_crack_are_measured_to_a_quarter_of_a_pixel(
+    radius_px: float, span_rad: float, width_px: float, angle_deg: float
+) -> None:
+    turn = math.radians(angle_deg) + np.linspace(0, span_rad, 200)
+    half = np.full(200, width_px / 2)
+    drawn = Stroke(250.3 + radius_px * np.column_stack([np.sin(turn), np.cos(turn)]), half, half)
+    raster = raster_of(render((drawn,), (500, 500)).coverage)
+    (stroke,) = strokes_of(raster, (0, 0))
+    end = 4 + math.ceil(width_px)
+    inner = stroke.width_px[end:-end]
+    assert abs(float(inner.mean()) - width_px) < 0.1
+    assert np.abs(inner - width_px).max() < 0.25 + 0.02 * width_px
+    away = np.hypot(*(stroke.points[end:-end] - 250.3).T) - radius_px
+    assert np.abs(away).max() < 0.25
+    # The tips are round: the measured line may go on for up to half a width at each end.
+    length = radius_px * span_rad
+    assert -0.01 * length - 0.5 < stroke.length_px - length < 0.01 * length + width_px + 0.5
 
 
 @pytest.mark.parametrize("mode", ["photo", "binary"])

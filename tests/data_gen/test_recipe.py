@@ -43,3 +43,10 @@ def test_the_noise_families_have_the_classic_counts_and_sizes() -> None:
     assert (noise.squares, noise.square_side_px) == ((3, 5), (30, 50))
     assert (noise.tall, noise.flat) == ((3, 5), (3, 5))
     assert (noise.long_side_px, noise.short_side_px) == ((30, 50), (10, 15))
+
+
+def test_an_image_smaller_than_any_crack_is_refused() -> None:
+    wide = {"width_px": [20, 30], "hairline_width_px": [10, 12]}
+    with pytest.raises(ValidationError, match="size 64 is too small for any crack: the thinnest is 10 px wide"):
+        Recipe.model_validate({"size": 64, "cracks": wide})
+    assert Recipe.model_validate({"size": 80, "cracks": wide}).size == 80

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_gen import Assets, Recipe, SyntheticSample, generate_sample
+from data_gen.surface import fitted
 
 QUICK = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PHOTO = Recipe(size=160)
@@ -292,3 +293,13 @@ def test_noise_is_listed_and_lies_where_the_list_says() -> None:
     for patch in sample.noise:
         covered[patch.window] |= patch.grey > 50
     np.testing.assert_array_equal(sample.image[..., 0] > 0, covered)
+
+
+def test_a_small_background_is_tiled_if_the_recipe_says_so() -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    square = fitted(np.random.default_rng(1), picture, 120, tiled=True)
+    rows, cols = (40, 50) if np.allclose(square[:, 40:], square[:, :-40]) else (50, 40)
+    np.testing.assert_array_equal(square[:, rows:], square[:, :-rows])
+    np.testing.assert_array_equal(square[:, :, cols:], square[:, :, :-cols])
+    mirrored = fitted(np.random.default_rng(1), picture, 120)
+    assert (mirrored[:, 40:] != mirrored[:, :-40]).any()
