@@ -18,6 +18,7 @@ from crackseg.errors import ModelError, TrainingError
 from crackseg.machine import interrupts_held, usable_cores
 from crackseg.nn.checkpoint import ResumeState
 from crackseg.nn.factory import SegmentationNetwork, normalise
+from crackseg.nn.guards import CollapseGuard
 from crackseg.nn.losses import total_loss
 from crackseg.nn.patches import PatchDataset
 from crackseg.nn.precision import keep_strided_depthwise_float32
@@ -70,6 +71,7 @@ class Loop:
             keep_strided_depthwise_float32(self.network)
         self.step = 0
         self.epoch_steps = epoch_steps
+        self.guard = CollapseGuard()
         self._config = config
         self._patches = patches
         self._device = device
@@ -102,7 +104,7 @@ class Loop:
             Whether it got there; False if it was stopped before.
 
         Raises:
-            TrainingError: If the loss is no longer finite.
+            TrainingError: If the loss is no longer finite, or no patch holds a crack.
         """
         self.network.train()
         for image, mask in self._batches():
@@ -142,6 +144,7 @@ class Loop:
         return 1 if self._device.type == "cpu" else max(1, usable_cores() - 1)
 
     def _train_step(self, image: Tensor, mask: Tensor) -> float:
+        self.guard.check_batch(has_crack=bool(mask.any()), patches=len(mask))
         torch.manual_seed(self._config.seed * 1_000_003 + self.step)
         for group in self._optimiser.param_groups:
             group["lr"] = self.current_learning_rate

@@ -88,7 +88,7 @@ def train(
         UsageError: If the folder holds a run and ``resume`` is off, or the device is not there.
         ConfigError: If the configuration is not that of the run to resume.
         DatasetError: If an image and its mask do not fit.
-        TrainingError: If the loss or a weight is no longer finite.
+        TrainingError: If the loss or a weight is no longer finite, or the network has collapsed (see `CollapseGuard`).
         OutputError: If the run folder cannot be written.
     """
     chosen = pick_device(device)
@@ -165,6 +165,7 @@ class _Run:
         )
         write_bytes(self._output / "metrics.csv", _csv(self.history))
         self.save_state()
+        self.loop.guard.check_epoch(histogram, done=self.loop.done)
         return TrainingProgress(self.loop.done, self.loop.step, loss, row)
 
     def finish(self) -> ModelCard:
