@@ -10,10 +10,14 @@ from typing import Annotated
 
 import typer
 
+from crackseg.cli.arguments import QuickCommand
+from crackseg.cli.clean import clean
 from crackseg.cli.console import print_error
+from crackseg.cli.convert import convert
 from crackseg.cli.doctor import doctor
 from crackseg.cli.evaluate import evaluate
 from crackseg.cli.generate import generate
+from crackseg.cli.inspect import inspect
 from crackseg.cli.models import models
 from crackseg.cli.predict import predict
 from crackseg.cli.train import train
@@ -53,8 +57,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (generate, train, predict, evaluate, models, doctor):
-    app.command()(_guarded(command))
+for command in (generate, train, predict, evaluate, inspect, convert, clean, models, doctor):
+    app.command(cls=QuickCommand)(_guarded(command))
 
 
 def _show_version(wanted: bool) -> None:

@@ -10,15 +10,34 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.errors import UsageError
+from crackseg.errors import LabelError, UsageError
+from crackseg.labels.annotation import (
+    FloatBox,
+    LabelledImage,
+    LabelledObject,
+    Polygons,
+    ShapeLookup,
+    draw_object,
+    mask_object,
+    ring_object,
+)
+from crackseg.labels.document import (
+    as_box,
+    as_list,
+    as_number,
+    as_numbers,
+    as_object,
+    as_side,
+    as_text,
+    parse_json,
+)
 from crackseg.labels.polygon import Ring, trace_rings
-from crackseg.labels.rle import compress_counts, encode_counts, tight_box
-from crackseg.labels.voc import Box
+from crackseg.labels.rle import Shape, compress_counts, decode_counts, decompress_counts, encode_counts, tight_box
 
 Outline = Literal["rle", "counts", "polygon"]
 """How an object is drawn: a compressed string, a list of counts, or polygons."""
 
-_DIGITS = 3
+_FEWEST_POINTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +55,7 @@ class CocoObject:
 
     segmentation: Any
     area_px: float
-    box: tuple[float, float, float, float]
+    box: FloatBox
     category: str = "crack"
     iscrowd: bool = False
 
@@ -52,7 +71,7 @@ class CocoImage:
     """
 
     file_name: str
-    shape: tuple[int, int]
+    shape: Shape
     objects: Sequence[CocoObject] = ()
 
 
@@ -84,11 +103,11 @@ def _segmentation(mask: NDArray[np.bool_], outline: Outline) -> Any:
 
 def flat_ring(ring: Ring) -> list[float]:
     """Return ``(N, 2)`` points (row, col) as ``[x, y, x, y, ...]``, whole numbers as such."""
-    values = np.round(ring[:, ::-1].ravel(), _DIGITS).tolist()
+    values = ring[:, ::-1].ravel().tolist()
     return [int(value) if value.is_integer() else value for value in values]
 
 
-def flat_box(box: Box | tuple[float, float, float, float]) -> list[float]:
+def flat_box(box: FloatBox) -> list[float]:
     """Return a box ``(row0, col0, row1, col1)`` as COCO's ``[x, y, width, height]``."""
     row0, col0, row1, col1 = box
     return [col0, row0, col1 - col0, row1 - row0]
@@ -131,3 +150,159 @@ def encode_coco(images: Sequence[CocoImage], *, categories: Sequence[str] = ("cr
         "annotations": annotations,
     }
     return (json.dumps(document, ensure_ascii=True) + "\n").encode("ascii")
+
+
+def describe_object(item: LabelledObject, shape: Shape) -> CocoObject:
+    """Return the annotation of an object; its pixels as an RLE, its rings as polygons.
+
+    Args:
+        item: The object; rings of the rule ``centre`` only.
+        shape: Height and width ``(H, W)`` of the image, in pixels.
+    """
+    if item.outline is None:
+        row0, col0, row1, col1 = item.box
+        return CocoObject([], (row1 - row0) * (col1 - col0), item.box, item.category)
+    mask = draw_object(item, shape)
+    if not isinstance(item.outline, Polygons):
+        return describe_mask(mask, category=item.category)
+    rings = [flat_ring(ring) for ring in item.outline.rings]
+    return CocoObject(rings, int(mask.sum()), item.box, item.category)
+
+
+@dataclass(frozen=True, slots=True)
+class CocoDocument:
+    """A document that has been parsed, its images not yet.
+
+    Attributes:
+        name: What to call it in an error.
+        images: The description of each image as it stands in the file, by its number.
+        annotations: Place in the file and content of the annotations of each image, by its number.
+        categories: Names of the classes by their numbers; empty in a list of results.
+    """
+
+    name: str
+    images: dict[int, dict[str, Any]]
+    annotations: dict[int, list[tuple[int, dict[str, Any]]]]
+    categories: dict[int, str]
+
+
+def decode_coco(data: bytes, *, name: str = "COCO") -> CocoDocument:
+    """Read a document, or a list of results, which is a document's annotations alone.
+
+    Raises:
+        LabelError: If it is none; it names the place.
+    """
+    content = parse_json(data, name)
+    if isinstance(content, list):
+        content = {"annotations": content}
+    document = as_object(content, name)
+    categories = {
+        _number(item, "id", f"{name}: categories[{at}]"): as_text(item.get("name"), f"{name}: categories[{at}].name")
+        for at, item in _objects(document, "categories", name)
+    }
+    images = {_number(item, "id", f"{name}: images[{at}]"): item for at, item in _objects(document, "images", name)}
+    annotations: dict[int, list[tuple[int, dict[str, Any]]]] = {number: [] for number in images}
+    for at, item in _objects(document, "annotations", name):
+        number = _number(item, "image_id", f"{name}: annotations[{at}]")
+        annotations.setdefault(number, []).append((at, item))
+    if not annotations:
+        raise LabelError("holds no images", where=name, hint="is it a COCO document?")
+    return CocoDocument(name, images, annotations, categories)
+
+
+def read_coco_image(document: CocoDocument, number: int, shape_of: ShapeLookup) -> LabelledImage:
+    """Return an image of a document with its objects.
+
+    Args:
+        document: The document.
+        number: The id of the image.
+        shape_of: Finds the size of an image where neither it nor an RLE says; takes its name.
+
+    Raises:
+        LabelError: If the image or an annotation of it cannot be read; it names the place.
+        UsageError: If the size is needed and cannot be found.
+    """
+    if document.images and number not in document.images:
+        at = document.annotations[number][0][0]
+        raise LabelError(f"there is no image of the id {number}", where=f"{document.name}: annotations[{at}].image_id")
+    image = document.images.get(number, {})
+    where = f"{document.name}: image {number}"
+    name = as_text(image.get("file_name", str(number)), f"{where}: file_name")
+    own = document.annotations[number]
+    if image.get("height") is not None and image.get("width") is not None:
+        shape = as_side(image["height"], f"{where}: height"), as_side(image["width"], f"{where}: width")
+    else:
+        shape = _shape_of_rle([item for _, item in own], where) or shape_of(name)
+    found: list[LabelledObject] = []
+    left_out: list[str] = []
+    for at, item in own:
+        drawn = _object(item, document, shape, f"{document.name}: annotations[{at}]")
+        if isinstance(drawn, str):
+            left_out.append(drawn)
+        elif drawn is not None:
+            found.append(drawn)
+    return LabelledImage(name, shape, tuple(found), tuple(left_out))
+
+
+def _object(item: dict[str, Any], document: CocoDocument, shape: Shape, where: str) -> LabelledObject | str | None:
+    """Return an annotation as an object; None if it holds no pixel, and its kind if it is no region."""
+    number = _number(item, "category_id", where) if "category_id" in item else None
+    category = document.categories.get(-1 if number is None else number, str(number))
+    segmentation, box = item.get("segmentation"), item.get("bbox")
+    if isinstance(segmentation, dict):
+        return mask_object(_mask(segmentation, shape, f"{where}.segmentation"), category)
+    if segmentation:
+        parts = [
+            _ring(values, f"{where}.segmentation[{at}]")
+            for at, values in enumerate(as_list(segmentation, f"{where}.segmentation"))
+        ]
+        rings = [ring for ring in parts if len(ring) >= _FEWEST_POINTS]
+        return ring_object(rings, "centre", category) if rings else "polygon of fewer than three points"
+    if not box:
+        return "keypoints" if "keypoints" in item else "annotation without region"
+    col, row, width, height = as_numbers(box, f"{where}.bbox", count=4)
+    cut = as_box((row, col, row + height, col + width), shape)
+    return "box outside the image" if cut is None else LabelledObject(category, cut)
+
+
+def _mask(segmentation: dict[str, Any], shape: Shape, where: str) -> NDArray[np.bool_]:
+    height, width = as_numbers(segmentation.get("size"), f"{where}.size", count=2)
+    if height != shape[0] or width != shape[1]:
+        raise LabelError(
+            f"the mask is {height:g}x{width:g} pixels (height x width), its image {shape[0]}x{shape[1]}",
+            where=f"{where}.size",
+        )
+    counts = segmentation.get("counts")
+    if isinstance(counts, str):
+        return decode_counts(decompress_counts(counts, name=where), shape, name=where)
+    return decode_counts(as_list(counts, f"{where}.counts"), shape, name=where)
+
+
+def _ring(values: Any, where: str) -> Ring:
+    numbers = as_numbers(values, where)
+    if len(numbers) % 2:
+        raise LabelError(f"expected pairs of x and y, got {len(numbers)} numbers", where=where)
+    return np.array(numbers, dtype=np.float64).reshape(-1, 2)[:, ::-1]
+
+
+def _shape_of_rle(items: Sequence[dict[str, Any]], where: str) -> Shape | None:
+    """Return the size that the first RLE of some annotations states; None if there is none."""
+    for item in items:
+        segmentation = item.get("segmentation")
+        if isinstance(segmentation, dict):
+            size = as_list(segmentation.get("size"), f"{where}: size")
+            if len(size) == 2:
+                return as_side(size[0], f"{where}: size"), as_side(size[1], f"{where}: size")
+    return None
+
+
+def _objects(document: dict[str, Any], key: str, name: str) -> list[tuple[int, dict[str, Any]]]:
+    items = as_list(document.get(key, []), f"{name}: {key}")
+    return [(at, as_object(item, f"{name}: {key}[{at}]")) for at, item in enumerate(items)]
+
+
+def _number(item: dict[str, Any], key: str, where: str) -> int:
+    value = as_number(item.get(key), f"{where}.{key}")
+    if value != int(value):
+        raise LabelError(f"expected a whole number, got {value:g}", where=f"{where}.{key}")
+    return int(value)

@@ -95,6 +95,14 @@ def fill_rings(
     return np.ascontiguousarray(columns.T)
 
 
+def as_triangle(ring: Ring) -> Ring:
+    """Return a ring of at least three points; the outline of a single pixel has one, which is repeated.
+
+    Readers drop shorter ones, or take them for boxes.
+    """
+    return np.concatenate((ring, np.repeat(ring[-1:], max(0, 3 - len(ring)), axis=0)))
+
+
 def _check_ring(ring: Ring, shape: tuple[int, int], name: str) -> None:
     size = np.array(shape, dtype=np.float64)
     wrong = np.flatnonzero(~((ring >= -size) & (ring <= 2 * size)).all(axis=1))

@@ -1,11 +1,19 @@
-"""Pascal VOC annotations: one XML file per image, boxes 1-based and inclusive."""
+"""Pascal VOC annotations: one XML file per image, boxes 1-based and inclusive.
+
+The pixels of objects stand in PNG files beside it; see `crackseg.labels.segmentation`.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lxml import etree
+
+from crackseg.errors import LabelError, display_text
+from crackseg.labels.annotation import LabelledImage, LabelledObject, ShapeLookup
+from crackseg.labels.document import as_box, as_number, as_side, parse_xml
 
 Box = tuple[int, int, int, int]
 """``(row0, col0, row1, col1)``, half-open, in pixels."""
@@ -21,6 +29,7 @@ class VocAnnotation:
         shape: Image height and width ``(H, W)``, in pixels.
         boxes: One tight box per object.
         name: Class of every object.
+        names: Class of each object, where they differ.
     """
 
     folder: str
@@ -28,6 +37,7 @@ class VocAnnotation:
     shape: tuple[int, int]
     boxes: Sequence[Box]
     name: str = "crack"
+    names: Sequence[str] | None = None
 
 
 def encode_voc(annotation: VocAnnotation) -> bytes:
@@ -48,9 +58,10 @@ def encode_voc(annotation: VocAnnotation) -> bytes:
     for key, value in (("width", width), ("height", height), ("depth", 3)):
         _add(size, key, value)
     _add(root, "segmented", 1)
-    for row0, col0, row1, col1 in annotation.boxes:
+    names = [annotation.name] * len(annotation.boxes) if annotation.names is None else annotation.names
+    for name, (row0, col0, row1, col1) in zip(names, annotation.boxes, strict=True):
         item = etree.SubElement(root, "object")
-        _add(item, "name", annotation.name)
+        _add(item, "name", name)
         _add(item, "pose", "Unspecified")
         _add(item, "truncated", int(row0 == 0 or col0 == 0 or row1 == height or col1 == width))
         _add(item, "difficult", 0)
@@ -58,6 +69,69 @@ def encode_voc(annotation: VocAnnotation) -> bytes:
         for key, value in (("xmin", col0 + 1), ("ymin", row0 + 1), ("xmax", col1), ("ymax", row1)):
             _add(box, key, value)
     return etree.tostring(root, pretty_print=True, xml_declaration=True, encoding="utf-8")
+
+
+def describe_voc(image: LabelledImage, *, folder: str = "JPEGImages") -> VocAnnotation:
+    """Return the annotation of an image; boxes grow to whole pixels, for VOC has no others.
+
+    Args:
+        image: The image.
+        folder: Name of the folder its file lies in.
+    """
+    boxes = [_whole(item.box) for item in image.objects]
+    names = [_printable(item.category) for item in image.objects]
+    return VocAnnotation(folder, _printable(image.file_name), image.shape, boxes, names=names)
+
+
+def decode_voc(data: bytes, shape_of: ShapeLookup, *, name: str = "VOC") -> LabelledImage:
+    """Read an annotation.
+
+    Boxes are taken for 1-based and inclusive, and cut to the image, which mends those of tools that count from 0 and
+    start at the border. Parts of objects are left out.
+
+    Args:
+        data: The whole file.
+        shape_of: Finds the size of the image where the file does not say; takes its name.
+        name: What to call the file in an error.
+
+    Raises:
+        LabelError: If it cannot be read; it names the object.
+        UsageError: If the size is needed and cannot be found.
+    """
+    root = parse_xml(data, name, root="annotation")
+    file_name = (root.findtext("filename") or "").strip()
+    if not file_name:
+        raise LabelError("has no 'filename'", where=name)
+    height, width = root.findtext("size/height"), root.findtext("size/width")
+    if height and width and (height.strip(), width.strip()) != ("0", "0"):
+        shape = as_side(height, f"{name}: size/height"), as_side(width, f"{name}: size/width")
+    else:
+        shape = shape_of(file_name)
+    objects: list[LabelledObject] = []
+    left_out: list[str] = []
+    for number, item in enumerate(root.findall("object"), start=1):
+        where = f"{name}: object {number}"
+        corners = item.find("bndbox")
+        if corners is None:
+            raise LabelError("has no 'bndbox'", where=where)
+        keys = ("ymin", "xmin", "ymax", "xmax")
+        row0, col0, row1, col1 = (as_number(corners.findtext(key), f"{where}: {key}") for key in keys)
+        box = as_box((row0 - 1, col0 - 1, row1, col1), shape)
+        if box is None:
+            left_out.append("box outside the image")
+        else:
+            objects.append(LabelledObject((item.findtext("name") or "").strip() or "object", box))
+    return LabelledImage(file_name, shape, tuple(objects), tuple(left_out))
+
+
+def _whole(box: tuple[float, float, float, float]) -> Box:
+    row0, col0, row1, col1 = box
+    return math.floor(row0), math.floor(col0), math.ceil(row1), math.ceil(col1)
+
+
+def _printable(text: str) -> str:
+    """Return text in characters that XML can hold."""
+    return display_text(text)
 
 
 def _add(parent: etree._Element, key: str, value: str | int) -> None:

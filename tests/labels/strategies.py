@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+from crackseg.labels.annotation import LabelledImage, LabelledObject, as_polygons, draw_objects, mask_objects
+from crackseg.labels.polygon import Rule
 
 
 @st.composite
@@ -26,3 +31,26 @@ def masks(draw: st.DrawFn, *, largest: int = 24) -> NDArray[np.bool_]:
         else:
             cv2.circle(canvas, (ends[0], ends[1]), int(rng.integers(1, largest)), 1, thickness)
     return canvas.astype(np.bool_)
+
+
+@st.composite
+def labelled_images(draw: st.DrawFn, *, categories: tuple[str, ...] = ("crack",)) -> LabelledImage:
+    """An image with some objects drawn as pixels, as rings of either rule, and as mere boxes."""
+    whole = draw(masks())
+    shape = whole.shape[0], whole.shape[1]
+    objects: list[LabelledObject] = []
+    for part in mask_objects(whole, categories[0])[:6]:
+        item: LabelledObject | None = replace(part, category=draw(st.sampled_from(categories)))
+        rule: Rule = draw(st.sampled_from(("centre", "touch")))
+        if item is not None and draw(st.booleans()):
+            item = as_polygons(item, shape, rule)
+        objects += [] if item is None else [item]
+    return LabelledImage(
+        draw(st.sampled_from(["wall.png", "a b.jpg", "é.tif", "folder/x.y.png"])), shape, tuple(objects)
+    )
+
+
+def drawn(image: LabelledImage, category: str | None = None) -> NDArray[np.bool_]:
+    """Everything drawn on an image, or that of one class."""
+    items = [item for item in image.objects if category in (None, item.category)]
+    return draw_objects(items, image.shape)

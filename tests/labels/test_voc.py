@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crackseg.labels.voc import VocAnnotation, encode_voc
+from crackseg.errors import LabelError, UsageError
+from crackseg.labels.annotation import LabelledImage, LabelledObject
+from crackseg.labels.voc import VocAnnotation, decode_voc, describe_voc, encode_voc
 
 
 def boxes_of(data: bytes) -> list[tuple[int, int, int, int]]:
@@ -87,3 +89,65 @@ def test_an_image_without_cracks_has_a_file_without_objects() -> None:
     data = encode_voc(VocAnnotation("images", "a.png", (10, 20), []))
     assert data.startswith(b"<?xml")
     assert boxes_of(data) == []
+
+
+def unknown(name: str) -> tuple[int, int]:
+    raise UsageError("no size", where=name)
+
+
+@given(descriptions())
+def test_a_file_is_read_as_it_was_written(annotation: VocAnnotation) -> None:
+    image = decode_voc(encode_voc(annotation), unknown)
+    assert (image.name, image.shape) == (annotation.filename, annotation.shape)
+    assert [item.box for item in image.objects] == list(annotation.boxes)
+    assert encode_voc(describe_voc(image, folder="images")) == encode_voc(annotation)
+
+
+def test_objects_have_classes_of_their_own() -> None:
+    objects = (LabelledObject("crack", (0, 0, 1, 1)), LabelledObject("spall", (1.5, 2.25, 3, 4)))
+    annotation = describe_voc(LabelledImage("folder/a.png", (10, 20), objects))
+    assert (annotation.filename, annotation.names) == ("a.png", ["crack", "spall"])
+    assert list(annotation.boxes) == [(0, 0, 1, 1), (1, 2, 3, 4)]
+    assert [item.category for item in decode_voc(encode_voc(annotation), unknown).objects] == ["crack", "spall"]
+
+
+XML = "<annotation><filename>a.png</filename>{}</annotation>"
+SIZE = "<size><width>20</width><height>10</height></size>"
+OBJECT = "<object><name>crack</name>{}</object>"
+BOX = "<bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox>"
+
+
+def test_a_box_that_counts_from_0_or_leaves_the_image_is_cut_to_it() -> None:
+    data = XML.format(SIZE + OBJECT.format(BOX.format(0, 0, 20, 10)) + OBJECT.format(BOX.format(19, 9, 25, 12)))
+    assert [item.box for item in decode_voc(data.encode(), unknown).objects] == [(0, 0, 10, 20), (8, 18, 10, 20)]
+
+
+def test_a_box_outside_the_image_is_left_out() -> None:
+    image = decode_voc(XML.format(SIZE + OBJECT.format(BOX.format(30, 1, 40, 5))).encode(), unknown)
+    assert (image.objects, image.left_out) == ((), ("box outside the image",))
+
+
+@pytest.mark.parametrize("size", ["", "<size><width>0</width><height>0</height></size>", "<size/>"])
+def test_a_size_that_is_not_said_is_looked_up(size: str) -> None:
+    assert decode_voc(XML.format(size).encode(), lambda name: (len(name), 7)).shape == (5, 7)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        pytest.param(SIZE + OBJECT.format(""), "object 1: has no 'bndbox'", id="no box"),
+        pytest.param(SIZE + OBJECT.format("<bndbox/>"), "object 1: ymin: expected a number, got nothing", id="empty"),
+        pytest.param(SIZE + OBJECT.format(BOX.format("x", 1, 2, 3)), "xmin: expected a number, got 'x'", id="text"),
+        pytest.param("<size><width>-1</width><height>1</height></size>", "size/width: expected a whole", id="size"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_with_its_object(body: str, says: str) -> None:
+    with pytest.raises(LabelError) as caught:
+        decode_voc(XML.format(body).encode(), unknown, name="a.xml")
+    assert str(caught.value).startswith("a.xml: ")
+    assert says in str(caught.value)
+
+
+def test_a_file_that_names_no_image_is_refused() -> None:
+    with pytest.raises(LabelError, match="has no 'filename'"):
+        decode_voc(b"<annotation/>", unknown)

@@ -1,0 +1,216 @@
+"""CVAT for images and for video 1.1: one XML file for a whole task, with masks, polygons and boxes."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from lxml import etree
+
+from crackseg.errors import LabelError, display_text
+from crackseg.labels.annotation import (
+    Cutout,
+    LabelledImage,
+    LabelledObject,
+    Polygons,
+    ShapeLookup,
+    mask_object,
+    ring_object,
+)
+from crackseg.labels.document import as_box, as_number, as_side, parse_xml
+from crackseg.labels.polygon import Ring
+from crackseg.labels.rle import Shape, decode_counts, encode_counts, parse_numbers
+
+_REGIONS = ("mask", "polygon", "box")
+_OTHER_SHAPES = ("polyline", "points", "ellipse", "cuboid", "skeleton")
+_FEWEST_POINTS = 3
+
+
+def encode_cvat_image(image: LabelledImage, number: int) -> bytes:
+    """Return the element of an image; pixels become masks, rings of the rule ``centre`` polygons, the rest boxes.
+
+    Args:
+        image: The image; an object's rings must be one, for CVAT's polygons have no parts.
+        number: Its place among the images, from 0.
+
+    Source:
+        CVAT documentation, "CVAT for images 1.1"; cvat-ai/cvat issue 6487 for the mask.
+    """
+    attributes = {
+        "id": str(number),
+        "name": display_text(image.name),
+        "width": str(image.shape[1]),
+        "height": str(image.shape[0]),
+    }
+    element = etree.Element("image", attributes)
+    for item in image.objects:
+        _add_object(element, item)
+    return etree.tostring(element, encoding="utf-8")
+
+
+def encode_cvat_xml(images: Sequence[bytes], categories: Sequence[str]) -> bytes:
+    """Return the file of a task.
+
+    Args:
+        images: Elements of the images, as `encode_cvat_image` returns them.
+        categories: Names of the classes.
+    """
+    meta = etree.Element("meta")
+    labels = etree.SubElement(etree.SubElement(meta, "task"), "labels")
+    for category in categories:
+        label = etree.SubElement(labels, "label")
+        etree.SubElement(label, "name").text = display_text(category)
+        etree.SubElement(label, "attributes")
+    lines = [
+        b'<?xml version="1.0" encoding="utf-8"?>\n<annotations>',
+        b"<version>1.1</version>",
+        etree.tostring(meta, encoding="utf-8"),
+        *images,
+        b"</annotations>\n",
+    ]
+    return b"\n".join(lines)
+
+
+def _add_object(parent: etree._Element, item: LabelledObject) -> None:
+    common = {"label": display_text(item.category), "source": "manual", "occluded": "0"}
+    match item.outline:
+        case Cutout(row0, col0, pixels):
+            own = {
+                "rle": ", ".join(map(str, encode_counts(pixels, order="row").tolist())),
+                "left": str(col0),
+                "top": str(row0),
+                "width": str(pixels.shape[1]),
+                "height": str(pixels.shape[0]),
+            }
+            kind = "mask"
+        case Polygons(rings):
+            points = ";".join(f"{_plain(col)},{_plain(row)}" for ring in rings for row, col in ring.tolist())
+            kind, own = "polygon", {"points": points}
+        case None:
+            top, left, bottom, right = (_plain(side) for side in item.box)
+            kind, own = "box", {"xtl": left, "ytl": top, "xbr": right, "ybr": bottom}
+    etree.SubElement(parent, kind, {**common, **own, "z_order": "0"})
+
+
+def _plain(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def decode_cvat_xml(data: bytes, *, name: str = "CVAT") -> list[tuple[str, etree._Element]]:
+    """Return the images of a file, by name, to be read by `read_cvat_image`.
+
+    Frames of a video, which have no names, are called ``frame_000010`` and so on, as CVAT calls their files.
+
+    Raises:
+        LabelError: If it is no such file.
+    """
+    root = parse_xml(data, name, root="annotations")
+    images = [(image.get("name", ""), image) for image in root.findall("image")]
+    for number, (image_name, _) in enumerate(images, start=1):
+        if not image_name:
+            raise LabelError("has no name", where=f"{name}: image {number}")
+    return images + _frames(root, name)
+
+
+def _frames(root: etree._Element, name: str) -> list[tuple[str, etree._Element]]:
+    """Return the frames of a video as if they were images: the shapes of all tracks, sorted by frame."""
+    size = root.find("meta/task/original_size")
+    frames: dict[int, etree._Element] = {}
+    for track in root.findall("track"):
+        for shape in track:
+            where = f"{name}: track {track.get('id')}"
+            frame = int(as_number(shape.get("frame"), f"{where}: frame"))
+            if frame not in frames:
+                frames[frame] = etree.Element("image")
+                for side in ("width", "height"):
+                    frames[frame].set(side, "" if size is None else size.findtext(side) or "")
+            if shape.get("outside") != "1":
+                copied = copy.copy(shape)
+                copied.set("label", track.get("label", ""))
+                frames[frame].append(copied)
+    return [(f"frame_{frame:06d}", frames[frame]) for frame in sorted(frames)]
+
+
+def read_cvat_image(image_name: str, element: etree._Element, shape_of: ShapeLookup, *, name: str) -> LabelledImage:
+    """Return an image of a file with its objects; lines, points and tags are left out.
+
+    Raises:
+        LabelError: If an object cannot be read; it names the object.
+        UsageError: If the size is needed and cannot be found.
+    """
+    where = f"{name}: image '{image_name}'"
+    height, width = element.get("height"), element.get("width")
+    if height and width:
+        shape = as_side(height, f"{where}: height"), as_side(width, f"{where}: width")
+    else:
+        shape = shape_of(image_name)
+    found: list[LabelledObject] = []
+    left_out: list[str] = []
+    for number, child in enumerate(element, start=1):
+        if child.tag in _OTHER_SHAPES:
+            left_out.append(str(child.tag))
+        if child.tag not in _REGIONS:
+            continue
+        item = _object(child, shape, f"{where}: {child.tag} {number}")
+        if isinstance(item, str):
+            left_out.append(item)
+        elif item is not None:
+            found.append(item)
+    return LabelledImage(image_name, shape, tuple(found), tuple(left_out))
+
+
+def _object(element: etree._Element, shape: Shape, where: str) -> LabelledObject | str | None:
+    category = element.get("label", "") or "object"
+    match element.tag:
+        case "mask":
+            return _mask(element, shape, category, where)
+        case "polygon":
+            ring = _ring(element.get("points", ""), where)
+            few = len(ring) < _FEWEST_POINTS
+            return "polygon of fewer than three points" if few else ring_object([ring], "centre", category)
+        case _:
+            keys = ("ytl", "xtl", "ybr", "xbr")
+            row0, col0, row1, col1 = (as_number(element.get(key), f"{where}: {key}") for key in keys)
+            turned = as_number(element.get("rotation", "0"), f"{where}: rotation")
+            if turned:
+                return ring_object([_turned((row0, col0, row1, col1), turned)], "centre", category)
+            box = as_box((row0, col0, row1, col1), shape)
+            return "box outside the image" if box is None else LabelledObject(category, box)
+
+
+def _mask(element: etree._Element, shape: Shape, category: str, where: str) -> LabelledObject | None:
+    left, top = (int(as_number(element.get(key), f"{where}: {key}")) for key in ("left", "top"))
+    height, width = (as_side(element.get(key), f"{where}: {key}") for key in ("height", "width"))
+    if left < 0 or top < 0 or left + width > shape[1] or top + height > shape[0]:
+        raise LabelError(f"does not lie in the image of {shape[0]}x{shape[1]} pixels", where=where)
+    counts = parse_numbers(element.get("rle", ""), name=where)
+    item = mask_object(decode_counts(counts, (height, width), order="row", name=where), category)
+    if item is None or not isinstance(item.outline, Cutout):
+        return None
+    row0, col0, row1, col1 = item.box
+    cutout = Cutout(item.outline.row0 + top, item.outline.col0 + left, item.outline.pixels)
+    return replace(item, box=(row0 + top, col0 + left, row1 + top, col1 + left), outline=cutout)
+
+
+def _ring(text: str, where: str) -> Ring:
+    points = []
+    for number, pair in enumerate(text.split(";"), start=1):
+        parts = pair.split(",")
+        if len(parts) != 2:
+            raise LabelError(f"expected x and y, got {pair[:40]!r} as point {number}", where=where)
+        points.append(
+            (as_number(parts[1], f"{where}: point {number}"), as_number(parts[0], f"{where}: point {number}"))
+        )
+    return np.array(points, dtype=np.float64)
+
+
+def _turned(box: tuple[float, float, float, float], angle_deg: float) -> Ring:
+    """Return the corners of a box turned clockwise about its centre."""
+    row0, col0, row1, col1 = box
+    centre = np.array([(row0 + row1) / 2, (col0 + col1) / 2])
+    corners = np.array([(row0, col0), (row0, col1), (row1, col1), (row1, col0)]) - centre
+    cosine, sine = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    return np.asarray(corners @ np.array([[cosine, -sine], [sine, cosine]]) + centre)

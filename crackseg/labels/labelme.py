@@ -1,0 +1,181 @@
+"""LabelMe annotations: one JSON file per image, with polygons, rectangles, and masks as PNG in base64."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import struct
+from typing import Any
+
+import numpy as np
+
+from crackseg.errors import LabelError
+from crackseg.images import decode_image, encode_png, mask_pixels
+from crackseg.labels.annotation import (
+    Cutout,
+    LabelledImage,
+    LabelledObject,
+    Polygons,
+    ShapeLookup,
+    mask_object,
+    ring_object,
+)
+from crackseg.labels.document import as_box, as_list, as_numbers, as_object, as_side, as_text, parse_json
+from crackseg.labels.polygon import Ring, as_triangle
+from crackseg.labels.rle import Shape
+
+_VERSION = "5.5.0"
+_FEWEST_POINTS = 3
+_PNG_HEADER_BYTES = 24
+
+
+def encode_labelme(image: LabelledImage) -> bytes:
+    """Return the file of an image; pixels become masks, rings of the rule ``touch`` polygons, the rest rectangles.
+
+    Rings of one object share a ``group_id``.
+    """
+    shapes: list[dict[str, Any]] = []
+    for number, item in enumerate(image.objects, start=1):
+        match item.outline:
+            case Cutout(row0, col0, pixels):
+                last = [col0 + pixels.shape[1] - 1, row0 + pixels.shape[0] - 1]
+                data = base64.b64encode(encode_png(mask_pixels(pixels))).decode("ascii")
+                shapes.append(_shape(item, "mask", [[col0, row0], last], mask=data))
+            case Polygons(rings):
+                group = number if len(rings) > 1 else None
+                shapes += [_shape(item, "polygon", as_triangle(ring)[:, ::-1].tolist(), group=group) for ring in rings]
+            case None:
+                low, high = item.box[:2], item.box[2:]
+                shapes.append(_shape(item, "rectangle", [list(low[::-1]), list(high[::-1])]))
+    document: dict[str, Any] = {
+        "version": _VERSION,
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": image.file_name,
+        "imageData": None,
+        "imageHeight": image.shape[0],
+        "imageWidth": image.shape[1],
+    }
+    return (json.dumps(document, indent=2, ensure_ascii=True) + "\n").encode("ascii")
+
+
+def _shape(
+    item: LabelledObject, kind: str, points: list[list[float]], *, group: int | None = None, mask: str | None = None
+) -> dict[str, Any]:
+    return {
+        "label": item.category,
+        "points": points,
+        "group_id": group,
+        "description": "",
+        "shape_type": kind,
+        "flags": {},
+        "mask": mask,
+    }
+
+
+def decode_labelme(data: bytes, shape_of: ShapeLookup, *, name: str = "LabelMe") -> LabelledImage:
+    """Read an annotation; polygons of one ``group_id`` and label are one object, and other shapes are left out.
+
+    Args:
+        data: The whole file.
+        shape_of: Finds the size of the image where the file does not say; takes its name.
+        name: What to call the file in an error.
+
+    Raises:
+        LabelError: If it cannot be read; it names the shape.
+        UsageError: If the size is needed and cannot be found.
+    """
+    document = as_object(parse_json(data, name), name)
+    image = as_text(document.get("imagePath"), f"{name}: imagePath")
+    height, width = document.get("imageHeight"), document.get("imageWidth")
+    if height is None or width is None:
+        shape = shape_of(image)
+    else:
+        shape = as_side(height, f"{name}: imageHeight"), as_side(width, f"{name}: imageWidth")
+    objects: list[LabelledObject] = []
+    left_out: list[str] = []
+    groups: dict[tuple[str, str], int] = {}
+    for at, value in enumerate(as_list(document.get("shapes"), f"{name}: shapes")):
+        where = f"{name}: shapes[{at}]"
+        item = as_object(value, where)
+        drawn = _object(item, shape, where)
+        if isinstance(drawn, str):
+            left_out.append(drawn)
+        elif drawn is not None:
+            _add(objects, groups, drawn, item.get("group_id"))
+    return LabelledImage(image, shape, tuple(objects), tuple(left_out))
+
+
+def _add(objects: list[LabelledObject], groups: dict[tuple[str, str], int], drawn: LabelledObject, group: Any) -> None:
+    """Add an object, or its rings to the object of its group."""
+    key = (drawn.category, str(group))
+    known = groups.get(key) if group is not None else None
+    if known is not None and isinstance(drawn.outline, Polygons):
+        before = objects[known].outline
+        if isinstance(before, Polygons):
+            objects[known] = ring_object((*before.rings, *drawn.outline.rings), "touch", drawn.category)
+            return
+    if group is not None:
+        groups.setdefault(key, len(objects))
+    objects.append(drawn)
+
+
+def _object(item: dict[str, Any], shape: Shape, where: str) -> LabelledObject | str | None:
+    category = as_text(item.get("label"), f"{where}.label")
+    kind = item.get("shape_type") or "polygon"
+    points = as_list(item.get("points"), f"{where}.points")
+    ring = np.array([as_numbers(point, f"{where}.points[{at}]", count=2) for at, point in enumerate(points)])
+    ring = ring.reshape(-1, 2)[:, ::-1].astype(np.float64)
+    match kind:
+        case "polygon":
+            few = len(ring) < _FEWEST_POINTS
+            return "polygon of fewer than three points" if few else ring_object([ring], "touch", category)
+        case "rectangle":
+            return _rectangle(ring, shape, category, where)
+        case "mask":
+            return _mask(item, ring, shape, category, where)
+        case _:
+            return str(kind)[:20]
+
+
+def _rectangle(ring: Ring, shape: Shape, category: str, where: str) -> LabelledObject | str:
+    if len(ring) < 2:
+        raise LabelError(f"expected two corners, got {len(ring)} points", where=f"{where}.points")
+    low, high = ring.min(axis=0), ring.max(axis=0)
+    box = as_box((float(low[0]), float(low[1]), float(high[0]), float(high[1])), shape)
+    return "box outside the image" if box is None else LabelledObject(category, box)
+
+
+def _mask(item: dict[str, Any], ring: Ring, shape: Shape, category: str, where: str) -> LabelledObject | None:
+    """Read a mask; its two points are its first and its last pixel."""
+    if len(ring) != 2:
+        raise LabelError(f"expected two points, got {len(ring)}", where=f"{where}.points")
+    (row0, col0), (row1, col1) = np.trunc(ring).astype(np.int64).tolist()
+    try:
+        data = base64.b64decode(as_text(item.get("mask"), f"{where}.mask"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise LabelError(f"is no base64 ({error})", where=f"{where}.mask") from error
+    size = _png_size(data, f"{where}.mask")
+    if size != (row1 - row0 + 1, col1 - col0 + 1):
+        raise LabelError(
+            f"the mask is {size[0]}x{size[1]} pixels and its points make room for {row1 - row0 + 1}x{col1 - col0 + 1}",
+            where=f"{where}.mask",
+        )
+    if row0 < 0 or col0 < 0 or row1 >= shape[0] or col1 >= shape[1]:
+        raise LabelError(f"reaches beyond the image of {shape[0]}x{shape[1]} pixels", where=f"{where}.points")
+    pixels = decode_image(data, name=f"{where}.mask")[..., 0] > 0
+    drawn = mask_object(pixels, category)
+    if drawn is None or not isinstance(drawn.outline, Cutout):
+        return None
+    box = drawn.box[0] + row0, drawn.box[1] + col0, drawn.box[2] + row0, drawn.box[3] + col0
+    cutout = Cutout(drawn.outline.row0 + row0, drawn.outline.col0 + col0, drawn.outline.pixels)
+    return LabelledObject(category, box, cutout)
+
+
+def _png_size(data: bytes, where: str) -> tuple[int, int]:
+    """Return height and width from the header of a PNG, before a pixel of it is decoded."""
+    if len(data) < _PNG_HEADER_BYTES or not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise LabelError("is no PNG", where=where)
+    width, height = struct.unpack(">II", data[16:_PNG_HEADER_BYTES])
+    return height, width

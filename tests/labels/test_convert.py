@@ -1,0 +1,306 @@
+"""Every format into every other and back, through files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from crackseg.errors import LabelError, UsageError
+from crackseg.images import mask_pixels, read_mask, write_png
+from crackseg.labels.annotation import Cutout, LabelledImage, LabelledObject, mask_objects
+from crackseg.labels.convert import Annotations, convert
+from crackseg.labels.reading import Format, ImageSizes, read_entries
+from crackseg.labels.rle import DIALECTS, Dialect
+from crackseg.labels.writing import Layout, open_writer
+from tests.labels.strategies import drawn, labelled_images, masks
+from tests.runs import files_in
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+WITH_OBJECTS: tuple[Format, ...] = ("coco", "voc", "cvat", "labelme", "label-studio")
+
+
+def write(kind: Format, folder: Path, images: list[LabelledImage], layout: Layout | None = None) -> Counter[str]:
+    writer = open_writer(folder, kind, layout or Layout())
+    for image in images:
+        writer.add(image)
+    writer.finish()
+    return +writer.changes
+
+
+def read(kind: Format, folder: Path, shape: tuple[int, int] | None = None) -> list[LabelledImage]:
+    return [entry.load() for entry in read_entries(folder, kind, ImageSizes(shape))[0]]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@settings(max_examples=15)
+@given(image=labelled_images())
+def test_what_a_writer_says_it_holds_is_what_is_read_again_and_no_pixel_is_lost(
+    kind: Format, image: LabelledImage
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        writer = open_writer(Path(name), kind, Layout())
+        held = writer.add(image)
+        writer.finish()
+        (again,) = read(kind, Path(name), image.shape)
+    assert np.array_equal(drawn(held), drawn(image))
+    assert np.array_equal(drawn(again), drawn(image))
+    assert again.shape == image.shape
+    assert again.stem == image.stem
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "masks"])
+@settings(max_examples=10)
+@given(image=labelled_images(categories=("crack", "spall")))
+def test_every_format_but_masks_keeps_classes(kind: Format, image: LabelledImage) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        write(kind, Path(name), [image])
+        (again,) = read(kind, Path(name), image.shape)
+    for category in ("crack", "spall"):
+        assert np.array_equal(drawn(again, category), drawn(image, category))
+
+
+@pytest.mark.parametrize("kind", WITH_OBJECTS)
+@settings(max_examples=10)
+@given(image=labelled_images())
+def test_formats_of_objects_keep_them_apart(kind: Format, image: LabelledImage) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        write(kind, Path(name), [image])
+        (again,) = read(kind, Path(name), image.shape)
+    assert len(again.objects) == len(image.objects)
+    assert all(isinstance(item.outline, Cutout) for item in again.objects) or kind != "voc"
+
+
+@pytest.mark.parametrize("kind", ["coco", "cvat", "labelme", "label-studio"])
+@settings(max_examples=10)
+@given(image=labelled_images())
+def test_polygons_on_demand_lose_no_pixel_either(kind: Format, image: LabelledImage) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        write(kind, Path(name), [image], Layout(polygons=True))
+        (again,) = read(kind, Path(name), image.shape)
+    assert not any(isinstance(item.outline, Cutout) for item in again.objects)
+    assert np.array_equal(drawn(again), drawn(image))
+
+
+@pytest.mark.parametrize("kind", ["coco", "voc", "yolo", "cvat", "labelme", "label-studio"])
+def test_mere_boxes_stay_boxes_where_the_format_has_them(kind: Format, tmp_path: Path) -> None:
+    objects = (LabelledObject("crack", (1, 2, 5, 9)), LabelledObject("spall", (3, 0, 8, 4)))
+    image = LabelledImage("wall.png", (10, 12), objects)
+    assert not write(kind, tmp_path, [image])
+    (again,) = read(kind, tmp_path, (10, 12))
+    assert [(item.category, item.box, item.outline) for item in again.objects] == [
+        ("crack", (1, 2, 5, 9), None),
+        ("spall", (3, 0, 8, 4), None),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["masks", "kaggle-rle"])
+def test_mere_boxes_are_filled_where_a_format_has_none_and_that_is_said(kind: Format, tmp_path: Path) -> None:
+    image = LabelledImage("wall.png", (10, 12), (LabelledObject("crack", (1, 2, 5, 9)),))
+    assert write(kind, tmp_path, [image]) == {"box filled, for no outline of it is known": 1}
+    assert drawn(read(kind, tmp_path, (10, 12))[0]).sum() == 28
+
+
+def test_yolo_fills_boxes_beside_outlines_for_it_holds_one_kind_per_image(tmp_path: Path) -> None:
+    dot = mask_objects(np.eye(1, dtype=np.bool_), "crack")
+    image = LabelledImage("wall.png", (10, 12), (*dot, LabelledObject("crack", (1, 2, 5, 9))))
+    assert write("yolo", tmp_path, [image]) == {"box filled, for no outline of it is known": 1}
+    assert drawn(read("yolo", tmp_path, (10, 12))[0]).sum() == 29
+
+
+@settings(max_examples=10)
+@given(mask=masks(), dialect=st.sampled_from(DIALECTS))
+def test_a_csv_file_is_written_and_read_in_any_dialect(mask: NDArray[np.bool_], dialect: Dialect) -> None:
+    shape = mask.shape[0], mask.shape[1]
+    with tempfile.TemporaryDirectory() as name:
+        write("kaggle-rle", Path(name), [LabelledImage("a.png", shape, mask_objects(mask, "crack"))], Layout(dialect))
+        entries, why = read_entries(Path(name), "kaggle-rle", ImageSizes(shape), dialect=dialect)
+    assert why is None
+    assert np.array_equal(drawn(entries[0].load()), mask)
+
+
+def walls(folder: Path) -> dict[str, NDArray[np.bool_]]:
+    """Three masks as files, one of them empty."""
+    rng = np.random.default_rng(3)
+    found = {f"wall{number}": rng.random((12 + number, 20)) < 0.3 * number for number in range(3)}
+    folder.mkdir()
+    for stem, mask in found.items():
+        write_png(folder / f"{stem}.png", mask_pixels(mask))
+    return found
+
+
+@pytest.mark.parametrize("second", FORMATS)
+@pytest.mark.parametrize("first", FORMATS)
+def test_masks_go_through_any_two_formats_unharmed(first: Format, second: Format, tmp_path: Path) -> None:
+    found = walls(tmp_path / "masks")
+    sizes = ImageSizes(images=tmp_path / "masks")
+    convert(Annotations(tmp_path / "masks", "masks"), tmp_path / "one", first)
+    result = convert(Annotations(tmp_path / "one", first, sizes), tmp_path / "two", second)
+    assert (result.images, result.failed, result.iou_mean, result.iou_lowest) == (3, (), 1, 1)
+    convert(Annotations(tmp_path / "two", second, sizes), tmp_path / "back", "masks")
+    assert files_in(tmp_path / "back") == {f"{stem}.png" for stem in found}
+    for stem, mask in found.items():
+        assert np.array_equal(read_mask(tmp_path / "back" / f"{stem}.png"), mask)
+
+
+def test_a_simplified_outline_loses_pixels_and_says_how_many(tmp_path: Path) -> None:
+    walls(tmp_path / "masks")
+    given = Annotations(tmp_path / "masks", "masks")
+    result = convert(given, tmp_path / "out", "yolo", Layout(simplify_px=2))
+    assert result.iou_lowest is not None
+    assert 0 < result.iou_lowest < 1
+    assert result.lowest in ("wall1.png", "wall2.png")
+    sizes = ImageSizes(images=tmp_path / "masks")
+    back = convert(Annotations(tmp_path / "out", "yolo", sizes), tmp_path / "back", "masks")
+    masks_of = [(read_mask(tmp_path / name / result.lowest)) for name in ("masks", "back")]
+    assert np.count_nonzero(masks_of[0] & masks_of[1]) / np.count_nonzero(masks_of[0] | masks_of[1]) == pytest.approx(
+        result.iou_lowest
+    )
+    assert back.iou_lowest == 1
+
+
+def test_an_image_that_cannot_be_read_fails_alone(tmp_path: Path) -> None:
+    walls(tmp_path / "masks")
+    (tmp_path / "masks" / "wall1.png").write_bytes(b"no image")
+    result = convert(Annotations(tmp_path / "masks", "masks"), tmp_path / "out", "labelme")
+    assert result.images == 2
+    assert ["wall1.png" in str(error) for error in result.failed] == [True]
+    assert files_in(tmp_path / "out") == {"wall0.json", "wall2.json"}
+
+
+def test_two_images_of_one_stem_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    images = [LabelledImage(f"{folder}/wall.png", (3, 3)) for folder in ("train", "test")]
+    write("coco", tmp_path / "coco", images)
+    result = convert(Annotations(tmp_path / "coco", "coco"), tmp_path / "out", "masks")
+    assert result.images == 1
+    assert "shares the name 'wall' with train/wall.png" in str(result.failed[0])
+
+
+def test_an_image_named_after_another_place_stays_in_the_target(tmp_path: Path) -> None:
+    write("coco", tmp_path / "coco", [LabelledImage("../../evil.png", (3, 3))])
+    convert(Annotations(tmp_path / "coco", "coco"), tmp_path / "out" / "deep", "masks")
+    assert files_in(tmp_path / "out" / "deep") == {"evil.png"}
+    assert files_in(tmp_path) == {"coco", "out"}
+
+
+def test_what_is_no_region_is_counted(tmp_path: Path) -> None:
+    body = '<image name="a.png" width="9" height="9">' + '<polyline points="1,2;3,4" label="a"/>' * 2 + "</image>"
+    (tmp_path / "a.xml").write_text(f"<annotations>{body}</annotations>", encoding="utf-8")
+    result = convert(Annotations(tmp_path / "a.xml", "cvat"), tmp_path / "out", "masks")
+    assert result.left_out == {"polyline": 2}
+
+
+def test_classes_that_a_mask_cannot_hold_are_counted(tmp_path: Path) -> None:
+    objects = mask_objects(np.eye(4, dtype=np.bool_), "spall")
+    write("coco", tmp_path / "coco", [LabelledImage("a.png", (4, 4), objects)])
+    result = convert(Annotations(tmp_path / "coco", "coco"), tmp_path / "out", "masks")
+    assert result.changes == {"class dropped": 1}
+
+
+def test_objects_that_touch_are_joined_in_a_mask_and_that_is_counted(tmp_path: Path) -> None:
+    left, right = np.zeros((4, 4), np.bool_), np.zeros((4, 4), np.bool_)
+    left[:, :2] = right[:, 2:] = True
+    objects = mask_objects(left, "crack") + mask_objects(right, "crack")
+    changes = write("masks", tmp_path, [LabelledImage("a.png", (4, 4), objects)])
+    assert changes == {"object joined with one it touches": 1}
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "target", "to"),
+    [
+        pytest.param("data", "masks", "data", "masks", id="the same folder"),
+        pytest.param("data", "masks", "data/masks", "masks", id="the folder of its masks"),
+        pytest.param("data/rle.csv", "kaggle-rle", "data", "kaggle-rle", id="the same file"),
+        pytest.param("data/rle.csv", "kaggle-rle", "data/rle.csv", "kaggle-rle", id="the file itself"),
+    ],
+)
+def test_a_source_is_never_overwritten(source: str, kind: Format, target: str, to: Format, tmp_path: Path) -> None:
+    (tmp_path / "data" / "masks").mkdir(parents=True)
+    (tmp_path / "data" / "rle.csv").write_text("ImageId,EncodedPixels\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="is the source as well"):
+        convert(Annotations(tmp_path / source, kind), tmp_path / target, to)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_empty_folder_is_a_usage_error(kind: Format, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no"):
+        read_entries(tmp_path, kind, ImageSizes())
+
+
+def test_a_source_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file or folder"):
+        read_entries(tmp_path / "nowhere", "coco", ImageSizes())
+
+
+def test_several_documents_in_a_folder_have_to_be_told_apart(tmp_path: Path) -> None:
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"holds 2 such files \(a.json, b.json\); name one"):
+        read_entries(tmp_path, "coco", ImageSizes())
+
+
+@pytest.mark.parametrize("kind", ["kaggle-rle", "yolo"])
+def test_a_size_that_nobody_knows_is_asked_for(kind: Format, tmp_path: Path) -> None:
+    write(kind, tmp_path, [LabelledImage("a.png", (4, 4), mask_objects(np.eye(4, dtype=np.bool_), "crack"))])
+    with pytest.raises(UsageError, match="add --shape HxW, or --images DIR"):
+        read(kind, tmp_path)
+
+
+def test_the_sizes_of_images_are_found_in_their_folder_by_name_or_stem(tmp_path: Path) -> None:
+    for name, shape in (("train/a.png", (4, 5)), ("train/b.png", (6, 7)), ("test/b.jpg", (8, 9))):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_png(tmp_path / name, np.zeros(shape, np.uint8))
+    sizes = ImageSizes(images=tmp_path)
+    assert (sizes.shape_of("a"), sizes.shape_of("x/a.tif"), sizes.shape_of("b.jpg")) == ((4, 5), (4, 5), (8, 9))
+    with pytest.raises(LabelError, match="2 images have this name"):
+        sizes.shape_of("b")
+    with pytest.raises(UsageError, match="check --images"):
+        sizes.shape_of("c")
+
+
+def test_images_beside_yolo_labels_tell_their_size(tmp_path: Path) -> None:
+    (tmp_path / "images" / "train").mkdir(parents=True)
+    (tmp_path / "labels" / "train").mkdir(parents=True)
+    write_png(tmp_path / "images" / "train" / "a.png", np.zeros((10, 20), np.uint8))
+    (tmp_path / "labels" / "train" / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n", encoding="utf-8")
+    (image,) = read("yolo", tmp_path)
+    assert (image.name, image.shape, image.objects[0].box) == ("a.png", (10, 20), (2.5, 5, 7.5, 15))
+
+
+def test_rows_of_one_image_are_objects_and_a_lone_row_is_all_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "rle.csv"
+    path.write_text("ImageId,EncodedPixels\na,1 1 3 1\na,7 1 9 1\nb,1 1 7 1\n", encoding="utf-8")
+    first, second = read("kaggle-rle", path, (3, 3))
+    assert [item.box for item in first.objects] == [(0, 0, 3, 1), (0, 2, 3, 3)]
+    assert [item.box for item in second.objects] == [(0, 0, 1, 1), (0, 2, 1, 3)]
+
+
+def test_an_rle_that_is_broken_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "rle.csv"
+    path.write_text("ImageId,EncodedPixels\na,1 1\nb,1 1 1 1\n", encoding="utf-8")
+    result = convert(Annotations(path, "kaggle-rle", ImageSizes((3, 3))), tmp_path / "out", "masks")
+    assert result.images == 1
+    assert str(result.failed[0]).startswith(f"{path}:3: run 2")
+
+
+def test_more_objects_than_voc_can_number_keep_their_pixels(tmp_path: Path) -> None:
+    dots = np.zeros((40, 40), np.bool_)
+    dots[::2, ::2] = True
+    image = LabelledImage("a.png", (40, 40), mask_objects(dots, "crack"))
+    assert write("voc", tmp_path, [image]) == {"image whose objects are told apart by class alone": 1}
+    assert np.array_equal(drawn(read("voc", tmp_path)[0]), dots)
+
+
+def test_more_classes_than_voc_has_indices_fail(tmp_path: Path) -> None:
+    (dot,) = mask_objects(np.eye(1, dtype=np.bool_), "crack")
+    objects = tuple(replace(dot, category=str(number)) for number in range(255))
+    with pytest.raises(LabelError, match="254 classes"):
+        write("voc", tmp_path, [LabelledImage("a.png", (1, 1), objects)])

@@ -1,0 +1,124 @@
+"""Segmentation images: the palette of VOC, and what stands in them."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from crackseg.errors import LabelError
+from crackseg.labels.annotation import LabelledImage, mask_object, mask_objects
+from crackseg.labels.segmentation import (
+    VOID,
+    decode_labelmap,
+    decode_segmentation,
+    encode_labelmap,
+    encode_segmentation,
+    index_classes,
+    index_objects,
+    objects_of_indices,
+    voc_palette,
+)
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "PNG")
+    return data.getvalue()
+
+
+def test_the_palette_is_the_one_of_the_development_kit() -> None:
+    palette = voc_palette().tolist()
+    assert palette[:5] == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128]]
+    assert palette[15] == [192, 128, 128]
+    assert palette[VOID] == [224, 224, 192]
+    assert len({tuple(colour) for colour in palette}) == 256
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_indices_come_back_as_they_were_and_pillow_sees_them_too(height: int, width: int, seed: int) -> None:
+    indices = np.random.default_rng(seed).integers(0, 256, (height, width)).astype(np.uint8)
+    data = encode_segmentation(indices)
+    assert np.array_equal(decode_segmentation(data), indices)
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.mode == "P"
+        assert np.array_equal(np.asarray(image), indices)
+
+
+def test_a_coloured_image_means_the_same_as_one_with_a_palette() -> None:
+    indices = np.array([[0, 1, 2], [3, 20, 255]], np.uint8)
+    assert np.array_equal(decode_segmentation(png(voc_palette()[indices])), indices)
+
+
+def test_in_a_grey_image_the_values_are_the_indices() -> None:
+    assert decode_segmentation(png(np.array([[0, 1, 2]], np.uint8))).tolist() == [[0, 1, 2]]
+
+
+def test_a_grey_image_of_0_and_255_has_one_class() -> None:
+    assert decode_segmentation(png(np.array([[0, 255]], np.uint8))).tolist() == [[0, 1]]
+
+
+def test_colours_of_ones_own_are_read() -> None:
+    pixels = np.array([[[0, 0, 0], [9, 9, 200], [224, 224, 192]]], np.uint8)
+    assert decode_segmentation(png(pixels), colours=[(0, 0, 0), (9, 9, 200)]).tolist() == [[0, 1, VOID]]
+
+
+def test_a_colour_that_is_not_in_the_palette_is_named_with_its_pixel() -> None:
+    pixels = np.zeros((2, 3, 3), np.uint8)
+    pixels[1, 2] = (1, 2, 3)
+    with pytest.raises(LabelError, match=r"colour \(1, 2, 3\) of row 1, column 2"):
+        decode_segmentation(png(pixels))
+
+
+def test_a_labelmap_comes_back_as_it_was() -> None:
+    data = encode_labelmap({"spall": 2, "crack": 1})
+    assert decode_labelmap(data) == [("background", (0, 0, 0)), ("crack", (128, 0, 0)), ("spall", (0, 128, 0))]
+
+
+def test_a_line_of_a_labelmap_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(LabelError, match=r"labelmap.txt:2: expected 'name:red,green,blue'"):
+        decode_labelmap(b"# comment\ncrack:1,2\n")
+
+
+def test_small_objects_lie_on_large_ones_and_none_is_lost() -> None:
+    large, small = np.ones((4, 4), np.bool_), np.zeros((4, 4), np.bool_)
+    small[1, 1] = True
+    items = [mask_object(small, "spall"), mask_object(large, "crack")]
+    image = LabelledImage("a.png", (4, 4), tuple(item for item in items if item is not None))
+    numbers, classes = index_objects(image), index_classes(image, {"crack": 1, "spall": 2})
+    assert numbers is not None
+    assert (numbers[1, 1], numbers[0, 0]) == (1, 2)
+    assert (classes[1, 1], classes[0, 0]) == (2, 1)
+
+
+def test_an_object_that_another_covers_cannot_be_numbered() -> None:
+    whole = mask_object(np.ones((2, 2), np.bool_), "crack")
+    assert whole is not None
+    assert index_objects(LabelledImage("a.png", (2, 2), (whole, whole))) is None
+
+
+def test_more_objects_than_indices_cannot_be_numbered() -> None:
+    dots = np.zeros((40, 40), np.bool_)
+    dots[::2, ::2] = True
+    image = LabelledImage("a.png", (40, 40), mask_objects(dots, "crack"))
+    assert len(image.objects) == 400
+    assert index_objects(image) is None
+    classes = index_classes(image, {"crack": 1})
+    again = objects_of_indices(LabelledImage("a.png", (40, 40)), classes, None, {1: "crack"})
+    assert len(again.objects) == 400
+
+
+def test_void_pixels_belong_to_no_object() -> None:
+    indices = np.array([[0, VOID, 1]], np.uint8)
+    image = objects_of_indices(LabelledImage("a.png", (1, 3)), indices, None, {1: "crack"})
+    assert [item.box for item in image.objects] == [(0, 2, 1, 3)]
+
+
+def test_a_segmentation_of_another_size_is_refused() -> None:
+    with pytest.raises(LabelError, match="the segmentation is 3x1 pixels, the image 4x1"):
+        objects_of_indices(LabelledImage("a.png", (1, 4)), np.zeros((1, 3), np.uint8), None, {})
