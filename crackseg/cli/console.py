@@ -54,9 +54,10 @@ class ProgressLine:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, done: float, note: str = "") -> None:
-        """Show how much is done."""
+    def update(self, done: float, note: str = "", *, total: float | None = None) -> None:
+        """Show how much is done, of a total that may have changed."""
         now = time.monotonic()
+        self._total = self._total if total is None else total
         if self._quiet or now - self._started_s < _SHOW_AFTER_S:
             return
         if sys.stderr.isatty():
@@ -90,7 +91,7 @@ class ProgressLine:
             self._bar = Progress(*columns, console=Console(stderr=True))
             self._bar.add_task(self._title, total=self._total, note="")
             self._bar.start()
-        self._bar.update(self._bar.task_ids[0], completed=done, note=note)
+        self._bar.update(self._bar.task_ids[0], completed=done, total=self._total, note=note)
 
 
 def _clock(seconds: float) -> str:

@@ -1,0 +1,1 @@
+"""Whole folders of images: each file measured, judged and written down, whatever happens."""

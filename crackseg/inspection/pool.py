@@ -1,0 +1,232 @@
+"""Worker processes that may crash or hang: each file is tried twice, and the rest go on."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal
+
+from crackseg.errors import CracksegError
+from crackseg.inspection.row import Finding, failed
+from crackseg.inspection.worker import FileRead, Plan, Ready, Refused, Task, WorkerLimits, serve
+from crackseg.machine import interrupts_held
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkContext, ForkServerContext, SpawnContext
+
+TRIES = 2
+"""How often a file is tried that kills or hangs its worker."""
+
+StartMethod = Literal["spawn", "forkserver", "fork"]
+
+_START_S = 600.0
+_STARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a file.
+
+    Attributes:
+        task: The file.
+        finding: What was found out.
+        read: What was told of it when it had been read; None if it never was.
+        tries: How often it was tried.
+    """
+
+    task: Task
+    finding: Finding
+    read: FileRead | None
+    tries: int
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A worker process and what it is doing."""
+
+    process: BaseProcess
+    connection: Connection
+    deadline_s: float
+    ready: bool = False
+    task: Task | None = None
+    read: FileRead | None = None
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What is waiting, and how often each was tried."""
+
+    tasks: deque[Task] = field(default_factory=deque)
+    tries: dict[bytes, int] = field(default_factory=dict)
+
+
+class Pool:
+    """Worker processes with a limit on time and memory.
+
+    Args:
+        plan: Makes the inspector inside each of them.
+        workers: How many.
+        limits: What each may take.
+        start: How processes are started; the safest that is quick on this system if None.
+    """
+
+    def __init__(self, plan: Plan, workers: int, limits: WorkerLimits, *, start: StartMethod | None = None) -> None:
+        self._plan, self._limits, self._count = plan, limits, workers
+        self._context = _context(start)
+        self._workers: list[_Worker] = []
+        self._queue = _Queue()
+        self._failed_starts = 0
+        self.deaths = 0
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers:
+            if worker.task is None and worker.ready:
+                worker.connection.close()
+            else:
+                worker.process.kill()
+        for worker in self._workers:
+            worker.process.join(1.0)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+            worker.connection.close()
+        self._workers.clear()
+
+    @property
+    def pending(self) -> int:
+        """How many files were given and have not come back."""
+        return len(self._queue.tasks) + sum(worker.task is not None for worker in self._workers)
+
+    def give(self, tasks: Iterable[Task]) -> None:
+        """Add files to what is to be done."""
+        self._queue.tasks.extend(tasks)
+
+    def poll(self, timeout_s: float) -> list[Outcome]:
+        """Hand out files to idle workers, and return what came back within a time.
+
+        Raises:
+            CracksegError: If the model cannot be loaded, a result cannot be written, or no worker comes to life.
+        """
+        self._fill()
+        links: dict[object, _Worker] = {worker.connection: worker for worker in self._workers}
+        links.update({worker.process.sentinel: worker for worker in self._workers})
+        touched = {id(links[it]): links[it] for it in wait(list(links), timeout_s)}  # type: ignore[arg-type]
+        outcomes = [it for worker in touched.values() for it in self._listen(worker)]
+        outcomes += [it for worker in list(self._workers) for it in self._check_time(worker)]
+        self._fill()
+        return outcomes
+
+    def _fill(self) -> None:
+        """Start missing workers and give idle ones something to do."""
+        while len(self._workers) < min(self._count, self.pending):
+            self._workers.append(self._start())
+        for worker in self._workers:
+            if worker.ready and worker.task is None and self._queue.tasks:
+                task = self._queue.tasks.popleft()
+                worker.task, worker.read = task, None
+                worker.deadline_s = time.monotonic() + self._limits.time_s
+                try:
+                    worker.connection.send(task)
+                except OSError:
+                    worker.deadline_s = 0.0  # it died while idle; found out below
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=serve, args=(theirs, self._plan, self._limits), daemon=True)
+        with interrupts_held():
+            process.start()
+        theirs.close()
+        return _Worker(process, ours, time.monotonic() + _START_S)
+
+    def _listen(self, worker: _Worker) -> list[Outcome]:
+        """Take in what a worker has to say, or that it is dead."""
+        try:
+            while worker.connection.poll():
+                outcome = self._take(worker, worker.connection.recv())
+                if outcome is not None:
+                    return [outcome]
+        except (EOFError, OSError):
+            worker.process.join(5.0)
+        if worker.process.is_alive():
+            return []
+        return self._bury(worker, "crashed", _how_it_ended(worker.process.exitcode))
+
+    def _take(self, worker: _Worker, message: object) -> Outcome | None:
+        if isinstance(message, Refused):
+            raise message.error
+        if isinstance(message, Ready):
+            worker.ready = True
+            self._failed_starts = 0
+        elif isinstance(message, FileRead):
+            worker.read = message
+            worker.deadline_s += message.pixels / 1e6 * self._limits.time_per_megapixel_s
+        elif isinstance(message, Finding) and worker.task is not None:
+            tries = self._queue.tries.pop(worker.task.path, 0) + 1
+            outcome = Outcome(worker.task, message, worker.read, tries)
+            worker.task = None
+            return outcome
+        return None
+
+    def _check_time(self, worker: _Worker) -> list[Outcome]:
+        if (worker.ready and worker.task is None) or time.monotonic() < worker.deadline_s:
+            return []
+        worker.process.kill()
+        worker.process.join()
+        return self._bury(worker, "timeout", f"took longer than {self._limits.time_s:g} s, twice")
+
+    def _bury(self, worker: _Worker, code: str, message: str) -> list[Outcome]:
+        """Take leave of a dead worker; its file is tried once more, or has failed."""
+        if worker not in self._workers:
+            return []
+        self._workers.remove(worker)
+        worker.connection.close()
+        self.deaths += 1
+        if not worker.ready:
+            self._failed_starts += 1
+            if self._failed_starts >= _STARTS:
+                raise CracksegError(
+                    f"the worker processes end before they begin ({message})",
+                    hint="give them more with --memory, or start fewer with --workers",
+                )
+        if worker.task is None:
+            return []
+        tries = self._queue.tries.get(worker.task.path, 0) + 1
+        self._queue.tries[worker.task.path] = tries
+        if tries < TRIES:
+            self._queue.tasks.appendleft(worker.task)
+            return []
+        del self._queue.tries[worker.task.path]
+        return [Outcome(worker.task, failed(code, message), worker.read, tries)]
+
+
+def _how_it_ended(code: int | None) -> str:
+    if code is not None and code < 0:
+        try:
+            return f"killed its worker process twice ({signal.Signals(-code).name})"
+        except ValueError:
+            return f"killed its worker process twice (signal {-code})"
+    return f"ended its worker process twice (exit code {code})"
+
+
+def _context(start: StartMethod | None) -> SpawnContext | ForkServerContext | ForkContext:
+    """Return how to start processes: from a server that has the imports done, where the system has that."""
+    if start == "spawn" or sys.platform == "win32":
+        return multiprocessing.get_context("spawn")
+    if start == "fork":
+        return multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["crackseg.inspection.worker"])
+    return context

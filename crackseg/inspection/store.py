@@ -1,0 +1,282 @@
+"""The results in SQLite: one writer, one row per file, each row on the disk before the next file is done."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from crackseg.errors import OutputError, display_text
+from crackseg.inspection.row import FileStamp, Key, OutputFile, Row
+
+APPLICATION_ID = 0x43524B53
+"""Marks a database as ours: "CRKS"."""
+SCHEMA_VERSION = 1
+
+FIGURES = (
+    "components", "crack_fraction", "density_per_px", "density_per_mm", "length_total_px", "length_max_px",
+    "width_max_px", "length_total_mm", "length_max_mm", "width_max_mm", "scale_mm_per_px",
+)  # fmt: skip
+"""Measurements of an image as a whole that have a column of their own."""
+
+_BUSY_S = 3.0
+
+_SCHEMA = f"""
+CREATE TABLE results (
+    path BLOB PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('ok', 'failed', 'skipped')),
+    code TEXT NOT NULL,
+    message TEXT NOT NULL,
+    verdict TEXT CHECK (verdict IN ('OK', 'WARN', 'NG', 'CANNOT JUDGE')),
+    reasons TEXT NOT NULL,
+    height_px INTEGER,
+    width_px INTEGER,
+    {", ".join(f"{name} REAL" for name in FIGURES)},
+    cracks TEXT NOT NULL,
+    quality TEXT NOT NULL,
+    mask_path BLOB,
+    mask_bytes INTEGER,
+    overlay_path BLOB,
+    overlay_bytes INTEGER,
+    file_sha256 TEXT,
+    model_sha256 TEXT NOT NULL,
+    config_sha256 TEXT NOT NULL,
+    size_bytes INTEGER,
+    mtime_ns INTEGER,
+    ctime_ns INTEGER,
+    read_ns INTEGER,
+    tries INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    CHECK (status != 'ok' OR verdict IS NOT NULL),
+    CHECK (status != 'failed' OR verdict = 'CANNOT JUDGE'),
+    CHECK (status != 'skipped' OR verdict IS NULL)
+) WITHOUT ROWID;
+CREATE TABLE thumbnails (
+    path BLOB PRIMARY KEY NOT NULL REFERENCES results (path) ON DELETE CASCADE,
+    image BLOB NOT NULL
+);
+CREATE TABLE settings (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+"""  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What the store has on a file that it knows.
+
+    Attributes:
+        key: What its row depends on.
+        stamp: The file as it was when it was read; None if it was no file.
+        status: The status of its row.
+        code: Why it failed or was skipped.
+        verdict: Its verdict; None if it was skipped.
+        outputs: The files that belong to it.
+    """
+
+    key: Key
+    stamp: FileStamp | None
+    status: str
+    code: str
+    verdict: str | None
+    outputs: tuple[OutputFile, ...]
+
+
+class Store:
+    """The database of an inspection, opened to write.
+
+    Args:
+        path: The file; made if missing.
+
+    Raises:
+        OutputError: If it is not a database of crackseg, is damaged or newer, or in use, or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._guarded():
+            self._database = sqlite3.connect(os.fsencode(path), timeout=_BUSY_S, isolation_level=None)
+        try:
+            with self._guarded():
+                self._prepare()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._database.close()
+
+    def _prepare(self) -> None:
+        """Check that the file is ours and whole, and make the tables in an empty one."""
+        run = self._database.execute
+        (found,), (version,) = run("PRAGMA application_id").fetchone(), run("PRAGMA user_version").fetchone()
+        (tables,) = run("SELECT count(*) FROM sqlite_master").fetchone()
+        if (found, tables) != (0, 0) and found != APPLICATION_ID:
+            raise OutputError("is not a results database of crackseg", where=self._path, hint="choose another folder")
+        if version > SCHEMA_VERSION:
+            raise OutputError(
+                f"was written by a newer crackseg (layout {version}, known is {SCHEMA_VERSION})",
+                where=self._path,
+                hint="upgrade crackseg, or choose another folder",
+            )
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = FULL")
+        run("PRAGMA foreign_keys = ON")
+        if tables:
+            (state,) = run("PRAGMA quick_check(1)").fetchone()
+            if state != "ok":
+                raise _damaged(self._path)
+            return
+        with self._transaction():
+            # Not executescript: that would commit first, and a kill between two tables would leave half a database.
+            for statement in _SCHEMA.split(";"):
+                run(statement)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Say in our words what SQLite says in its own."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _store_error(self._path, error) from error
+
+    def put(self, rows: Sequence[Row]) -> None:
+        """Write rows, each in the place of an earlier one of the same path; they are on the disk when this returns.
+
+        Raises:
+            OutputError: If they cannot be written; then none of them is.
+        """
+        with self._guarded(), self._transaction():
+            for row in rows:
+                self._database.execute(_INSERT, _values(row))
+                self._database.execute("DELETE FROM thumbnails WHERE path = ?", (row.path,))
+                if row.finding.thumbnail:
+                    self._database.execute("INSERT INTO thumbnails VALUES (?, ?)", (row.path, row.finding.thumbnail))
+
+    def restamp(self, stamps: Mapping[bytes, FileStamp]) -> None:
+        """Note the new times of files whose content was found unchanged."""
+        if not stamps:
+            return
+        with self._guarded(), self._transaction():
+            self._database.executemany(
+                "UPDATE results SET size_bytes = ?, mtime_ns = ?, ctime_ns = ?, read_ns = ? WHERE path = ?",
+                [(it.size_bytes, it.mtime_ns, it.ctime_ns, it.read_ns, path) for path, it in stamps.items()],
+            )
+
+    def write_settings(self, settings: Mapping[str, str]) -> None:
+        """Note what the last run was asked to do, by name."""
+        with self._guarded(), self._transaction():
+            self._database.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", list(settings.items()))
+
+    def settings(self) -> dict[str, str]:
+        """Return what the last run was asked to do, by name."""
+        with self._guarded():
+            return dict(self._database.execute("SELECT name, value FROM settings ORDER BY name").fetchall())
+
+    def known_files(self) -> dict[bytes, KnownFile]:
+        """Return what is known of every file, by path."""
+        columns = (
+            "path, file_sha256, model_sha256, config_sha256, size_bytes, mtime_ns, ctime_ns, read_ns, status, code, "
+            "verdict, mask_path, mask_bytes, overlay_path, overlay_bytes"
+        )
+        with self._guarded():
+            rows = self._database.execute(f"SELECT {columns} FROM results").fetchall()
+        return {bytes(row[0]): _known(row) for row in rows}
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Yield every row by the names of its columns, ordered by path."""
+        with self._guarded():
+            cursor = self._database.execute("SELECT * FROM results ORDER BY path")
+            names = [column[0] for column in cursor.description]
+            for values in cursor:
+                yield dict(zip(names, values, strict=True))
+
+    def thumbnails(self) -> Iterator[bytes | None]:
+        """Yield the thumbnail of every file, None where there is none, ordered by path."""
+        query = "SELECT image FROM results LEFT JOIN thumbnails USING (path) ORDER BY path"
+        with self._guarded():
+            for (image,) in self._database.execute(query):
+                yield None if image is None else bytes(image)
+
+    def all_in_millimetres(self) -> bool:
+        """Tell whether every judged image was measured in millimetres, and there is one."""
+        query = "SELECT count(*), count(scale_mm_per_px) FROM results WHERE status = 'ok'"
+        with self._guarded():
+            judged, scaled = self._database.execute(query).fetchone()
+        return bool(judged and judged == scaled)
+
+    def verdicts(self) -> list[tuple[bytes, str, str, str | None, str]]:
+        """Return path, name, status, verdict and message of every file, ordered by path."""
+        with self._guarded():
+            return self._database.execute(
+                "SELECT path, name, status, verdict, message FROM results ORDER BY path"
+            ).fetchall()
+
+
+def _values(row: Row) -> tuple[object, ...]:
+    found, stamp = row.finding, row.stamp
+    outputs = [(None, None) if it is None else (it.path, it.size_bytes) for it in (found.mask, found.overlay)]
+    times = (None,) * 4 if stamp is None else (stamp.size_bytes, stamp.mtime_ns, stamp.ctime_ns, stamp.read_ns)
+    return (
+        row.path, display_text(row.path), found.status, found.code, found.message, found.verdict,
+        json.dumps(found.reasons), found.height_px, found.width_px, *(found.figures.get(name) for name in FIGURES),
+        json.dumps([dict(crack) for crack in found.cracks]), json.dumps(dict(found.quality)), *outputs[0], *outputs[1],
+        row.key.file, row.key.model, row.key.config, *times, row.tries, found.seconds,
+    )  # fmt: skip
+
+
+_INSERT = f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * (24 + len(FIGURES)))})"
+
+
+def _known(row: tuple[Any, ...]) -> KnownFile:
+    stamp = None if row[4] is None else FileStamp(*row[4:8])
+    outputs = tuple(
+        OutputFile(bytes(path), size) for path, size in ((row[11], row[12]), (row[13], row[14])) if path is not None
+    )
+    return KnownFile(Key(row[1], row[2], row[3]), stamp, row[8], row[9], row[10], outputs)
+
+
+def _damaged(path: Path) -> OutputError:
+    return OutputError(
+        "is damaged, or no database", where=path, hint="move it away and run again, or choose another folder"
+    )
+
+
+def _store_error(path: Path, error: sqlite3.Error) -> OutputError:
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = None if code is None else code & 0xFF
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return OutputError("is in use by another program", where=path, hint="wait until it ends, and run again")
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return _damaged(path)
+    if primary == sqlite3.SQLITE_FULL:
+        return OutputError(
+            "cannot be written (the disk is full)", where=path, hint="free some space and run the same command again"
+        )
+    reason = display_text(str(error))
+    hint = "choose a folder you may write to" if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) else None
+    return OutputError(f"cannot be written ({reason})", where=path, hint=hint)

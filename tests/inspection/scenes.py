@@ -1,0 +1,95 @@
+"""Small walls, and a network that takes dark for crack: what the tests of inspection look at."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from crackseg.card import ModelCard
+from crackseg.images import write_png
+
+DARK = 90.0
+
+
+def write_model(path: Path, *, bias: float = DARK, context_px: int = 8) -> Path:
+    """Write a model whose probability is a steep function of the mean of the three channels: dark is crack."""
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["real", "axes"], ["grey"], keepdims=0),
+        helper.make_node("Sub", ["level", "grey"], ["darker"]),
+        helper.make_node("Mul", ["darker", "slope"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["probability"]),
+    ]
+    constants = [
+        helper.make_tensor("axes", TensorProto.INT64, [1], [3]),
+        helper.make_tensor("level", TensorProto.FLOAT, [], [bias]),
+        helper.make_tensor("slope", TensorProto.FLOAT, [], [0.3]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "dark",
+        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", "h", "w", 3])],
+        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["n", "h", "w"])],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    card = ModelCard(name="dark", network={"arch": "dark"}, stride=8, context_px=context_px, threshold=0.5)
+    helper.set_model_props(model, {"crackseg_card": json.dumps(dataclasses.asdict(card))})
+    onnx.save(model, path)
+    return path
+
+
+def wall(number: int, shape: tuple[int, int] = (64, 96), *, width_px: int = 3, crack: bool = True) -> NDArray[np.uint8]:
+    """A light, rough wall with one dark line across it: ``(H, W, 3)`` RGB pixels."""
+    rng = np.random.default_rng(number)
+    height, width = shape
+    image = rng.integers(150, 210, (height, width, 1)) + rng.integers(-4, 5, (height, width, 3))
+    if crack:
+        line = np.zeros(shape, np.uint8)
+        cv2.line(
+            line, (4, int(rng.integers(8, height - 8))), (width - 5, int(rng.integers(8, height - 8))), 1, width_px
+        )
+        image[line > 0] = 30
+    return image.astype(np.uint8)
+
+
+def write_walls(folder: Path, count: int, *, first: int = 0) -> Path:
+    """Write walls, every third without a crack."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(first, first + count):
+        write_png(folder / f"wall{number:03d}.png", wall(number, crack=number % 3 != 2))
+    return folder
+
+
+def rows(output: Path) -> dict[str, dict[str, Any]]:
+    """The rows of an inspection, by name."""
+    with sqlite3.connect(f"file:{output / 'results.sqlite'}?mode=ro", uri=True) as database:
+        database.row_factory = sqlite3.Row
+        found = [dict(row) for row in database.execute("SELECT * FROM results ORDER BY path")]
+    database.close()
+    return {row["name"]: row for row in found}
+
+
+def content(output: Path) -> dict[str, Any]:
+    """All that an inspection wrote, less what may differ between two runs that end the same: times and tries."""
+    told = rows(output)
+    for row in told.values():
+        for name in ("seconds", "tries", "read_ns", "ctime_ns", "mtime_ns"):
+            del row[name]
+    pictures = {
+        path.relative_to(output).as_posix(): path.read_bytes()
+        for folder in ("masks", "overlays")
+        for path in sorted((output / folder).rglob("*"))
+        if path.is_file()
+    }
+    table = (output / "results.csv").read_text(encoding="utf-8").splitlines()
+    return {"rows": told, "pictures": pictures, "lines": len(table)}

@@ -1,0 +1,135 @@
+"""What is inspected: files, with links, FIFOs and strange names told apart, none opened."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crackseg.errors import UsageError
+from crackseg.inspection.naming import OutputNames
+from crackseg.inspection.row import FileStamp
+from crackseg.inspection.source import FoundFile, SettledFiles, Source
+
+
+def found(folder: Path, **options: object) -> dict[bytes, str]:
+    """The files of a folder, and why they are refused."""
+    source = Source(folder, folder / "out", **options)  # type: ignore[arg-type]
+    return {file.path: "" if file.refusal is None else file.refusal.code for file in source.files()}
+
+
+def test_files_of_all_folders_are_found_in_the_order_of_their_bytes(tmp_path: Path) -> None:
+    for name in ("b.png", "a/z.png", "a/b/c.txt", "B.png", ".git/config", ".hidden.png", "out/results.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(found(tmp_path).items()) == [
+        (b".hidden.png", "hidden"), (b"B.png", ""), (b"a/b/c.txt", ""), (b"a/z.png", ""), (b"b.png", ""),
+    ]  # fmt: skip
+
+
+def test_links_are_followed_to_files_inside_and_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "outside.png").touch()
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "real.png").touch()
+    for name, target in {
+        "inside.png": "real.png",
+        "out.png": "../outside.png",
+        "etc.png": "/etc/hostname",
+        "gone.png": "nothing",
+        "loop.png": "loop.png",
+        "folder": "sub",
+        "up": "..",
+    }.items():
+        (folder / name).symlink_to(target)
+    codes = found(folder)
+    assert codes.pop(b"real.png") == codes.pop(b"inside.png") == ""
+    assert codes.pop(b"loop.png") in ("unreadable", "link")
+    assert set(codes.values()) == {"link"}
+    assert len(codes) == 5
+
+
+def test_fifos_sockets_and_devices_are_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.png")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(tmp_path / "socket.png"))
+        assert found(tmp_path) == {b"fifo.png": "special", b"socket.png": "special"}
+
+
+def test_patterns_choose_by_name_or_path(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.png", "x/c.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert set(found(tmp_path, patterns=("*.jpg",))) == {b"a.jpg", b"x/c.jpg"}
+    assert set(found(tmp_path, patterns=("x/*", "b*"))) == {b"b.png", b"x/c.jpg"}
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\0"], ids=["lines", "lines of Windows", "NUL"])
+def test_a_list_names_the_files(tmp_path: Path, end: bytes) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "b.png", "-c.png"):
+        (folder / name).touch()
+    lines = [b"a.png", b"./a.png", b"-c.png", b"missing.png", b"../in/b.png", b"../../etc/passwd", b"/etc/passwd"]
+    (tmp_path / "list").write_bytes(end.join(lines) + end)
+    codes = found(folder, listing=tmp_path / "list")
+    outside = [codes.pop(path) for path in list(codes) if path.startswith(b"..")]
+    assert codes == {b"-c.png": "", b"a.png": "", b"b.png": "", b"missing.png": "missing"}
+    assert outside == ["outside"] * 2
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="expected a folder"):
+        found(tmp_path / "missing")
+
+
+def stamp(size: int, second: int, read_s: float) -> FileStamp:
+    return FileStamp(size, second * 10**9, second * 10**9, int(read_s * 1e9))
+
+
+def test_a_stamp_vouches_only_for_what_had_settled_when_it_was_read() -> None:
+    assert stamp(5, 100, 200).same_file(stamp(5, 100, 300))
+    assert not stamp(5, 100, 200).same_file(stamp(6, 100, 300))
+    assert not stamp(5, 100, 200).same_file(stamp(5, 101, 300))
+    assert not stamp(5, 100, 100.5).same_file(stamp(5, 100, 300))
+
+
+def test_a_file_that_grows_is_not_whole_until_it_has_stayed_the_same() -> None:
+    settled = SettledFiles(settle_s=1.0)
+
+    def look(size: int, read_s: float) -> list[bytes]:
+        return [file.path for file in settled.new([FoundFile(b"a", stamp(size, 10, read_s))])]
+
+    assert look(1, 20) == look(2, 21.5) == look(2, 22) == []
+    assert settled.waiting
+    assert look(2, 22.6) == [b"a"]
+    assert look(2, 30) == []
+    assert look(3, 31) == []
+    assert look(3, 33) == [b"a"]
+
+
+names = st.binary(min_size=1, max_size=40).filter(lambda part: not {0, 47} & set(part) and part not in (b".", b".."))
+paths = st.lists(names, min_size=1, max_size=3).map(b"/".join)
+
+
+@given(st.lists(paths, unique=True, max_size=30))
+def test_no_two_files_share_an_output_even_where_case_does_not_count(given_paths: list[bytes]) -> None:
+    namer = OutputNames({})
+    given_names = {path: namer.name(path) for path in given_paths}
+    folded = [os.fsdecode(name).casefold() for name in given_names.values()]
+    assert len(set(folded)) == len(folded)
+    assert not any(other.startswith(name + "/") for name in folded for other in folded)
+    assert all(name.endswith(b".png") and len(name.rpartition(b"/")[2]) <= 255 for name in given_names.values())
+    again = OutputNames(given_names)
+    assert {path: again.name(path) for path in given_paths} == given_names
+
+
+def test_a_name_is_the_images_own_where_that_is_possible() -> None:
+    namer = OutputNames({})
+    assert namer.name(b"x/wall.jpg") == b"x/wall.png"
+    assert namer.name(b"x/WALL.png") not in (b"x/wall.png", b"x/WALL.png")
+    assert len(namer.name(b"n" * 251 + b".png")) < 255
