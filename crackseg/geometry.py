@@ -49,13 +49,21 @@ class Region:
 class Scale:
     """Millimetres per pixel, and where that number came from.
 
+    Attributes:
+        mm_per_px: Millimetres per pixel.
+        source: Where it came from, in words.
+        uncertainty: By how much it may be off, as a share of itself, at a confidence of 95 %; 0 where nothing is known.
+
     Raises:
-        UsageError: If ``mm_per_px`` is not a positive, finite number.
+        UsageError: If ``mm_per_px`` is not a positive, finite number, or ``uncertainty`` not in [0, 1).
     """
 
     mm_per_px: float
     source: str
+    uncertainty: float = 0.0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mm_per_px) and self.mm_per_px > 0):
             raise UsageError(f"expected a scale of more than 0 mm per pixel, got {self.mm_per_px}")
+        if not 0 <= self.uncertainty < 1:
+            raise UsageError(f"expected an uncertainty of 0 to 100 % of the scale, got {100 * self.uncertainty:g} %")

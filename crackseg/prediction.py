@@ -245,7 +245,7 @@ class Model:
             image=pixels,
             probability=probability,
             mask=mask,
-            cracks=measure_cracks(mask, scale=scale),
+            cracks=measure_cracks(mask, scale=scale, probability=probability, threshold=threshold, image=pixels),
             scale=scale,
         )
 

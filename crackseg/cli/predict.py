@@ -87,8 +87,9 @@ def _summary(result: Prediction, output: Path) -> str:
         return f"{name}: no crack -> {target}"
     unit, factor = ("px", 1.0) if result.scale is None else ("mm", result.scale.mm_per_px)
     longest = max(crack.length_px for crack in result.cracks) * factor
-    widest = max(crack.width_max_px for crack in result.cracks) * factor
+    widths = [crack.width_max_px for crack in result.cracks if crack.width_max_px is not None]
+    widest = f"widest {max(widths) * factor:.1f} {unit}" if widths else "too narrow to measure their width"
     count = f"{len(result.cracks)} crack{'s' if len(result.cracks) > 1 else ''}"
     share = 100 * float(result.mask.mean())
-    sizes = f"longest {longest:.1f} {unit}, widest {widest:.1f} {unit}"
+    sizes = f"longest {longest:.1f} {unit}, {widest}"
     return f"{name}: {count}, {share:.2f} % of the image, {sizes} -> {target}"

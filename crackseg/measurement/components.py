@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+_PINHOLE_AREA_PX = 4.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Components:
@@ -19,68 +21,128 @@ class Components:
     Attributes:
         grid: ``(h, w) uint8``, 1 in a crack, 0 elsewhere and all along the rim.
         origin: Row and column in the image of the first pixel of ``grid``; -1 where the rim lies outside the image.
-        pixels: ``(n,) int64`` flat indices of the crack pixels, ascending.
-        labels: ``(n,) int32`` component of each of them, from 0.
-        count: Number of components.
+        pixels: ``(n,) int64`` flat indices of the crack pixels, component by component, ascending in each.
+        starts: ``(count + 1,) int64`` where the pixels of each component start, and where the last ones end.
+        areas: ``(count,) int64`` pixels of each component in the mask; filled pinholes do not count.
     """
 
     grid: NDArray[np.uint8]
     origin: tuple[int, int]
     pixels: NDArray[np.int64]
-    labels: NDArray[np.int32]
-    count: int
+    starts: NDArray[np.int64]
+    areas: NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        """Number of components."""
+        return self.starts.size - 1
 
     @property
     def stride(self) -> int:
         """Step from a pixel to the one below it."""
         return int(self.grid.shape[1])
 
+    def labels(self) -> NDArray[np.int64]:
+        """Return the component of each of the pixels, ``(n,)``, from 0."""
+        return np.repeat(np.arange(self.count), np.diff(self.starts))
+
     def positions(self, pixels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows and columns in the image of pixels given by flat index."""
         rows, cols = np.divmod(pixels, self.stride)
         return rows + self.origin[0], cols + self.origin[1]
 
-    def areas(self) -> NDArray[np.int64]:
-        """Return the pixels of each component, ``(count,)``."""
-        return np.bincount(self.labels, minlength=self.count)
-
     def boxes(self) -> NDArray[np.int64]:
         """Return the tight box of each component, ``(count, 4)``: row0, col0, row1, col1, half-open, in the image."""
-        order = np.argsort(self.labels, kind="stable")
-        starts = np.searchsorted(self.labels[order], np.arange(self.count))
-        rows, cols = (values[order] for values in self.positions(self.pixels))
-        low = [np.minimum.reduceat(values, starts) for values in (rows, cols)]
-        high = [np.maximum.reduceat(values, starts) + 1 for values in (rows, cols)]
+        places, first = self.positions(self.pixels), self.starts[:-1]
+        low = [np.minimum.reduceat(values, first) for values in places]
+        high = [np.maximum.reduceat(values, first) + 1 for values in places]
         return np.stack([*low, *high], axis=1)
+
+    def rotated_boxes(self) -> NDArray[np.float64]:
+        """Return the smallest rectangle round the pixels of each component, at any angle.
+
+        Returns:
+            ``(count, 4, 2)`` rows and columns of the corners; a pixel reaches half a pixel round its centre.
+        """
+        rows, cols = self.positions(self.pixels)
+        # Only the first and the last pixel of a row can touch the rectangle.
+        breaks = np.flatnonzero(np.diff(rows * self.count + self.labels())) + 1
+        bounds = np.unique(np.concatenate([breaks, breaks - 1, self.starts[:-1], self.starts[1:] - 1]))
+        owner = np.searchsorted(bounds, self.starts)
+        corners = np.array([(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)])
+        points = np.stack([rows[bounds], cols[bounds]], axis=1)[:, None] + corners
+        points = points.reshape(-1, 2).astype(np.float32)
+        found = [
+            cv2.boxPoints(cv2.minAreaRect(points[4 * first : 4 * stop]))
+            for first, stop in zip(owner[:-1].tolist(), owner[1:].tolist(), strict=True)
+        ]
+        return np.array(found, dtype=np.float64).reshape(-1, 4, 2)
 
     def orientations(self) -> NDArray[np.float64]:
         """Return the angle of the axis of least inertia of each component, ``(count,)``, in degrees, in [0, 180).
 
         It is 0 along a row and counted counter-clockwise as seen.
         """
+        sizes, labels = np.diff(self.starts), self.labels()
         rows, cols = self.positions(self.pixels)
-        areas = self.areas()
-        middle_row, middle_col = (self._sums(values) / areas for values in (rows, cols))
-        across, up = cols - middle_col[self.labels], middle_row[self.labels] - rows
-        xx, yy, xy = (self._sums(values) for values in (across**2, up**2, across * up))
+        middle_row, middle_col = (np.add.reduceat(values, self.starts[:-1]) / sizes for values in (rows, cols))
+        across, up = cols - middle_col[labels], middle_row[labels] - rows
+        xx, yy, xy = (np.add.reduceat(values, self.starts[:-1]) for values in (across**2, up**2, across * up))
         angles = np.degrees(0.5 * np.arctan2(2 * xy, xx - yy)) % 180.0
         return np.where(angles < 180.0, angles, 0.0)
 
-    def _sums(self, values: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.bincount(self.labels, values, minlength=self.count), dtype=np.float64)
 
-
-def find_components(mask: NDArray[np.bool_]) -> Components:
+def find_components(mask: NDArray[np.bool_], *, fill_pinholes: bool = False) -> Components:
     """Find the 8-connected components of a mask, in the order of their first pixels.
 
     Args:
         mask: ``(H, W)`` crack pixels.
+        fill_pinholes: Also take in the holes that are smaller than a square as wide as the crack round them: grains
+            inside a crack, which are no reason for it to fork.
     """
     image = np.ascontiguousarray(mask).view(np.uint8)
     left, top, width, height = cv2.boundingRect(image)
     grid = np.zeros((height + 2, width + 2), dtype=np.uint8)
-    grid[1:-1, 1:-1] = image[top : top + height, left : left + width]
+    inner = image[top : top + height, left : left + width]
+    grid[1:-1, 1:-1] = inner
+    if fill_pinholes:
+        _fill_pinholes(grid)
     count, found = cv2.connectedComponents(grid, connectivity=8)
     pixels = np.flatnonzero(grid.ravel().view(np.bool_))
     labels = np.asarray(found, dtype=np.int32).ravel()[pixels] - 1
-    return Components(grid, (top - 1, left - 1), pixels, labels, count - 1)
+    solid = inner[np.divmod(pixels, width + 2)[0] - 1, pixels % (width + 2) - 1]
+    if count > 2:
+        order = np.argsort(labels, kind="stable")
+        pixels, labels, solid = pixels[order], labels[order], solid[order]
+    starts = np.searchsorted(labels, np.arange(count))
+    areas = np.bincount(labels, solid, minlength=count - 1).astype(np.int64)
+    return Components(grid, (top - 1, left - 1), pixels, starts, areas)
+
+
+def _fill_pinholes(grid: NDArray[np.uint8]) -> None:
+    """Set what lies inside small holes; a hole with something in it stays."""
+    contours, found = cv2.findContours(grid, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return
+    parents = np.asarray(found)[0, :, 3]
+    holes = np.flatnonzero(parents >= 0)
+    sizes = {hole: cv2.contourArea(contours[hole]) for hole in holes.tolist()}
+    for parent in np.unique(parents[holes]).tolist():
+        own = holes[parents[holes] == parent].tolist()
+        rim = len(contours[parent]) + sum(len(contours[hole]) for hole in own)
+        area = cv2.contourArea(contours[parent]) + len(contours[parent]) / 2 - sum(sizes[hole] for hole in own)
+        limit = max(_PINHOLE_AREA_PX, (2 * area / rim) ** 2)
+        for hole in own:
+            if sizes[hole] <= limit:
+                _fill(grid, np.asarray(contours[hole]))
+
+
+def _fill(grid: NDArray[np.uint8], contour: NDArray[np.int32]) -> None:
+    """Set the pixels inside a contour, if none of them is set."""
+    left, top, width, height = cv2.boundingRect(contour)
+    inside = np.zeros((height, width), dtype=np.uint8)
+    cv2.drawContours(inside, [contour], -1, 1, cv2.FILLED, offset=(-left, -top))
+    cv2.drawContours(inside, [contour], -1, 0, 1, offset=(-left, -top))
+    part = grid[top : top + height, left : left + width]
+    if not (part & inside).any():
+        part |= inside

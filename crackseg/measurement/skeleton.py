@@ -1,16 +1,40 @@
-"""Thinning of a mask to lines one pixel wide, and their length."""
+"""Thinning of a mask to lines one pixel wide."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.measurement.components import Components, find_components
+from crackseg.measurement.distance import distances_to_background
 
 # The eight neighbours, clockwise from the one above: bit k of a pixel's code is neighbour k.
 _NEIGHBOURS = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Skeleton:
+    """The skeletons of all components.
+
+    Attributes:
+        pixels: ``(n,) int64`` flat indices, component by component.
+        labels: ``(n,) int64`` component of each.
+        radii_px: ``(n,)`` distance of each from the nearest background pixel, centre to centre.
+    """
+
+    pixels: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    radii_px: NDArray[np.float64]
+
+
+def find_skeleton(components: Components) -> Skeleton:
+    """Thin components and measure how far their skeletons are from the edge."""
+    kept = thin(components)
+    pixels = components.pixels[kept]
+    return Skeleton(pixels, components.labels()[kept], distances_to_background(components, pixels))
 
 
 def skeletonise(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -41,7 +65,7 @@ def thin(components: Components) -> NDArray[np.bool_]:
         Guo, Hall, "Parallel thinning with two-subiteration algorithms", Commun. ACM 32 (1989) 359-373, algorithm A1.
         It keeps diagonals two pixels wide and squares of 2x2, which the better known one of Zhang and Suen wipes out.
     """
-    steps = _steps(components.stride)
+    around = steps(components.stride)
     on, codes = components.grid.ravel().copy(), np.zeros(components.grid.size, dtype=np.uint8)
     codes[components.pixels] = neighbour_codes(on, components.pixels, components.stride)
     tables, stamps = _removable(), np.empty(codes.size, dtype=np.int32)
@@ -53,7 +77,7 @@ def thin(components: Components) -> NDArray[np.bool_]:
         candidates, todo[turn] = todo[turn], todo[turn][:0]
         doomed = _unique(candidates[tables[turn][codes[candidates]]], stamps)
         on[doomed] = 0
-        near = doomed[:, None] + steps
+        near = doomed[:, None] + around
         for bit in range(8):
             codes[near[:, bit]] &= np.uint8(255 - (1 << (bit + 4) % 8))
         codes[doomed] = 0
@@ -63,7 +87,7 @@ def thin(components: Components) -> NDArray[np.bool_]:
     return on[components.pixels].view(np.bool_)
 
 
-def _steps(stride: int) -> NDArray[np.int64]:
+def steps(stride: int) -> NDArray[np.int64]:
     """Return the step in flat index to each of the eight neighbours."""
     return np.array([row * stride + col for row, col in _NEIGHBOURS])
 
@@ -80,7 +104,7 @@ def neighbour_codes(on: NDArray[np.uint8], pixels: NDArray[np.int64], stride: in
         ``(m,)`` codes.
     """
     codes = np.zeros(pixels.size, dtype=np.uint8)
-    for bit, step in enumerate(_steps(stride)):
+    for bit, step in enumerate(steps(stride)):
         codes |= on[pixels + step] << np.uint8(bit)
     return codes
 
@@ -115,42 +139,3 @@ def _removable() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     first = inner & ~((down | down_left | ~up_left) & left)
     second = inner & ~((up | up_right | ~down_right) & right)
     return first, second
-
-
-def skeleton_lengths(codes: NDArray[np.uint8], labels: NDArray[np.int32], count: int) -> NDArray[np.float64]:
-    """Return the length of the skeleton inside each component.
-
-    Straight steps, diagonal steps and the corners between the two are counted and weighted so that a straight line
-    drawn at any angle has its true length with the least mean square error. The two half pixels at the ends add one.
-
-    Args:
-        codes: ``(n,)`` neighbours in the skeleton of each of its pixels; see `neighbour_codes`.
-        labels: ``(n,)`` component of each.
-        count: Components.
-
-    Returns:
-        ``(count,)`` lengths in pixels.
-
-    Source:
-        Vossepoel, Smeulders, "Vector code probability and metrication error in the representation of straight lines of
-        finite length", Computer Graphics and Image Processing 20 (1982) 347-364.
-    """
-    present = np.bincount(labels, minlength=count) > 0
-    return np.asarray(np.bincount(labels, _step_weights()[codes], minlength=count) + present, dtype=np.float64)
-
-
-@cache
-def _step_weights() -> NDArray[np.float64]:
-    """Return, by code, a pixel's share of the length: half of each step that touches it."""
-    up, up_right, right, down_right, down, down_left, left, up_left = _code_bits()
-    # A diagonal step is one only where no straight way round it exists.
-    diagonals = [
-        up_right & ~up & ~right,
-        down_right & ~down & ~right,
-        down_left & ~down & ~left,
-        up_left & ~up & ~left,
-    ]
-    straights = [up, right, down, left]
-    corner = np.any(straights, axis=0) & np.any(diagonals, axis=0)
-    total = 0.980 / 2 * np.sum(straights, axis=0) + 1.406 / 2 * np.sum(diagonals, axis=0) - 0.091 * corner
-    return np.asarray(total)
