@@ -109,6 +109,7 @@ class Store:
         except BaseException:
             self._database.close()
             raise
+        self._identity = _identity(path)
 
     def __enter__(self) -> Store:
         return self
@@ -136,8 +137,9 @@ class Store:
         run("PRAGMA synchronous = FULL")
         run("PRAGMA foreign_keys = ON")
         if tables:
-            (state,) = run("PRAGMA quick_check(1)").fetchone()
-            if state != "ok":
+            (state,), (page,) = run("PRAGMA quick_check(1)").fetchone(), run("PRAGMA page_size").fetchone()
+            # Half a page at the end passes every check of SQLite's own.
+            if state != "ok" or self._path.stat().st_size % page:
                 raise _damaged(self._path)
             return
         with self._transaction():
@@ -170,6 +172,8 @@ class Store:
         Raises:
             OutputError: If they cannot be written; then none of them is.
         """
+        if _identity(self._path) != self._identity:
+            raise OutputError("was taken away or replaced", where=self._path, hint="leave the folder alone meanwhile")
         with self._guarded(), self._transaction():
             for row in rows:
                 self._database.execute(_INSERT, _values(row))
@@ -235,6 +239,15 @@ class Store:
             return self._database.execute(
                 "SELECT path, name, status, verdict, message FROM results ORDER BY path"
             ).fetchall()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from any other; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _values(row: Row) -> tuple[object, ...]:

@@ -147,7 +147,7 @@ class ModelInspector:
 
     def __init__(self, plan: InspectorPlan, model: Model) -> None:
         self._plan = plan
-        self._model = model
+        self.model = model
 
     def __call__(self, task: Task, tell: Tell, /) -> Finding:
         """Inspect a file; see `Inspector`."""
@@ -181,7 +181,7 @@ class ModelInspector:
         if shape is None and not is_image_name(task.path):
             return failed("decode", "a picture in a format that is not read here; convert it to PNG, TIFF or JPEG")
         settings = self._plan.settings
-        result = self._model.predict(
+        result = self.model.predict(
             data, threshold=settings.threshold, scale=settings.scale, name=display_text(task.path)
         )
         return self._judged(task, result)

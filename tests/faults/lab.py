@@ -1,0 +1,311 @@
+"""Inspections that are killed, or whose file operations fail, one by one; run as ``python -m tests.faults.lab``.
+
+Each inspection runs in a fork of this process, which has the imports done, and its worker in a fork of that. An audit
+hook counts the operations on files below the lab's folder: open, rename, remove, make and list a folder, and each SQL
+statement. At the n-th of a process it kills the whole group, as a power cut would, or raises an error in place of the
+operation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from crackseg.errors import CracksegError
+from crackseg.inspection.pipeline import Job, inspect
+from crackseg.inspection.row import Finding
+from crackseg.inspection.rules import JudgedArea, Rules
+from crackseg.inspection.source import Source
+from crackseg.inspection.worker import (
+    Inspector,
+    InspectorPlan,
+    ModelInspector,
+    Settings,
+    Task,
+    Tell,
+    WorkerLimits,
+)
+from tests.inspection.scenes import content, rows, write_model, write_walls
+
+OPERATIONS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.scandir", "os.listdir", "sqlite3.connect"})
+ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)
+_connect = sqlite3.connect
+TRACEBACK = 70
+"""Exit code of an inspection that ended in an error that is none of crackseg's."""
+
+
+@dataclasses.dataclass(slots=True)
+class Fault:
+    """What happens at an operation of a process.
+
+    Attributes:
+        below: Only operations below this folder count.
+        act: What to do; it gets the number of the operation, from 1.
+        counts: How many there were, by process.
+    """
+
+    below: str
+    act: Callable[[int], None]
+    counts: dict[int, int] = dataclasses.field(default_factory=dict)
+
+    def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Count an operation; the audit hook."""
+        if event in OPERATIONS and arguments:
+            try:
+                place = os.fsdecode(arguments[0])
+            except TypeError:
+                return
+            if place.startswith(self.below):
+                self._count()
+
+    def connect(self, *arguments: Any, **options: Any) -> sqlite3.Connection:
+        """Open a database of which every statement counts."""
+        database: sqlite3.Connection = _connect(*arguments, **options)
+        database.set_trace_callback(lambda _: self._count())
+        return database
+
+    def _count(self) -> None:
+        number = self.counts.get(os.getpid(), 0) + 1
+        self.counts[os.getpid()] = number
+        self.act(number)
+
+
+class Lab:
+    """A folder with walls and a model, and inspections of them.
+
+    Args:
+        folder: The lab's folder.
+        walls: How many images.
+    """
+
+    def __init__(self, folder: Path, walls: int) -> None:
+        self.folder = folder
+        self.images = write_walls(folder / "in", walls)
+        (self.images / "notes.txt").write_text("no image")
+        (self.images / "cut.png").write_bytes((self.images / "wall000.png").read_bytes()[:300])
+        for path in self.images.iterdir():
+            os.utime(path, (1e9, 1e9))
+        self.model = write_model(folder / "dark.onnx")
+        self.output = folder / "out"
+
+    def run(self, act: Callable[[int], None] | None = None, *, killed_after_s: float | None = None) -> int:
+        """Inspect in a fork, a group of its own; return its exit code, or less than 0 for a signal."""
+        pid = os.fork()
+        if pid == 0:
+            os.setpgid(0, 0)
+            self._inspect_and_exit(act)
+        if killed_after_s is not None:
+            time.sleep(killed_after_s)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+    def _inspect_and_exit(self, act: Callable[[int], None] | None) -> NoReturn:
+        code = TRACEBACK
+        try:
+            if act is not None:
+                fault = Fault(str(self.output), act)
+                sys.addaudithook(fault.hook)
+                sqlite3.connect = fault.connect  # type: ignore[assignment]
+            code = self._inspect()
+        except CracksegError as error:
+            code = error.exit_code
+        except BaseException:  # noqa: BLE001  that is what is looked for
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def job(self) -> Job:
+        """Return the inspection of the lab's walls."""
+        settings = Settings(area=JudgedArea(Rules()), model=str(self.model))
+        limits = WorkerLimits(time_s=300)
+        return Job(source=Source(self.images, self.output), settings=settings, workers=1, limits=limits, start="fork")
+
+    def _inspect(self) -> int:
+        return 1 if inspect(self.job()).counts.get("failed") else 0
+
+    def start(self, act: Callable[[int], None] | None = None, *, killed_after_s: float | None = None) -> int:
+        """Do as `run` without an output folder."""
+        shutil.rmtree(self.output, ignore_errors=True)
+        return self.run(act, killed_after_s=killed_after_s)
+
+
+def kill_at(wanted: int) -> Callable[[int], None]:
+    """Kill the whole group at an operation."""
+
+    def act(number: int) -> None:
+        if number == wanted:
+            os.killpg(0, signal.SIGKILL)
+
+    return act
+
+
+def fail_at(wanted: int, code: int) -> Callable[[int], None]:
+    """Let an operation fail."""
+
+    def act(number: int) -> None:
+        if number == wanted:
+            raise OSError(code, os.strerror(code), "injected")
+
+    return act
+
+
+def count_operations(lab: Lab) -> int:
+    """Return how many operations the busiest process of an unbroken run has."""
+    log = lab.folder / "count"
+    log.touch()
+
+    def act(number: int) -> None:
+        descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
+        os.write(descriptor, b"%d\n" % number)
+        os.close(descriptor)
+
+    lab.start(act)
+    return max(int(line) for line in log.read_text().split())
+
+
+def kills(lab: Lab, count: int, seed: int) -> dict[str, Any]:
+    """Kill at operations spread over the whole run, and at random moments, then resume each to the end."""
+    lab.start()
+    whole = content(lab.output)
+    operations = count_operations(lab)
+    rng = random.Random(seed)
+    killed, differing = 0, []
+    for number in range(count):
+        at = 1 + number * operations // count
+        code = lab.start(kill_at(at)) if number % 4 else lab.start(killed_after_s=rng.uniform(0.0, 0.5))
+        killed += code == -signal.SIGKILL
+        ended = lab.run()
+        if ended != 1 or content(lab.output) != whole or _leftovers(lab.output):
+            differing.append([number, at, ended])
+    return {"runs": count, "killed": killed, "operations": operations, "differing": differing}
+
+
+def faults(lab: Lab, step: int) -> dict[str, Any]:
+    """Let every step-th operation fail, in turn with each error, then resume to the end."""
+    lab.start()
+    whole = content(lab.output)
+    operations = count_operations(lab)
+    codes: dict[str, int] = {}
+    differing = []
+    for number, at in enumerate(range(1, operations + 1, step)):
+        code = lab.start(fail_at(at, ERRORS[number % len(ERRORS)]))
+        codes[str(code)] = codes.get(str(code), 0) + 1
+        left = _half_written(lab.output)
+        ended = lab.run()
+        if code not in (1, 3) or ended != 1 or content(lab.output) != whole or left or _leftovers(lab.output):
+            differing.append([at, code, ended, left])
+    return {"operations": operations, "codes": codes, "differing": differing}
+
+
+class Misbehaving(ModelInspector):
+    """Does to its own process what the name of the file says."""
+
+    def _inspect(self, task: Task, tell: Tell) -> Finding:
+        match Path(os.fsdecode(task.path)).stem:
+            case "abort":
+                os.abort()
+            case "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "hang":
+                signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals))
+                time.sleep(3600)
+            case "greedy":
+                hoard = []
+                while True:
+                    hoard.append(np.ones(8_000_000))
+            case "error":
+                raise ZeroDivisionError("by nothing")
+        return super()._inspect(task, tell)
+
+
+@dataclasses.dataclass(frozen=True)
+class MisbehavingPlan:
+    """Makes `Misbehaving` inspectors."""
+
+    plan: InspectorPlan
+
+    def build(self, threads: int) -> Inspector:
+        """Load the model."""
+        inspector = self.plan.build(threads)
+        assert isinstance(inspector, ModelInspector)
+        return Misbehaving(self.plan, inspector.model)
+
+
+def workers(lab: Lab) -> dict[str, Any]:
+    """Inspect files of which some kill, hang or bloat their worker."""
+    for stem in ("abort", "killed", "hang", "greedy", "error"):
+        shutil.copy(lab.images / "wall000.png", lab.images / f"{stem}.png")
+    first = lab.job()
+    plan = MisbehavingPlan(InspectorPlan(first.settings, lab.images, lab.output))
+    limits = WorkerLimits(time_s=6, memory_bytes=1_500_000_000)
+    job = dataclasses.replace(first, plan=plan, limits=limits)
+    summary, again = inspect(job), inspect(job)
+    found = {name: [row["status"], row["code"], row["tries"], row["message"]] for name, row in rows(lab.output).items()}
+    return {"rows": found, "counts": dict(summary.counts), "inspected": [summary.inspected, again.inspected]}
+
+
+def _leftovers(output: Path) -> list[str]:
+    return [path.name for path in output.rglob(".partial-*")]
+
+
+def _half_written(output: Path) -> list[str]:
+    """Return pictures that do not decode and databases that are not whole."""
+    from crackseg.images import read_image
+
+    bad = []
+    for path in output.rglob("*.png"):
+        if not path.name.startswith(".partial-"):
+            try:
+                read_image(path)
+            except CracksegError as error:
+                bad.append(str(error))
+    if (output / "results.sqlite").exists():
+        with sqlite3.connect(output / "results.sqlite") as database:
+            state = database.execute("PRAGMA integrity_check").fetchone()[0]
+        database.close()
+        if state != "ok":
+            bad.append(state)
+    return bad
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("scenario", choices=("kills", "faults", "workers"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--walls", type=int, default=3)
+    parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--step", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    lab = Lab(options.folder, options.walls)
+    match options.scenario:
+        case "kills":
+            found = kills(lab, options.count, options.seed)
+        case "faults":
+            found = faults(lab, options.step)
+        case _:
+            found = workers(lab)
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main()
