@@ -78,7 +78,7 @@ def _dialect(name: _DialectName) -> Dialect | None:
 
 
 def _lines(result: Conversion, what: str) -> list[str]:
-    lines = [f"{result.images} images with {result.objects} objects: {what}"]
+    lines = [f"{_counted(result.images, 'image')} with {_counted(result.objects, 'object')}: {what}"]
     if result.iou_mean is not None and result.iou_lowest is not None:
         lowest = f", lowest {result.iou_lowest:.4f} in {display_text(result.lowest or '')}"
         lines.append(f"IoU of the round trip {result.iou_mean:.4f}{lowest if result.iou_lowest < 1 else ''}")
@@ -87,3 +87,7 @@ def _lines(result: Conversion, what: str) -> list[str]:
     lines += [f"{count} x {change}" for change, count in result.changes.items()]
     lines += [f"{count} x left out: {kind}" for kind, count in result.left_out.items()]
     return lines
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 
 from crackseg.errors import LabelError, UsageError, display_text
 from crackseg.files import IMAGE_SUFFIXES, list_images
-from crackseg.images import image_size, read_mask
+from crackseg.images import image_size, read_image, read_mask
 from crackseg.labels.annotation import LabelledImage, LabelledObject, mask_object, mask_objects
 from crackseg.labels.coco import decode_coco, read_coco_image
 from crackseg.labels.cvat import decode_cvat_xml, read_cvat_image
@@ -179,9 +179,27 @@ def _masks(source: Path) -> list[Entry]:
 
     def load(path: Path) -> LabelledImage:
         mask = read_mask(path)
+        if not mask.any():
+            _check_emptiness(path)
         return LabelledImage(path.name, (mask.shape[0], mask.shape[1]), mask_objects(mask, DEFAULT_CATEGORY))
 
     return [Entry(display_text(path), functools.partial(load, path)) for path in paths]
+
+
+def _check_emptiness(path: Path) -> None:
+    """Refuse a file that reads as an empty mask and yet holds something, be it numbers of classes or a faint drawing.
+
+    JPEG is let off, for black comes out of it as not quite black.
+    """
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        return
+    highest = int(read_image(path).max())
+    if highest > 0:
+        raise LabelError(
+            f"no value is above {highest}, and crack begins at 128",
+            where=path,
+            hint="are these numbers of classes? Then read them as SegmentationClass of VOC",
+        )
 
 
 def _kaggle(path: Path, sizes: ImageSizes, dialect: Dialect | None) -> tuple[list[Entry], str | None]:
@@ -258,8 +276,12 @@ def _voc(source: Path, sizes: ImageSizes) -> list[Entry]:
     colours = [colour for _, colour in known] or None
     names = {index: label for index, (label, _) in enumerate(known) if index}
 
+    def shape_of(image: str) -> Shape:
+        places = [root / name for name in ("JPEGImages", "images")] + [folder]
+        return sizes.shape_of(image, sizes.find(image) or _image_in(places, LabelledImage(image, (1, 1)).stem))
+
     def load(path: Path) -> LabelledImage:
-        boxed = decode_voc(read_document(path), sizes.shape_of, name=display_text(path))
+        boxed = decode_voc(read_document(path), shape_of, name=display_text(path))
         classes, objects = (root / name / f"{path.stem}.png" for name in ("SegmentationClass", "SegmentationObject"))
         drawn = [
             decode_segmentation(read_document(image), name=display_text(image), colours=palette)
@@ -297,6 +319,10 @@ def _image_beside(path: Path) -> Path | None:
     for at, part in reversed(list(enumerate(parts))):
         if part.lower() in ("labels", "annotations"):
             places += [Path(*parts[:at], name, *parts[at + 1 :]) for name in ("images", "Images")]
+    return _image_in(places, path.stem)
+
+
+def _image_in(places: Sequence[Path], stem: str) -> Path | None:
     suffixes = [suffix for known in sorted(IMAGE_SUFFIXES) for suffix in (known, known.upper())]
-    candidates = (place / f"{path.stem}{suffix}" for place in places for suffix in suffixes)
+    candidates = (place / f"{stem}{suffix}" for place in places for suffix in suffixes)
     return next((candidate for candidate in candidates if candidate.is_file()), None)
