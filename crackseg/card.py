@@ -6,11 +6,14 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from crackseg.errors import ModelError
 
 CARD_VERSION = 1
+
+PrecisionName = Literal["fp32", "bf16", "int8"]
+"""What a network computes in: float32, bfloat16, or integers of 8 bits in its convolutions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class ModelCard:
         scores: Scores, by data set and metric.
         terms: What the licences of the training data ask of a user of the weights.
         training: Seconds, steps, machine, versions.
+        precision: What the file is to be computed in, and was checked in: ``fp32``, ``bf16`` or ``int8``.
         version: Version of this layout.
     """
 
@@ -41,6 +45,7 @@ class ModelCard:
     scores: Mapping[str, Any] = field(default_factory=dict)
     terms: str = "not stated"
     training: Mapping[str, Any] = field(default_factory=dict)
+    precision: PrecisionName = "fp32"
     version: int = CARD_VERSION
 
     def to_json(self, *, indent: int | None = 2) -> str:
@@ -62,6 +67,8 @@ class ModelCard:
                     where=where,
                     hint="upgrade crackseg",
                 )
+            if values.get("precision", "fp32") not in get_args(PrecisionName):
+                raise ValueError("no such precision")
             known = {item.name for item in dataclasses.fields(cls)}
             card = cls(**{key: value for key, value in values.items() if key in known})
             return dataclasses.replace(

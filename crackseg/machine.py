@@ -43,15 +43,29 @@ def _processor() -> str:
     return platform.processor() or "unknown"
 
 
-def require_train_extra() -> None:
-    """Check that the packages of the extra ``train`` are there, without importing them.
+_EXTRAS = {
+    "train": ("torch", "segmentation_models_pytorch", "albumentations", "safetensors", "onnx", "matplotlib"),
+    "openvino": ("openvino",),
+}
+
+
+def require_extra(extra: str) -> None:
+    """Check that the packages of an extra are there, without importing them.
 
     Raises:
         MissingExtraError: If one is missing.
     """
-    for package in ("torch", "segmentation_models_pytorch", "albumentations", "safetensors", "onnx", "matplotlib"):
+    for package in _EXTRAS[extra]:
         if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(f"this needs the package {package}, which is not installed")
+            raise MissingExtraError(
+                f"this needs the package {package}, which is not installed",
+                hint=f"install it with: pip install 'crackseg[{extra}]'",
+            )
+
+
+def require_train_extra() -> None:
+    """Do as `require_extra` for training."""
+    require_extra("train")
 
 
 @contextlib.contextmanager

@@ -5,22 +5,37 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import Literal
+from threading import Thread
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from crackseg.card import ModelCard
+from crackseg.card import ModelCard, PrecisionName
 from crackseg.errors import ModelError, UsageError
-from crackseg.images import read_file
-from crackseg.machine import require_train_extra
-from crackseg.prediction import DEFAULT_TILE_PX, Model
+from crackseg.machine import require_extra
+from crackseg.runtimes.predictor import Predictor
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from crackseg.prediction import Model
+
+# Images and prediction are imported where they are needed: a model is loaded while they are.
 
 DEFAULT_MODEL = "crackseg-mobile"
 RUN_MODEL = "model.onnx"
 """The exported model inside a run folder."""
 
-RuntimeName = Literal["auto", "onnx", "torch"]
+RuntimeName = Literal["auto", "onnx", "openvino", "torch"]
+
+
+class CardedPredictor(Predictor, Protocol):
+    """A predictor that brings its card."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +44,54 @@ class ModelFile:
 
     Attributes:
         name: What the user calls it.
-        path: Its ONNX or safetensors file.
+        path: Its ONNX, OpenVINO or safetensors file.
         sha256: What its bytes must hash to; None for a model of the user's own.
     """
 
     name: str
     path: Path
     sha256: str | None = None
+
+    def read(self) -> bytes:
+        """Return its bytes.
+
+        Raises:
+            UsageError: If there is no such file.
+            ModelError: If it is a shipped model and damaged.
+        """
+        from crackseg.images import read_file
+
+        data = read_file(self.path)
+        if self.sha256 is not None and hashlib.sha256(data).hexdigest() != self.sha256:
+            raise ModelError(
+                "the shipped model is damaged: its sha256 is not that of its card",
+                where=self.path,
+                hint="reinstall crackseg",
+            )
+        return data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computing:
+    """How a model is to be computed.
+
+    Attributes:
+        runtime: ``onnx`` computes with onnxruntime on the CPU, ``openvino`` with OpenVINO on the CPU, from the extra
+            ``openvino``; ``torch`` with PyTorch, from the extra ``train``; ``auto`` takes torch where the model is a
+            checkpoint or the device a GPU, openvino where the file is one of its own or bfloat16 is asked for, and onnx
+            elsewhere.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; only torch computes on a GPU.
+        precision: ``fp32``, ``bf16`` or ``int8``; what the model's card says if None. Nothing computes in bfloat16
+            silently.
+    """
+
+    runtime: RuntimeName = "auto"
+    device: str = "auto"
+    precision: PrecisionName | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise UsageError(f"expected auto, cpu, cuda or cuda:N, got '{self.device}'", where="--device")
 
 
 def shipped_models() -> tuple[str, ...]:
@@ -49,6 +105,8 @@ def shipped_card(name: str) -> ModelCard:
     Raises:
         ModelError: If the card is damaged.
     """
+    from crackseg.images import read_file
+
     path = _weights_folder() / f"{name}.json"
     return ModelCard.from_json(read_file(path).decode("utf-8", "replace"), where=str(path))
 
@@ -57,8 +115,8 @@ def find_model(model: str | os.PathLike[str] | None = None) -> ModelFile:
     """Find a model.
 
     Args:
-        model: Name of a shipped model, an ``.onnx`` or ``.safetensors`` file, or a run folder; the default model if
-            None.
+        model: Name of a shipped model, an ``.onnx``, ``.xml`` or ``.safetensors`` file, or a run folder; the default
+            model if None.
 
     Raises:
         UsageError: If there is no such model.
@@ -69,7 +127,7 @@ def find_model(model: str | os.PathLike[str] | None = None) -> ModelFile:
         return ModelFile(name, _weights_folder() / f"{name}.onnx", _shipped_sha256(name))
     path = Path(name)
     if path.is_dir():
-        for candidate in (RUN_MODEL, "best.safetensors"):
+        for candidate in (RUN_MODEL, "model.xml", "best.safetensors"):
             if (path / candidate).is_file():
                 return ModelFile(name, path / candidate)
         raise ModelError("holds no model yet", where=path, hint="let its training finish one epoch, or resume it")
@@ -86,60 +144,147 @@ def load_model(
     *,
     runtime: RuntimeName = "auto",
     device: str = "auto",
-    tile_size: int = DEFAULT_TILE_PX,
+    precision: PrecisionName | None = None,
+    tile_size: int | None = None,
+    memory_gib: float | None = None,
 ) -> Model:
     """Load a model, ready to predict.
 
     Args:
-        model: Name of a shipped model, an ``.onnx`` or ``.safetensors`` file, or a run folder; the default model if
-            None.
-        runtime: ``onnx`` computes with onnxruntime on the CPU; ``torch`` with PyTorch, from the extra ``train``;
-            ``auto`` takes torch where the model is a checkpoint or the device a GPU, onnx elsewhere.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; only torch computes on a GPU.
+        model: Name of a shipped model, an ``.onnx``, ``.xml`` or ``.safetensors`` file, or a run folder; the default
+            model if None.
+        runtime: Library that computes; see `Computing`.
+        device: Where; see `Computing`.
+        precision: In what; see `Computing`.
         tile_size: Largest side of a tile, in pixels.
+        memory_gib: Memory that a tile may take in the network, in GiB; `crackseg.prediction.DEFAULT_MEMORY_GIB` if
+            None.
 
     Raises:
         UsageError: If there is no such model or device, or the runtime cannot run it.
         ModelError: If the file is no model of crackseg, or damaged.
-        MissingExtraError: If torch is asked for and not installed.
+        MissingExtraError: If openvino or torch is asked for and not installed.
     """
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise UsageError(f"expected auto, cpu, cuda or cuda:N, got '{device}'", where="--device")
+    computing = Computing(runtime=runtime, device=device, precision=precision)
     found = find_model(model)
-    wants_torch = runtime == "torch" or (
-        runtime == "auto" and (found.path.suffix == ".safetensors" or device.startswith("cuda"))
-    )
-    if wants_torch:
-        require_train_extra()
-        from crackseg.runtimes.torch import load_torch_predictor
+    match _runtime_for(found, computing):
+        case "torch":
+            predictor = _load_torch(found, computing)
+        case "openvino":
+            predictor = _load_openvino(found, computing)
+        case _:
+            predictor = _load_onnx(found, computing)
+    from crackseg.prediction import Model
+    from crackseg.probability import DEFAULT_MEMORY_GIB
 
-        predictor = load_torch_predictor(found.path, device=device)
-        return Model(predictor, predictor.card, tile_size=tile_size)
-    if device.startswith("cuda"):
-        raise UsageError("onnxruntime computes on the CPU here", hint="use --runtime torch for a GPU")
-    if found.path.suffix == ".safetensors":
+    limit_gib = DEFAULT_MEMORY_GIB if memory_gib is None else memory_gib
+    return Model(predictor, predictor.card, tile_size=tile_size, memory_gib=limit_gib)
+
+
+def load_ahead(load: Callable[[], Model]) -> Future[Model]:
+    """Begin to load a model in a thread of its own.
+
+    onnxruntime prepares a network without holding the interpreter, which imports the rest and reads images meanwhile.
+    """
+    from concurrent.futures import Future
+
+    pending: Future[Model] = Future()
+
+    def run() -> None:
+        try:
+            pending.set_result(load())
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is raised where the result is asked for
+            pending.set_exception(error)
+
+    Thread(target=run, name="crackseg-load", daemon=True).start()
+    return pending
+
+
+def _runtime_for(found: ModelFile, computing: Computing) -> RuntimeName:
+    """Return the library to compute with.
+
+    Raises:
+        UsageError: If it cannot read the file or compute on the device.
+    """
+    runtime, suffix = computing.runtime, found.path.suffix
+    if runtime == "auto":
+        if suffix == ".safetensors" or computing.device.startswith("cuda"):
+            return "torch"
+        return "openvino" if suffix == ".xml" or computing.precision == "bf16" else "onnx"
+    if runtime != "torch" and computing.device.startswith("cuda"):
+        raise UsageError(f"{_TITLES[runtime]} computes on the CPU here", hint="use --runtime torch for a GPU")
+    if runtime != "torch" and suffix == ".safetensors":
         raise UsageError(
-            "onnxruntime reads no checkpoints", where=found.path, hint="give the run folder or its model.onnx"
+            f"{_TITLES[runtime]} reads no checkpoints", where=found.path, hint="give the run folder or its model.onnx"
         )
+    if runtime != "openvino" and suffix == ".xml":
+        raise UsageError("only OpenVINO reads this", where=found.path, hint="use --runtime openvino")
+    return runtime
+
+
+_TITLES = {"onnx": "onnxruntime", "openvino": "OpenVINO", "torch": "PyTorch"}
+
+
+def _load_onnx(found: ModelFile, computing: Computing) -> CardedPredictor:
     from crackseg.runtimes.onnx import OnnxPredictor
 
-    data = read_file(found.path)
-    if found.sha256 is not None and hashlib.sha256(data).hexdigest() != found.sha256:
-        raise ModelError(
-            "the shipped model is damaged: its sha256 is not that of its card",
-            where=found.path,
-            hint="reinstall crackseg",
+    predictor = OnnxPredictor(found.read(), name=found.name)
+    check_precision(found, computing, predictor.card)
+    if computing.precision == "bf16":
+        raise UsageError(
+            "onnxruntime does not compute in bfloat16 on a CPU",
+            where="--precision",
+            hint="use --runtime openvino or --runtime torch",
         )
-    onnx_predictor = OnnxPredictor(data, name=found.name)
-    return Model(onnx_predictor, onnx_predictor.card, tile_size=tile_size)
+    return predictor
+
+
+def _load_openvino(found: ModelFile, computing: Computing) -> CardedPredictor:
+    require_extra("openvino")
+    from crackseg.runtimes.openvino import OpenVinoPredictor, read_openvino
+
+    model, card = read_openvino(found.read, found.path, name=found.name)
+    check_precision(found, computing, card)
+    return OpenVinoPredictor(model, card, precision=computing.precision or card.precision)
+
+
+def _load_torch(found: ModelFile, computing: Computing) -> CardedPredictor:
+    require_extra("train")
+    from crackseg.runtimes.torch import load_torch_predictor
+
+    if computing.precision == "int8":
+        raise UsageError(
+            "PyTorch does not compute in int8 here", where="--precision", hint="use --runtime onnx or openvino"
+        )
+    return load_torch_predictor(found.path, device=computing.device, bfloat16=computing.precision == "bf16")
+
+
+def check_precision(found: ModelFile, computing: Computing, card: ModelCard) -> None:
+    """Check that a file can be computed in the precision that is asked for.
+
+    Raises:
+        UsageError: If it holds 8-bit kernels and other ones are asked for, or the other way round.
+    """
+    if computing.precision == "int8" and card.precision != "int8":
+        raise UsageError(
+            "holds no int8 model",
+            where=found.name,
+            hint=f"make one: crackseg export --model {found.name} --precision int8 --data DIR -o small.onnx",
+        )
+    if computing.precision in ("fp32", "bf16") and card.precision == "int8":
+        raise UsageError(
+            "holds an int8 model", where=found.name, hint="leave --precision out, or give the model it is of"
+        )
 
 
 def _weights_folder() -> Path:
-    return Path(str(resources.files("crackseg.weights")))
+    return Path(__file__).parent / "weights"
 
 
 def _shipped_sha256(name: str) -> str:
     import json
+
+    from crackseg.images import read_file
 
     text = read_file(_weights_folder() / f"{name}.json").decode("utf-8", "replace")
     try:

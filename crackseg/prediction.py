@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from crackseg.card import ModelCard
 from crackseg.drawing import draw_overlay
-from crackseg.errors import CracksegError, ModelError, UsageError, display_text
+from crackseg.errors import CracksegError, UsageError, display_text
 from crackseg.files import make_folder, write_bytes
 from crackseg.geometry import Scale
 from crackseg.images import (
     ArrayImage,
-    ImageSource,
     decode_image,
     mask_pixels,
     read_image,
@@ -29,46 +28,16 @@ from crackseg.images import (
     write_png,
 )
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
+from crackseg.probability import DEFAULT_MEMORY_GIB, TileLimits
+from crackseg.probability import predict_probability as predict_probability
 from crackseg.runtimes.predictor import Predictor
-from crackseg.tiling import iter_tiles, read_mirrored
+from crackseg.tiling import TilePlan
 
 if TYPE_CHECKING:
     from PIL import Image
 
 DEFAULT_TILE_PX = 2048
-"""Largest side of a tile. A tile of this size takes about 2 GB in the shipped network; smaller images take less."""
-
-
-def predict_probability(
-    image: ImageSource, predictor: Predictor, *, tile_size: int = DEFAULT_TILE_PX
-) -> NDArray[np.float32]:
-    """Run a network over an image of any size.
-
-    Args:
-        image: The image.
-        predictor: The network.
-        tile_size: Largest side of a tile, in pixels.
-
-    Returns:
-        ``(H, W)`` crack probability, in [0, 1].
-
-    Raises:
-        UsageError: If ``tile_size`` leaves no room beside the context of the network.
-        ModelError: If the network answers with anything but finite numbers.
-    """
-    probability = np.empty(image.shape, dtype=np.float32)
-    try:
-        tiles = list(iter_tiles(image.shape, size=tile_size, context=predictor.context, stride=predictor.stride))
-    except ValueError as error:
-        raise UsageError(str(error), hint="choose a larger --tile") from error
-    for tile in tiles:
-        answer = predictor(read_mirrored(image, tile.read)[None])[0]
-        if not np.isfinite(answer).all():
-            raise ModelError(
-                "the network answered with NaN or infinity", hint="its weights are damaged; train it again"
-            )
-        probability[tile.write.slices()] = answer[tile.write.slices((tile.read.row0, tile.read.col0))]
-    return probability
+"""Largest side of a tile for callers that want one and the same whatever the image."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -190,12 +159,29 @@ class Model:
         predictor: The network.
         card: What it is.
         tile_size: Largest side of a tile, in pixels.
+        memory_gib: Memory that a tile may take in the network, in GiB.
     """
 
-    def __init__(self, predictor: Predictor, card: ModelCard, *, tile_size: int = DEFAULT_TILE_PX) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        card: ModelCard,
+        *,
+        tile_size: int | None = None,
+        memory_gib: float = DEFAULT_MEMORY_GIB,
+    ) -> None:
         self.predictor = predictor
         self.card = card
         self.tile_size = tile_size
+        self.memory_gib = memory_gib
+
+    def plan(self, shape: tuple[int, int]) -> TilePlan:
+        """Return how an image of height and width ``shape`` is cut.
+
+        Raises:
+            UsageError: If no tile is small enough for the limits.
+        """
+        return TileLimits(self.tile_size, self.memory_gib).plan(shape, self.predictor)
 
     def threshold(self, wanted: float | None = None) -> float:
         """Return the threshold to use: the one asked for, or the model's own.
@@ -236,7 +222,9 @@ class Model:
         threshold = self.threshold(threshold)
         title = name if name is not None else _name_of(image)
         pixels = _pixels_of(image, title)
-        probability = predict_probability(ArrayImage(pixels), self.predictor, tile_size=self.tile_size)
+        probability = predict_probability(
+            ArrayImage(pixels), self.predictor, tile_size=self.tile_size, memory_gib=self.memory_gib
+        )
         mask = probability >= threshold
         return Prediction(
             name=title,

@@ -37,10 +37,81 @@ class _Span:
     write: tuple[int, int]
 
 
-def iter_tiles(
-    shape: tuple[int, int], *, size: int, context: int, stride: int = 1, border: int | None = None
-) -> Iterator[Tile]:
-    """Walk an image tile by tile in row-major order.
+@dataclass(frozen=True, slots=True)
+class TilePlan:
+    """How an image is cut.
+
+    Attributes:
+        shape: Image height and width ``(H, W)``, in pixels.
+        rows: The cut of the height.
+        cols: The cut of the width.
+    """
+
+    shape: tuple[int, int]
+    rows: tuple[_Span, ...]
+    cols: tuple[_Span, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows) * len(self.cols)
+
+    def __iter__(self) -> Iterator[Tile]:
+        """Walk the tiles in row-major order."""
+        return itertools.chain.from_iterable(self.bands())
+
+    def bands(self) -> Iterator[tuple[Tile, ...]]:
+        """Walk the rows of tiles from top to bottom."""
+        for row in self.rows:
+            yield tuple(
+                Tile(
+                    read=Region(row.read[0], col.read[0], row.read[1], col.read[1]),
+                    write=Region(row.write[0], col.write[0], row.write[1], col.write[1]),
+                )
+                for col in self.cols
+            )
+
+    @property
+    def largest_px(self) -> int:
+        """Pixels of the largest read region."""
+        return _longest(self.rows) * _longest(self.cols)
+
+    @property
+    def read_px(self) -> int:
+        """Pixels of all read regions together."""
+        return _total(self.rows) * _total(self.cols)
+
+    @property
+    def read_over_written(self) -> float:
+        """Pixels read over pixels of the image: what the cut costs."""
+        return self.read_px / (self.shape[0] * self.shape[1])
+
+    def describe(self) -> str:
+        """Return the plan in one line."""
+        count = "1 tile" if len(self) == 1 else f"{len(self.rows)}x{len(self.cols)} tiles"
+        size = f"{_longest(self.rows)}x{_longest(self.cols)}"
+        return (
+            f"{self.shape[0]}x{self.shape[1]} px in {count} of up to {size} px, "
+            f"{self.read_over_written:.2f} px read for each written"
+        )
+
+
+def _longest(spans: tuple[_Span, ...]) -> int:
+    return max(span.read[1] - span.read[0] for span in spans)
+
+
+def _total(spans: tuple[_Span, ...]) -> int:
+    return sum(span.read[1] - span.read[0] for span in spans)
+
+
+def plan_tiles(
+    shape: tuple[int, int],
+    *,
+    context: int,
+    stride: int = 1,
+    border: int | None = None,
+    size: int | None = None,
+    budget_px: int | None = None,
+) -> TilePlan:
+    """Cut an image into tiles so that as few pixels as possible are read twice.
 
     At a true border of the image every tile reads the same ``border`` mirrored pixels (or a few more, up to a multiple
     of ``stride``); towards its neighbours it reads ``context`` true pixels. So a network whose receptive field reaches
@@ -48,17 +119,19 @@ def iter_tiles(
 
     Args:
         shape: Image height and width ``(H, W)``, in pixels.
-        size: Largest side of a read region, in pixels.
         context: Pixels read on each side and thrown away; at least the receptive-field radius of the network.
         stride: Total downsampling of the network. Read regions start on multiples of it, counted from the mirrored
             corner ``(-border, -border)``, and their sides are multiples of it.
         border: Mirrored pixels at a true border; ``stride // 2`` if None.
+        size: Largest side of a read region, in pixels.
+        budget_px: Largest read region, in pixels.
 
     Returns:
-        Tiles whose ``write`` regions partition ``(H, W)``.
+        Of all plans within ``size`` and ``budget_px`` the one that reads the fewest pixels, the image in one tile if
+        that is one of them.
 
     Raises:
-        ValueError: If a side of ``shape`` is below 1, or ``size`` leaves no room for a write region.
+        ValueError: If a side of ``shape`` is below 1, or ``size`` or ``budget_px`` leave no room for a write region.
 
     Source:
         Overlap-tile strategy: Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015, fig. 2.
@@ -66,37 +139,94 @@ def iter_tiles(
     border = stride // 2 if border is None else border
     if min(shape) < 1:
         raise ValueError(f"expected an image of at least 1x1 pixels, got {shape}")
-    rows, cols = (_spans(length, size=size, context=context, stride=stride, border=border) for length in shape)
-    for row in rows:
-        for col in cols:
-            yield Tile(
-                read=Region(row.read[0], col.read[0], row.read[1], col.read[1]),
-                write=Region(row.write[0], col.write[0], row.write[1], col.write[1]),
+    rows, cols = (_Cuts(length, _round_up(context, stride), stride, border) for length in shape)
+    limit = max(rows.whole, cols.whole) if size is None else size
+    least = 2 * rows.margin + stride
+    if limit < least and max(rows.whole, cols.whole) > limit:
+        raise ValueError(f"expected a tile size of at least {least} px for {context} px of context, got {size}")
+    row_count, col_count = _best_counts(rows, cols, limit, budget_px)
+    return TilePlan(shape, rows.spans(row_count), cols.spans(col_count))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cuts:
+    """The ways to cut one side of an image into spans of about equal length.
+
+    Attributes:
+        length: Of the side, in pixels.
+        margin: Context, rounded up to a multiple of ``stride``, in pixels.
+        stride: Total downsampling of the network, in pixels.
+        border: Mirrored pixels at either end.
+    """
+
+    length: int
+    margin: int
+    stride: int
+    border: int
+
+    @property
+    def whole(self) -> int:
+        """Length with its mirrored borders, a multiple of the stride, in pixels."""
+        return _round_up(self.length + 2 * self.border, self.stride)
+
+    def spans(self, count: int) -> tuple[_Span, ...]:
+        """Return the spans of a cut into ``count``; those that would write nothing are left out."""
+        starts, stops, edges = self._reads(count)
+        return tuple(
+            _Span(
+                read=(int(start) - self.border, int(stop) - self.border),
+                write=(max(int(low) - self.border, 0), min(int(high) - self.border, self.length)),
             )
+            for start, stop, low, high in zip(starts, stops, edges[0], edges[1], strict=True)
+        )
+
+    def _reads(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return where the read spans start and stop, and the ``(2, n)`` edges of what they write."""
+        cuts = self.whole // self.stride * np.arange(count + 1) // count * self.stride
+        edges = np.stack([cuts[:-1], cuts[1:]])
+        edges = edges[:, (edges[0] < self.border + self.length) & (edges[1] > self.border)]
+        return np.maximum(edges[0] - self.margin, 0), np.minimum(edges[1] + self.margin, self.whole), edges
+
+    def counts(self, limit: int) -> Iterator[tuple[int, int, int]]:
+        """Walk the cuts whose spans fit ``limit``: their count, the longest span and the sum of all, in pixels.
+
+        A cut whose longest span is no shorter than that of one before is left out, since it reads more.
+        """
+        shortest = self.whole + 1
+        for count in range(1, self.whole // self.stride + 1):
+            starts, stops, _ = self._reads(count)
+            longest = int((stops - starts).max())
+            if longest < shortest:
+                shortest = longest
+                if longest <= limit:
+                    yield count, longest, int((stops - starts).sum())
+            if longest <= 2 * self.margin + self.stride:
+                return
 
 
-def _spans(length: int, *, size: int, context: int, stride: int, border: int) -> list[_Span]:
-    """Cut one side of an image into the fewest spans that fit ``size``, of about equal length."""
-    whole = _round_up(length + 2 * border, stride)
-    if whole <= size:
-        return [_Span(read=(-border, whole - border), write=(0, length))]
-    margin = _round_up(context, stride)
-    step = (size - 2 * margin) // stride * stride
-    if step < stride:
-        raise ValueError(
-            f"expected a tile size of at least {2 * margin + stride} px for {context} px of context, got {size}"
-        )
-    cells = -(-whole // stride)
-    count = -(-cells * stride // step)
-    cuts = [cells * index // count * stride - border for index in range(count + 1)]
-    return [
-        _Span(
-            read=(max(start - margin, -border), min(stop + margin, whole - border)),
-            write=(max(start, 0), min(stop, length)),
-        )
-        for start, stop in itertools.pairwise(cuts)
-        if max(start, 0) < min(stop, length)
-    ]
+def _best_counts(rows: _Cuts, cols: _Cuts, limit: int, budget_px: int | None) -> tuple[int, int]:
+    """Return into how many spans to cut either side so that the fewest pixels are read."""
+    if max(rows.whole, cols.whole) <= limit and (budget_px is None or rows.whole * cols.whole <= budget_px):
+        return 1, 1
+    if budget_px is None:
+        return next(rows.counts(limit))[0], next(cols.counts(limit))[0]
+    row_cuts, col_cuts = list(rows.counts(limit)), list(cols.counts(limit))
+    fitting = []
+    for row_count, row_longest, row_total in row_cuts:
+        col = next((cut for cut in col_cuts if row_longest * cut[1] <= budget_px), None)
+        if col is not None:
+            fitting.append((row_total * col[2], row_count * col[0], row_count, col[0]))
+    if not fitting:
+        least_px = row_cuts[-1][1] * col_cuts[-1][1]
+        raise ValueError(f"expected room for tiles of at least {least_px} px, got {budget_px}")
+    return min(fitting)[2:]
+
+
+def iter_tiles(
+    shape: tuple[int, int], *, size: int, context: int, stride: int = 1, border: int | None = None
+) -> Iterator[Tile]:
+    """Walk the tiles of `plan_tiles` for a largest side of ``size`` pixels, in row-major order."""
+    return iter(plan_tiles(shape, size=size, context=context, stride=stride, border=border))
 
 
 def _round_up(value: int, multiple: int) -> int:
@@ -114,22 +244,48 @@ def read_mirrored(image: ImageSource, region: Region) -> NDArray[np.uint8]:
         ``(h, w, 3)`` pixels of the region.
     """
     height, width = image.shape
-    rows = _mirrored(region.row0, region.row1, height)
-    cols = _mirrored(region.col0, region.col1, width)
-    inside = Region(int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1)
-    pixels = image.read(inside)
-    if inside != region:
-        pixels = pixels[np.ix_(rows - inside.row0, cols - inside.col0)]
-    return np.ascontiguousarray(pixels)
+    rows, cols = _reach(region.row0, region.row1, height), _reach(region.col0, region.col1, width)
+    inside = Region(rows[0], cols[0], rows[1], cols[1])
+    return _place(image.read(inside), inside, region, image.shape)
 
 
 def crop_mirrored(pixels: NDArray[_Pixel], region: Region) -> NDArray[_Pixel]:
     """Return a region of an ``(H, W)`` or ``(H, W, C)`` array, mirrored as by `read_mirrored` where it reaches out."""
     height, width = pixels.shape[:2]
-    if region.row0 >= 0 and region.col0 >= 0 and region.row1 <= height and region.col1 <= width:
-        return np.ascontiguousarray(pixels[region.slices()])
-    rows, cols = _mirrored(region.row0, region.row1, height), _mirrored(region.col0, region.col1, width)
-    return np.ascontiguousarray(pixels[np.ix_(rows, cols)])
+    rows, cols = _reach(region.row0, region.row1, height), _reach(region.col0, region.col1, width)
+    inside = Region(rows[0], cols[0], rows[1], cols[1])
+    return _place(pixels[inside.slices()], inside, region, (height, width))
+
+
+def _place(pixels: NDArray[_Pixel], inside: Region, region: Region, shape: tuple[int, int]) -> NDArray[_Pixel]:
+    """Return ``region`` of an image of ``shape`` from its pixels ``inside``: mirrored where it reaches out.
+
+    What lies in the image is copied as it is; only the strips beyond its edges are gathered.
+    """
+    if inside == region:
+        return np.ascontiguousarray(pixels)
+    height, width = shape
+    row0, col0, row1, col1 = max(region.row0, 0), max(region.col0, 0), min(region.row1, height), min(region.col1, width)
+    rows, cols = (
+        _mirrored(region.row0, region.row1, height) - inside.row0,
+        _mirrored(region.col0, region.col1, width) - inside.col0,
+    )
+    if row0 >= row1 or col0 >= col1:
+        return np.ascontiguousarray(pixels[rows[:, None], cols])
+    top, bottom, left, right = row0 - region.row0, row1 - region.row0, col0 - region.col0, col1 - region.col0
+    placed = np.empty((*region.shape, *pixels.shape[2:]), dtype=pixels.dtype)
+    placed[top:bottom, left:right] = pixels[Region(row0, col0, row1, col1).slices((inside.row0, inside.col0))]
+    placed[top:bottom, :left] = pixels[rows[top:bottom, None], cols[:left]]
+    placed[top:bottom, right:] = pixels[rows[top:bottom, None], cols[right:]]
+    placed[:top] = pixels[rows[:top, None], cols]
+    placed[bottom:] = pixels[rows[bottom:, None], cols]
+    return placed
+
+
+def _reach(start: int, stop: int, length: int) -> tuple[int, int]:
+    """Return the first and one past the last index that `_mirrored` gives."""
+    indices = _mirrored(start, stop, length)
+    return int(indices.min()), int(indices.max()) + 1
 
 
 def _mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:

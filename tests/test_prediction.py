@@ -24,7 +24,9 @@ from crackseg.card import ModelCard
 from crackseg.errors import CracksegError, ImageError, ModelError, OutputError, UsageError
 from crackseg.geometry import Scale
 from crackseg.images import ArrayImage, encode_png, write_png
-from crackseg.prediction import Model, predict_probability
+from crackseg.prediction import Model
+from crackseg.probability import BYTES_PER_PX, predict_probability
+from crackseg.runtimes.predictor import TileMemoryError
 
 Pixels = NDArray[np.uint8]
 
@@ -164,6 +166,46 @@ def test_one_nan_in_one_tile_is_enough_to_refuse() -> None:
     pixels[41, 37] = 77
     with pytest.raises(ModelError):
         predict_probability(ArrayImage(pixels), Flawed(1), tile_size=16)
+
+
+@settings(max_examples=25)
+@given(shape=SIDES, radius=st.integers(0, 5), stride=st.sampled_from([1, 8]), extra=st.integers(0, 4000))
+def test_a_memory_changes_nothing_but_the_tiles(shape: tuple[int, int], radius: int, stride: int, extra: int) -> None:
+    network = LocalNetwork(radius, stride)
+    least = (2 * -(-network.context // stride) * stride + stride) ** 2
+    image = ArrayImage(noise(shape))
+    tiled = predict_probability(image, network, memory_gib=(least + extra) * BYTES_PER_PX / 2**30 * 1.0001)
+    np.testing.assert_array_equal(tiled, predict_probability(image, network))
+
+
+@dataclass(frozen=True)
+class CrampedNetwork(LocalNetwork):
+    """Finds no memory for more than so many pixels at once."""
+
+    room_px: int = 0
+
+    def __call__(self, pixels: Pixels, /) -> NDArray[np.float32]:
+        if pixels.shape[1] * pixels.shape[2] > self.room_px:
+            raise TileMemoryError("no memory")
+        return super().__call__(pixels)
+
+
+@pytest.mark.parametrize("room_px", [20_000, 5_000, 700])
+def test_where_a_tile_finds_no_memory_smaller_ones_give_the_same(room_px: int) -> None:
+    image = ArrayImage(noise((150, 170)))
+    found = predict_probability(image, CrampedNetwork(4, room_px=room_px))
+    np.testing.assert_array_equal(found, predict_probability(image, LocalNetwork(4)))
+
+
+def test_where_no_tile_finds_memory_that_is_the_error() -> None:
+    with pytest.raises(TileMemoryError):
+        predict_probability(ArrayImage(noise((150, 170))), CrampedNetwork(4, room_px=10))
+
+
+@pytest.mark.parametrize("memory_gib", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_memory_that_is_none_is_refused(memory_gib: float) -> None:
+    with pytest.raises(UsageError, match="memory"):
+        predict_probability(ArrayImage(noise((5, 5))), LocalNetwork(1), memory_gib=memory_gib)
 
 
 # Results

@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 
-from crackseg.cli.arguments import QuickCommand
+from crackseg.cli.arguments import QuickCommand, QuickGroup
 from crackseg.cli.clean import clean
 from crackseg.cli.console import print_error
 from crackseg.cli.convert import convert
 from crackseg.cli.doctor import doctor
 from crackseg.cli.evaluate import evaluate
+from crackseg.cli.export import export
 from crackseg.cli.generate import generate
 from crackseg.cli.inspect import inspect
 from crackseg.cli.models import models
@@ -50,6 +51,7 @@ def _guarded(command: Callable[..., int | None]) -> Callable[..., int]:
 
 app = typer.Typer(
     name="crackseg",
+    cls=QuickGroup,
     help="Find, segment and measure cracks in photographs.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -57,7 +59,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (generate, train, predict, evaluate, inspect, convert, clean, models, doctor):
+for command in (generate, train, predict, evaluate, inspect, convert, clean, export, models, doctor):
     app.command(cls=QuickCommand)(_guarded(command))
 
 

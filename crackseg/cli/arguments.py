@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 _UNSURE = object()
 
@@ -19,11 +19,25 @@ class QuickCommand(TyperCommand):
     thing; numbers, and whatever may be wrong, are left to typer, its messages with them.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        for parameter in self.params:
-            # Where typer keeps how it reads an argument. Were it to move, commands would be slower and right.
-            parameter._runtime_param = _PlainFirst(parameter)  # type: ignore[attr-defined]
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, ``--help`` among them."""
+        return _with_plain_first(super().get_params(ctx))
+
+
+class QuickGroup(TyperGroup):
+    """The group that holds such commands, and its own options."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, ``--help`` among them."""
+        return _with_plain_first(super().get_params(ctx))
+
+
+def _with_plain_first(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        # Where typer keeps how it reads an argument. Were it to move, commands would be slower and right.
+        if getattr(parameter, "_runtime_param", None) is None:
+            parameter._runtime_param = _PlainFirst(parameter)
+    return parameters
 
 
 class _PlainFirst:

@@ -23,28 +23,45 @@ def predict(
     ] = None,
     probability: Annotated[bool, typer.Option("--probability", help="Also write the probability, 16 bit.")] = False,
     scale: Annotated[float | None, typer.Option(metavar="MM_PER_PX", help="Millimetres per pixel.")] = None,
-    runtime: Annotated[Literal["auto", "onnx", "torch"], typer.Option(help="Library that computes.")] = "auto",
-    tile: Annotated[int, typer.Option(metavar="PX", help="Largest side of a tile.", min=64)] = 2048,
+    runtime: Annotated[
+        Literal["auto", "onnx", "openvino", "torch"], typer.Option(help="Library that computes.")
+    ] = "auto",
+    precision: Annotated[
+        Literal["fp32", "bf16", "int8"] | None, typer.Option(help="What to compute in. [default: the model's own]")
+    ] = None,
+    tile: Annotated[int | None, typer.Option(metavar="PX", help="Largest side of a tile.", min=64)] = None,
+    memory: Annotated[float | None, typer.Option(metavar="GIB", help="Memory for a tile, in GiB. [default: 2]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     json: JsonFlag = False,
     quiet: QuietFlag = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say how each image is cut.")] = False,
 ) -> int:
     """Find the cracks in images: mask, overlay and measurements of each.
 
     Example: crackseg predict wall.jpg drone/ -o out --scale 0.4
     """
+    import numpy  # noqa: F401  both threads need it, so it comes before the second one
+
+    from crackseg.models import load_ahead, load_model
+
+    pending = load_ahead(
+        lambda: load_model(
+            model, runtime=runtime, device=device, precision=precision, tile_size=tile, memory_gib=memory
+        )
+    )
     from crackseg.geometry import Scale
-    from crackseg.models import load_model
     from crackseg.prediction import read_ahead
 
     paths = _collect(images)
     known_scale = None if scale is None else Scale(scale, "--scale")
     pixels = read_ahead(paths)
-    loaded = load_model(model, runtime=runtime, device=device, tile_size=tile)
+    loaded = pending.result()
     results: list[dict[str, Any]] = []
     failed = 0
     with ProgressLine("predict", len(paths), quiet=quiet or json) as line:
         for done, result in enumerate(loaded.predict_read(pixels, threshold=threshold, scale=known_scale), start=1):
+            if verbose and result.error is None:
+                line.say(f"{display_text(result.name)}: {loaded.plan(result.mask.shape).describe()}")
             if result.error is None:
                 result.save(output, probability=probability)
                 results.append(result.to_dict())

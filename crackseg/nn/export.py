@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from crackseg.card import ModelCard
-from crackseg.errors import TrainingError
+from crackseg.errors import ModelError, TrainingError
 from crackseg.files import write_bytes
-from crackseg.nn.checkpoint import CARD_KEY, in_storage_type
-from crackseg.nn.factory import SegmentationNetwork, normalise
+from crackseg.nn.checkpoint import CARD_KEY, in_storage_type, load_whole, read_card, read_weights
+from crackseg.nn.factory import SegmentationNetwork, build_network, normalise
+from crackseg.nn.train_config import NetworkConfig
 from crackseg.runtimes.onnx import OnnxPredictor
 
 MAX_DIFFERENCE = 1e-3
@@ -65,6 +66,22 @@ def export_onnx(network: SegmentationNetwork, path: Path, card: ModelCard) -> No
     data = model.SerializeToString()
     _check_parity(module, data, card)
     write_bytes(path, data, durable=True)
+
+
+def export_checkpoint(checkpoint: Path, path: Path) -> None:
+    """Write a checkpoint as ONNX; see `export_onnx`.
+
+    Raises:
+        ModelError: If it is no checkpoint of crackseg, or damaged.
+        TrainingError: If it cannot be written as ONNX, or computes something else there.
+    """
+    card = read_card(checkpoint)
+    network = build_network(NetworkConfig.model_validate({**card.network, "encoder_weights": None}))
+    try:
+        load_whole(network, read_weights(checkpoint))
+    except RuntimeError as error:
+        raise ModelError("its card and its weights do not fit together", where=checkpoint) from error
+    export_onnx(network, path, card)
 
 
 def _trace(module: nn.Module, stride: int) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 from crackseg.card import ModelCard
 from crackseg.errors import ModelError
 from crackseg.machine import usable_cores
+from crackseg.runtimes.predictor import TileMemoryError
 
 CARD_KEY = "crackseg_card"
 """Key of the metadata of an ONNX file under which its model card stands."""
@@ -35,14 +38,11 @@ class OnnxPredictor:
     def __init__(self, data: bytes, *, name: str, threads: int | None = None) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or usable_cores()
-        options.log_severity_level = 4
-        try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except _LOAD_ERRORS as error:
-            raise ModelError("not an ONNX model", where=name, hint="give a .onnx file or a run folder") from error
-        text = self._session.get_modelmeta().custom_metadata_map.get(CARD_KEY, "")
-        self.card = ModelCard.from_json(text, where=name)
-        self._name = name
+        if _keeps_memory_tight():
+            options.enable_mem_pattern = False
+            options.add_session_config_entry("session.use_env_allocators", "1")
+        self._session = _session(data, options, name)
+        self.card = _card(self._session, name)
 
     @property
     def stride(self) -> int:
@@ -55,6 +55,55 @@ class OnnxPredictor:
         return self.card.context_px
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
-        """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels."""
-        (probability,) = self._session.run(["probability"], {"pixels": pixels})
+        """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels.
+
+        Raises:
+            TileMemoryError: If there is no memory for an input of this size.
+        """
+        try:
+            (probability,) = self._session.run(["probability"], {"pixels": pixels})
+        except (ort_state.RuntimeException, ort_state.Fail) as error:
+            if "alloc" not in str(error):
+                raise
+            raise TileMemoryError(f"no memory for a tile of {pixels.shape[1]}x{pixels.shape[2]} px") from error
         return np.asarray(probability, dtype=np.float32)
+
+
+@functools.cache
+def _keeps_memory_tight() -> bool:
+    """Have memory taken as it is asked for, not in powers of two: 246 bytes for a pixel of a tile instead of 408.
+
+    Returns:
+        Whether that could be had; it is a setting of the whole process, and someone else may have made it.
+    """
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    try:
+        onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1}))
+    except (*_LOAD_ERRORS, TypeError):
+        return False
+    return True
+
+
+def read_onnx_card(data: bytes, *, name: str) -> ModelCard:
+    """Return the card inside an ONNX model, which is not prepared to compute.
+
+    Raises:
+        ModelError: If ``data`` is no ONNX model, or not one of crackseg's.
+    """
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return _card(_session(data, options, name), name)
+
+
+def _session(data: bytes, options: onnxruntime.SessionOptions, name: str) -> onnxruntime.InferenceSession:
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except _LOAD_ERRORS as error:
+        raise ModelError("not an ONNX model", where=name, hint="give a .onnx file or a run folder") from error
+
+
+def _card(session: onnxruntime.InferenceSession, name: str) -> ModelCard:
+    return ModelCard.from_json(session.get_modelmeta().custom_metadata_map.get(CARD_KEY, ""), where=name)

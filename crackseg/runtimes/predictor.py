@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from crackseg.errors import ModelError
+
 
 class Predictor(Protocol):
     """A network with its normalisation and sigmoid inside."""
@@ -20,4 +22,12 @@ class Predictor(Protocol):
         """How far a pixel of the input can change the output, in pixels."""
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
-        """Return the ``(N, H, W)`` crack probability, in [0, 1], of ``(N, H, W, 3)`` RGB pixels."""
+        """Return the ``(N, H, W)`` crack probability, in [0, 1], of ``(N, H, W, 3)`` RGB pixels.
+
+        Raises:
+            TileMemoryError: If there is no memory for an input of this size.
+        """
+
+
+class TileMemoryError(ModelError):
+    """There is no memory to compute a tile of this size; a smaller one may do."""

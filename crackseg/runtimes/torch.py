@@ -14,6 +14,7 @@ from crackseg.errors import ModelError, UsageError
 from crackseg.nn.checkpoint import load_whole, read_card, read_weights
 from crackseg.nn.factory import SegmentationNetwork, build_network, normalise
 from crackseg.nn.train_config import NetworkConfig
+from crackseg.runtimes.predictor import TileMemoryError
 
 
 class TorchPredictor:
@@ -45,35 +46,54 @@ class TorchPredictor:
         return self.card.context_px
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
-        """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels."""
+        """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels.
+
+        Raises:
+            TileMemoryError: If there is no memory for an input of this size.
+        """
+        try:
+            return self._compute(pixels)
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise TileMemoryError(f"no memory for a tile of {pixels.shape[1]}x{pixels.shape[2]} px") from error
+        except RuntimeError as error:
+            if "can't allocate memory" not in str(error):
+                raise
+            raise TileMemoryError(f"no memory for a tile of {pixels.shape[1]}x{pixels.shape[2]} px") from error
+
+    def _compute(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         with (
             torch.inference_mode(),
             torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16),
         ):
-            images = normalise(torch.from_numpy(pixels).to(self._device))
+            images = normalise(torch.tensor(pixels, device=self._device))
             logits = self._network(images.contiguous(memory_format=torch.channels_last))
-        return np.asarray(torch.sigmoid(logits[:, 0].float()).cpu().numpy(), dtype=np.float32)
+            probability = torch.sigmoid(logits[:, 0].float())
+        return np.asarray(probability.cpu().numpy(), dtype=np.float32)
 
 
-def load_torch_predictor(path: Path, *, device: str = "auto") -> TorchPredictor:
+def load_torch_predictor(path: Path, *, device: str = "auto", bfloat16: bool = False) -> TorchPredictor:
     """Build the network that a card describes and load its weights.
 
     Args:
         path: A checkpoint or an ONNX model of crackseg.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        bfloat16: Compute in bfloat16 where autocast deems it safe; else in float32.
 
     Raises:
-        UsageError: If the device is not there.
+        UsageError: If the device is not there, or the file holds 8-bit kernels.
         ModelError: If the file is no model of crackseg, or damaged.
     """
     place = pick_device(device)
     card = read_card(path)
+    if card.precision == "int8":
+        raise UsageError("PyTorch does not compute int8 models here", where=path, hint="use --runtime onnx or openvino")
     try:
         network = build_network(NetworkConfig.model_validate({**card.network, "encoder_weights": None}))
         load_whole(network, read_weights(path))
     except (ValidationError, RuntimeError) as error:
         raise ModelError("its card and its weights do not fit together", where=path) from error
-    return TorchPredictor(network, card, device=place)
+    return TorchPredictor(network, card, device=place, bfloat16=bfloat16)
 
 
 def pick_device(name: str) -> torch.device:

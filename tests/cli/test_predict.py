@@ -137,6 +137,39 @@ def test_tiles_change_nothing(run: Path, tmp_path: Path) -> None:
     assert np.ptp(large) > 30000
 
 
+def test_the_plan_is_told_when_asked_for(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = photograph(tmp_path / "long.png", shape=(64, 500))
+    arguments = ["predict", str(image), "-o", str(tmp_path / "out"), "--model", str(run), "--tile", "192"]
+    assert main([*arguments, "--verbose"]) == 0
+    assert "long.png: 64x500 px in 1x" in capsys.readouterr().err
+    assert main([*arguments, "--json"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_memory_cuts_the_image_and_changes_nothing(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = photograph(tmp_path / "long.png", shape=(200, 500))
+    for memory in ("0.02", "2"):
+        arguments = ["predict", str(image), "-o", str(tmp_path / memory), "--model", str(run), "--probability", "-v"]
+        assert main([*arguments, "--memory", memory]) == 0
+    cut, whole = capsys.readouterr().err.splitlines()
+    assert "1 tile" not in cut
+    assert "1 tile" in whole
+    small, large = (pixels(tmp_path / memory / "long_probability.png").astype(int) for memory in ("0.02", "2"))
+    assert np.abs(small - large).max() <= 10
+
+
+def test_a_plain_command_line_is_read_without_pydantic(run: Path, photo: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from crackseg.cli import main; "
+        f"code = main(['predict', {str(photo)!r}, '-o', {str(tmp_path / 'out')!r}, '--model', {str(run)!r}]); "
+        "sys.exit(code or int('pydantic' in sys.modules) * 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("model", "runtime"),
     [
@@ -207,6 +240,14 @@ def test_a_name_that_is_no_text_is_no_obstacle(run: Path, photo: Path, tmp_path:
         pytest.param(["wall.png", "--device", "cuda:99"], 2, "cuda:99", id="a GPU that is not there"),
         pytest.param(["wall.png", "--device", "cuda", "--runtime", "onnx"], 2, "--runtime torch", id="onnx on a GPU"),
         pytest.param(["large.png", "--tile", "64"], 2, "--tile", id="tile too small for the context"),
+        pytest.param(["large.png", "--memory", "0.001"], 2, "--memory", id="memory too small for the context"),
+        pytest.param(["wall.png", "--memory", "0"], 2, "--memory", id="no memory"),
+        pytest.param(["wall.png", "--tile", "many"], 2, "--tile", id="a tile that is no number"),
+        pytest.param(["wall.png", "--runtime", "tflite"], 2, "--runtime", id="no such runtime"),
+        pytest.param(["wall.png", "--precision", "int8"], 2, "holds no int8 model", id="no int8 in the file"),
+        pytest.param(
+            ["wall.png", "--precision", "bf16", "--runtime", "onnx"], 2, "bfloat16 on a CPU", id="bf16 in onnxruntime"
+        ),
         pytest.param(["wall.png", "--model", "nothing"], 2, "nothing: no such model", id="no such model"),
         pytest.param(["wall.png", "--model", "nothing.onnx"], 2, "no such model", id="no such model file"),
         pytest.param(["wall.png", "--model", "wall.png"], 3, "wall.png", id="a picture for a model"),

@@ -1,0 +1,154 @@
+"""The OpenVINO runtime: the fastest one on a CPU, in a precision that is always stated."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from crackseg.card import ModelCard, PrecisionName
+from crackseg.errors import ModelError, UsageError
+from crackseg.images import read_file
+from crackseg.machine import usable_cores
+from crackseg.runtimes.onnx import CARD_KEY, read_onnx_card
+from crackseg.runtimes.predictor import TileMemoryError
+
+SHA256_KEY = "crackseg_weights_sha256"
+"""Key of the metadata of an OpenVINO model under which the sha256 of its weights file stands."""
+
+_LARGE_PX = 1_500_000
+"""Tiles from this many pixels on are worth preparing the network for them alone, which takes most of a second."""
+
+_KEPT_SIZES = 4
+"""Sizes of tile for which the network stays prepared."""
+
+_MEMORY_HINTS = ("alloc", "memory")
+
+
+class OpenVinoPredictor:
+    """A `Predictor` over a model in OpenVINO.
+
+    Left to itself OpenVINO computes in bfloat16 wherever the processor can, and tells nobody. Here float32 is float32;
+    bfloat16 and int8, whose other layers then compute in bfloat16 where the processor can, are asked for.
+
+    Args:
+        model: The network.
+        card: What it is.
+        precision: What to compute in.
+        threads: Threads to compute with; as many as the process may use if None.
+
+    Raises:
+        UsageError: If the processor does not compute in ``precision``.
+    """
+
+    def __init__(
+        self, model: openvino.Model, card: ModelCard, *, precision: PrecisionName = "fp32", threads: int | None = None
+    ) -> None:
+        core = openvino.Core()
+        has_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bf16" and not has_bfloat16:
+            raise UsageError("this processor does not compute in bfloat16", where="--precision", hint="use fp32")
+        self.card = card
+        self.precision = precision
+        self._core, self._model = core, model
+        self._settings = {
+            "INFERENCE_PRECISION_HINT": "bf16" if precision != "fp32" and has_bfloat16 else "f32",
+            "INFERENCE_NUM_THREADS": threads or usable_cores(),
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        self._any_size = core.compile_model(model, "CPU", self._settings)
+        self._one_size: dict[tuple[int, ...], openvino.CompiledModel] = {}
+
+    @property
+    def stride(self) -> int:
+        """Total downsampling, in pixels."""
+        return self.card.stride
+
+    @property
+    def context(self) -> int:
+        """Measured context, in pixels."""
+        return self.card.context_px
+
+    def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels.
+
+        Raises:
+            TileMemoryError: If there is no memory for an input of this size.
+        """
+        try:
+            (probability,) = self._compiled(pixels.shape)([pixels], share_inputs=True).values()
+        except RuntimeError as error:
+            if not any(hint in str(error) for hint in _MEMORY_HINTS):
+                raise
+            raise TileMemoryError(f"no memory for a tile of {pixels.shape[1]}x{pixels.shape[2]} px") from error
+        return np.asarray(probability, dtype=np.float32)
+
+    def _compiled(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
+        """Return the network prepared for any size, or, for a large tile, for this one: it takes half the memory."""
+        if shape[0] * shape[1] * shape[2] < _LARGE_PX:
+            return self._any_size
+        if shape not in self._one_size:
+            while len(self._one_size) >= _KEPT_SIZES:
+                del self._one_size[next(iter(self._one_size))]
+            fixed = self._model.clone()
+            fixed.reshape(list(shape))
+            self._one_size[shape] = self._core.compile_model(fixed, "CPU", self._settings)
+        return self._one_size[shape]
+
+
+def read_openvino(read: Callable[[], bytes], path: Path, *, name: str) -> tuple[openvino.Model, ModelCard]:
+    """Read a model of crackseg: an ONNX file, or an ``.xml`` with the weights in the ``.bin`` beside it.
+
+    Args:
+        read: Returns the bytes of the file.
+        path: The file.
+        name: What to call it in an error.
+
+    Raises:
+        ModelError: If it is no model of crackseg, or its weights are not those of its metadata.
+    """
+    data = read()
+    if path.suffix == ".onnx":
+        return from_onnx(data), read_onnx_card(data, name=name)
+    weights = read_file(path.with_suffix(".bin"))
+    try:
+        model = openvino.Core().read_model(model=data, weights=weights)
+        entries = {
+            key: str(model.get_rt_info([key]).value) for key in (CARD_KEY, SHA256_KEY) if model.has_rt_info([key])
+        }
+    except RuntimeError as error:
+        raise ModelError(
+            "not an OpenVINO model", where=name, hint="give the .xml that crackseg export wrote"
+        ) from error
+    card = ModelCard.from_json(entries.get(CARD_KEY, ""), where=name)
+    if hashlib.sha256(weights).hexdigest() != entries.get(SHA256_KEY):
+        raise ModelError(
+            "its weights are damaged: their sha256 is not that of its metadata",
+            where=path.with_suffix(".bin"),
+            hint="export it again",
+        )
+    return model, card
+
+
+def from_onnx(data: bytes) -> openvino.Model:
+    """Return an ONNX model as one of OpenVINO."""
+    return openvino.Core().read_model(io.BytesIO(data))
+
+
+def to_files(model: openvino.Model, card: ModelCard) -> dict[str, bytes]:
+    """Return the content of the files that `read_openvino` reads, by suffix; card and sha256 go into the metadata."""
+    with tempfile.TemporaryDirectory(prefix="crackseg-") as folder:
+        path = Path(folder) / "model.xml"
+        openvino.serialize(model, path)
+        digest = hashlib.sha256(path.with_suffix(".bin").read_bytes()).hexdigest()
+        model.set_rt_info(card.to_json(indent=None), [CARD_KEY])
+        model.set_rt_info(digest, [SHA256_KEY])
+        openvino.serialize(model, path)
+        return {suffix: path.with_suffix(suffix).read_bytes() for suffix in (".bin", ".xml")}
