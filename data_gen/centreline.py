@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from data_gen.field import noise_1d
-from data_gen.stroke import Points, Values
+from data_gen.field import octaves_1d
+from data_gen.stroke import Points, Values, starts
 
 STEP_PX = 1.5
 """Distance between the points of a drawn centreline, in pixels."""
@@ -53,9 +54,8 @@ def walk(
 
 def _heading_noise(rng: np.random.Generator, count: int, wander: Wander) -> Values:
     """Turn angle at every step: slow bends, kinks and jitter, about equally strong at every scale."""
-    total = np.zeros(count)
-    for period_px, share in ((220.0, 0.16), (80.0, 0.22), (28.0, 0.28), (9.0, 0.34), (4.0, 0.30)):
-        total += wander.share(period_px) * share * noise_1d(rng, count, period_px / STEP_PX)
+    bends = ((220.0, 0.16), (80.0, 0.22), (28.0, 0.28), (9.0, 0.34), (4.0, 0.30))
+    total = octaves_1d(rng, count, [(period / STEP_PX, wander.share(period) * share) for period, share in bends])
     kinks = np.zeros(count)
     for period_px, share in ((60.0, 0.40), (18.0, 0.40), (6.0, 0.36)):
         kinks += wander.share(period_px) * share * _steps(rng, count, period_px / STEP_PX)
@@ -75,23 +75,29 @@ def both_ways(first: Points, second: Points) -> Points:
     return np.concatenate([first[:0:-1], second])
 
 
-def bridge(rng: np.random.Generator, start: Points, end: Points, wander: Wander) -> Points:
-    """Draw a rough line between two fixed points.
+def bridges(rng: np.random.Generator, ends: NDArray[np.float64], wander: Wander) -> tuple[Points, ...]:
+    """Draw rough lines, each between two fixed points.
 
     Args:
         rng: Source of randomness.
-        start: ``(2,)`` float64 first point.
-        end: ``(2,)`` float64 last point.
-        wander: How it strays in between.
+        ends: ``(m, 2, 2)`` float64, first and last point (row, col) of each line.
+        wander: How the lines stray in between.
 
     Returns:
-        ``(n, 2)`` float64 (row, col), about ``STEP_PX`` apart, n >= 3.
+        ``m`` times ``(n, 2)`` float64 (row, col), about ``STEP_PX`` apart, n >= 3.
     """
-    span = end - start
-    length = float(np.hypot(*span))
-    path = walk(rng, (0.0, 0.0), float(np.arctan2(span[0], span[1])), max(length, 2 * STEP_PX), wander)
-    share = np.linspace(0.0, 1.0, len(path))[:, None]
-    return np.asarray(start + path - share * (path[-1] - span))
+    span = ends[:, 1] - ends[:, 0]
+    steps = np.maximum(np.rint(np.hypot(span[:, 0], span[:, 1]) / STEP_PX).astype(np.int64), 2)
+    heading = np.repeat(np.arctan2(span[:, 0], span[:, 1]), steps) + _heading_noise(rng, int(steps.sum()), wander)
+    path = np.concatenate(
+        [[[0.0, 0.0]], np.cumsum(STEP_PX * np.column_stack([np.sin(heading), np.cos(heading)]), axis=0)]
+    )
+    first = starts(steps)
+    lines = []
+    for begin, count, start, way in zip(first.tolist(), steps.tolist(), ends[:, 0], span, strict=False):
+        line = path[begin : begin + count + 1] - path[begin]
+        lines.append(start + line - np.linspace(0.0, 1.0, count + 1)[:, None] * (line[-1] - way))
+    return tuple(lines)
 
 
 def tangents(points: Points) -> Points:

@@ -1,8 +1,11 @@
 """Cracks onto a surface: darkness by depth, lips, spalled edges, dust and water stains."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data_gen import chance
 from data_gen.crack import PlacedCrack
@@ -13,6 +16,12 @@ from data_gen.recipe import AppearanceRecipe
 from data_gen.relief import draw_cells, lit
 
 _AROUND_PX = 40
+_TILE_PX = 256
+"""Side of the noise and crumbs inside cracks; mirrored where a crack is longer."""
+
+
+Values = NDArray[np.float32]
+"""``(n,)`` float32, one value per pixel of a crack."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,7 @@ class _Scene:
         light_rad: Direction the light comes from.
         grain: ``(H, W)`` float32, brightness of the surface over that of its surroundings, minus 1.
         busyness: Standard deviation of the grain at the scale of a crack.
+        spread: Standard deviation of the grain.
         faint: True if all cracks are hard to see.
         light: True if all cracks are lighter than the surface.
     """
@@ -32,8 +42,59 @@ class _Scene:
     light_rad: float
     grain: Plane
     busyness: float
+    spread: float
     faint: bool
     light: bool
+
+
+class _Site:
+    """A crack: the pixels it touches, and some of its surroundings, so that halos and chips fade out before they end.
+
+    Attributes:
+        window: Slices of the image that hold the surroundings.
+        coverage: ``(h, w)`` float32 coverage over the window.
+        width_px: Mean width of the crack, in pixels.
+        rows: ``(n,)`` int64, rows of the pixels it touches, in the image.
+        cols: ``(n,)`` int64, their columns.
+        share: ``(n,)`` float32, their coverage.
+        depth_px: ``(n,)`` float32, their depth, in pixels.
+        grain: ``(n,)`` float32, the grain of the surface there.
+    """
+
+    def __init__(self, crack: PlacedCrack, grain: Plane) -> None:
+        """Find the pixels of ``crack`` and its surroundings within an image with the given ``grain``."""
+        rows, cols = crack.window
+        low = max(rows.start - _AROUND_PX, 0), max(cols.start - _AROUND_PX, 0)
+        high = min(rows.stop + _AROUND_PX, grain.shape[0]), min(cols.stop + _AROUND_PX, grain.shape[1])
+        self.window = slice(low[0], high[0]), slice(low[1], high[1])
+        self._inner = (rows.start - low[0], cols.start - low[1]), crack.raster.coverage
+        at = np.flatnonzero(crack.raster.coverage)
+        places = np.unravel_index(at, crack.raster.coverage.shape)
+        self.rows, self.cols = places[0] + crack.origin[0], places[1] + crack.origin[1]
+        self.share = crack.raster.coverage.ravel()[at]
+        self.depth_px = crack.raster.depth_px.ravel()[at]
+        self.grain = grain[self.rows, self.cols]
+        self.width_px = crack.truth.width_mean_px
+
+    @cached_property
+    def coverage(self) -> Plane:
+        """``(h, w)`` float32 coverage over the window."""
+        rows, cols = self.window
+        whole = np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.float32)
+        (row, col), own = self._inner
+        whole[row : row + own.shape[0], col : col + own.shape[1]] = own
+        return whole
+
+    def sampled(self, tile: NDArray[Any]) -> NDArray[Any]:
+        """Return the values ``(n,)`` of a square tile at the pixels of the crack, the tile mirrored without end."""
+        side = len(tile)
+        rows, cols = self.rows % (2 * side), self.cols % (2 * side)
+        rows, cols = np.minimum(rows, 2 * side - 1 - rows), np.minimum(cols, 2 * side - 1 - cols)
+        return np.asarray(tile[rows, cols])
+
+    def noise(self, rng: np.random.Generator, period_px: float) -> Values:
+        """Draw smooth noise ``(n,)`` at the pixels of the crack."""
+        return self.sampled(noise_2d(rng, (_TILE_PX, _TILE_PX), period_px))
 
 
 def paint_cracks(
@@ -58,69 +119,64 @@ def paint_cracks(
     if not cracks:
         return planes
     grain = planes[1] / at_least(blurred(planes[1], 5.0), 0.02) - 1
-    busyness = float(blurred(np.ascontiguousarray(grain[::2, ::2]), 0.6).std())
+    some = np.ascontiguousarray(grain[::2, ::2])
     faint, light = chance.happens(rng, recipe.faint_probability), chance.happens(rng, recipe.light_probability)
-    scene = _Scene(recipe, light_rad, grain, busyness, faint, light)
+    scene = _Scene(recipe, light_rad, grain, float(blurred(some, 0.6).std()), float(some.std()), faint, light)
     dust = np.float32(rng.uniform(0, 0.22)) * np.array([-1.0, 0.0, 0.8], np.float32) * np.float32(rng.random())
     for crack in cracks:
-        site = _Site(crack, (grain.shape[0], grain.shape[1]))
+        site = _Site(crack, grain)
+        around = _surroundings(rng, site, scene)
         alpha, change = _alpha(rng, site, scene)
-        rows, cols = site.window
         for band in range(3):
-            planes[band, rows, cols] *= at_least(1 + change - alpha * (1 + dust[band]), 0.02)
+            plane = planes[band]
+            if around is not None:
+                plane[site.window] *= around
+            plane[site.rows, site.cols] *= at_least(1 + change - alpha * (1 + dust[band]), 0.02)
     return planes
 
 
-class _Site:
-    """A crack with some of its surroundings, so that halos and chips fade out before they end.
-
-    Attributes:
-        window: Slices of the image.
-        coverage: ``(h, w)`` float32 coverage over the window.
-        depth_px: ``(h, w)`` float32 depth over the window, in pixels.
-        width_px: Mean width of the crack, in pixels.
-    """
-
-    def __init__(self, crack: PlacedCrack, shape: tuple[int, int]) -> None:
-        """Grow the window of ``crack`` within an image ``shape`` ``(H, W)``."""
-        rows, cols = crack.window
-        first = max(rows.start - _AROUND_PX, 0), max(cols.start - _AROUND_PX, 0)
-        last = min(rows.stop + _AROUND_PX, shape[0]), min(cols.stop + _AROUND_PX, shape[1])
-        self.window = slice(first[0], last[0]), slice(first[1], last[1])
-        inner = slice(rows.start - first[0], rows.stop - first[0]), slice(cols.start - first[1], cols.stop - first[1])
-        self.coverage = np.zeros((last[0] - first[0], last[1] - first[1]), np.float32)
-        self.coverage[inner] = crack.raster.coverage
-        self.depth_px = np.full_like(self.coverage, -1e3)
-        self.depth_px[inner] = crack.raster.depth_px
-        self.width_px = crack.truth.width_mean_px
-
-
-def _alpha(rng: np.random.Generator, site: _Site, scene: _Scene) -> tuple[Plane, Plane]:
-    """Return the darkening and the other change of brightness over the window of a crack."""
-    recipe, coverage, width = scene.recipe, site.coverage, site.width_px
+def _alpha(rng: np.random.Generator, site: _Site, scene: _Scene) -> tuple[Values, Values]:
+    """Return the darkening and the other change of brightness at the pixels of a crack."""
+    recipe, width = scene.recipe, site.width_px
     if not recipe.profile:
-        return coverage * _contrast(rng, scene, width, 1.0), np.zeros_like(coverage)
-    alpha = coverage * darkness(site.depth_px, chance.uniform(rng, recipe.softness_px) * max(1.0, width / 5))
-    grain = scene.grain[site.window]
-    alpha *= _crumbled(rng, site, grain, chance.uniform(rng, recipe.crumble))
+        return site.share * _contrast(rng, scene, width, 1.0), np.zeros_like(site.share)
+    open_ = darkness(site.depth_px, chance.uniform(rng, recipe.softness_px) * max(1.0, width / 5))
+    open_ *= _crumbled(rng, site, scene, chance.uniform(rng, recipe.crumble))
     if width > 6 and chance.happens(rng, recipe.rubble_probability):
-        alpha *= _rubble(rng, site)
+        open_ *= _rubble(rng, site)
     if chance.happens(rng, recipe.dust_probability):
-        alpha *= _filled(rng, (coverage.shape[0], coverage.shape[1]), width)
-    alpha *= _contrast(rng, scene, width, float((alpha * coverage).sum() / max(float(coverage.sum()), 1e-6)))
-    change = coverage * grain * np.float32(-rng.uniform(0.0, 0.9))
+        open_ *= _filled(rng, site)
+    alpha = site.share * open_
+    alpha *= _contrast(rng, scene, width, float((alpha * site.share).sum() / max(float(site.share.sum()), 1e-6)))
+    change = site.share * site.grain * np.float32(-rng.uniform(0.0, 0.9))
     if width > 2.5:
-        debris = noise_2d(rng, (coverage.shape[0], coverage.shape[1]), float(rng.uniform(1.5, 5.0)))
-        change += coverage * debris * np.float32(rng.uniform(0.0, 0.2))
-    if chance.happens(rng, recipe.lip_probability):
-        soft = blurred(coverage, float(rng.uniform(0.6, 1.6)))
+        change += site.share * site.noise(rng, float(rng.uniform(1.5, 5.0))) * np.float32(rng.uniform(0.0, 0.2))
+    return alpha, change
+
+
+def _surroundings(rng: np.random.Generator, site: _Site, scene: _Scene) -> Plane | None:
+    """Return the factor of brightness round a crack, over its window: lips, chips, halo; None if there is nothing."""
+    recipe = scene.recipe
+    lip, spall, halo = (
+        recipe.profile and chance.happens(rng, probability)
+        for probability in (recipe.lip_probability, recipe.spall_probability, recipe.halo_probability)
+    )
+    factor: Plane | None = None
+    if lip:
+        soft = blurred(site.coverage, float(rng.uniform(0.6, 1.6)))
         strength = chance.uniform(rng, recipe.lip_strength) * rng.uniform(0.5, 2.5)
-        change += lit(soft, scene.light_rad, -strength) * (1 + 2 * at_least(grain, -0.4))
-    if width > 1.5 and chance.happens(rng, recipe.spall_probability):
-        change += _spall(rng, coverage, width, scene.light_rad)
-    if chance.happens(rng, recipe.halo_probability):
-        change += _halo(rng, coverage)
-    return np.asarray(alpha, dtype=np.float32), np.asarray(change, dtype=np.float32)
+        edge = lit(soft, scene.light_rad, -strength)
+        edge *= 1 + 2 * at_least(scene.grain[site.window], -0.4)
+        factor = edge + np.float32(1)
+    if spall and site.width_px > 1.5:
+        factor = _plus(factor, _spall(rng, site.coverage, site.width_px, scene.light_rad))
+    if halo:
+        factor = _plus(factor, _halo(rng, site.coverage))
+    return None if factor is None else at_least(factor, 0.05)
+
+
+def _plus(factor: Plane | None, change: Plane) -> Plane:
+    return change + np.float32(1) if factor is None else factor + change
 
 
 def _contrast(rng: np.random.Generator, scene: _Scene, width_px: float, openness: float) -> np.float32:
@@ -139,35 +195,35 @@ def _contrast(rng: np.random.Generator, scene: _Scene, width_px: float, openness
     return np.float32(-contrast * float(rng.uniform(0.3, 0.9)) if scene.light else contrast)
 
 
-def _crumbled(rng: np.random.Generator, site: _Site, grain: Plane, crumble: float) -> Plane:
+def _crumbled(rng: np.random.Generator, site: _Site, scene: _Scene, crumble: float) -> Values:
     """Return how open a crack is: grains stick out of its edges, and bright grains bridge it here and there."""
-    depth_px, bridged = site.depth_px, min(1.0, 0.35 + site.width_px / 10)
-    rough = noise_2d(rng, (depth_px.shape[0], depth_px.shape[1]), float(rng.uniform(1.5, 5.0)))
-    spread = np.float32(1 / max(float(grain[::2, ::2].std()), 0.02))
-    rough -= np.float32(0.7) * clip(grain * spread, -2.0, 2.5)
+    bridged = min(1.0, 0.35 + site.width_px / 10)
+    rough = site.noise(rng, float(rng.uniform(1.5, 5.0)))
+    rough -= np.float32(0.7) * np.clip(site.grain * np.float32(1 / max(scene.spread, 0.02)), -2.0, 2.5)
     rough *= np.float32(1.3 * crumble * bridged)
-    return clip(depth_px + np.float32(0.95) + rough, 1 - 0.9 * crumble * bridged, 1.0)
+    return clip(site.depth_px + np.float32(0.95) + rough, 1 - 0.9 * crumble * bridged, 1.0)
 
 
-def _rubble(rng: np.random.Generator, site: _Site) -> Plane:
+def _rubble(rng: np.random.Generator, site: _Site) -> Values:
     """Return how dark a crack full of crumbs and loose stones is: grains with dark gaps, and often a dark seam."""
-    shape = (site.depth_px.shape[0], site.depth_px.shape[1])
-    cells = draw_cells(rng, shape, chance.log_uniform(rng, (2.0, min(max(site.width_px / 3, 2.5), 12.0))))
+    size = chance.log_uniform(rng, (2.0, min(max(site.width_px / 3, 2.5), 12.0)))
+    cells = draw_cells(rng, (_TILE_PX, _TILE_PX), size)
     shade = rng.beta(rng.uniform(0.8, 4.0), rng.uniform(0.8, 3.0), cells.count).astype(np.float32)
-    grains = shade[cells.labels] + clip(1 - cells.inset_px * np.float32(rng.uniform(0.4, 1.0))) * np.float32(0.6)
+    gaps = clip(1 - cells.inset_px * np.float32(rng.uniform(0.4, 1.0)))
+    grains = site.sampled(shade[cells.labels] + gaps * np.float32(0.6))
     if chance.happens(rng, 0.6):
-        winding = noise_2d(rng, shape, 12.0) * np.float32(0.2 * site.width_px)
+        winding = site.noise(rng, 12.0) * np.float32(0.2 * site.width_px)
         deep = site.depth_px + winding - np.float32(site.width_px * rng.uniform(0.15, 0.5))
         grains = np.maximum(grains, clip(deep * np.float32(0.5) + np.float32(0.5)))
     share = np.float32(rng.uniform(0.3, 1.0))
     return np.asarray(1 - share * (1 - clip(grains)), dtype=np.float32)
 
 
-def _filled(rng: np.random.Generator, shape: tuple[int, int], width_px: float) -> Plane:
+def _filled(rng: np.random.Generator, site: _Site) -> Values:
     """Return how empty a crack is: dust and dirt fill parts of its length, of wide cracks less."""
-    level = np.float32(0.6) * noise_2d(rng, shape, float(rng.uniform(20, 70)))
-    level += np.float32(0.25) * noise_2d(rng, shape, float(rng.uniform(5, 14))) + np.float32(rng.uniform(0.5, 1.2))
-    return clip(level, float(rng.uniform(0.15, 0.6)) if width_px < 5 else 0.6, 1.0)
+    level = np.float32(0.6) * site.noise(rng, float(rng.uniform(20, 70)))
+    level += np.float32(0.25) * site.noise(rng, float(rng.uniform(5, 14))) + np.float32(rng.uniform(0.5, 1.2))
+    return clip(level, float(rng.uniform(0.15, 0.6)) if site.width_px < 5 else 0.6, 1.0)
 
 
 def _spall(rng: np.random.Generator, coverage: Plane, width_px: float, light_rad: float) -> Plane:

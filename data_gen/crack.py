@@ -1,8 +1,7 @@
 """One synthetic crack with its exact truth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -10,11 +9,12 @@ from numpy.typing import NDArray
 
 from data_gen.geometry import clipped
 from data_gen.render import Raster, render
-from data_gen.stroke import Stroke, bounds
+from data_gen.stroke import Joined, Stroke, bounds, join
 
 Box = tuple[int, int, int, int]
 
 _SPECK_LENGTH_PX = 4.0
+_AROUND = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def place(strokes: tuple[Stroke, ...], kind: str, shape: tuple[int, int]) -> tup
     Returns:
         One crack per connected piece that has pixels and a centreline inside the image.
     """
-    inside = tuple(part for stroke in strokes for part in clipped(stroke, shape))
+    inside = clipped(strokes, shape)
     if not inside:
         return ()
     low_row, low_col, high_row, high_col = bounds(inside)
@@ -107,14 +107,15 @@ def place_raster(
     count, found, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     labels = np.asarray(found, dtype=np.int32)
     runs: dict[int, list[Stroke]] = {}
-    for stroke in strokes:
-        for label, run in _labelled_runs(stroke, labels, origin):
-            runs.setdefault(label, []).append(run)
+    for label, run in _labelled_runs(strokes, labels, origin):
+        runs.setdefault(label, []).append(run)
     placed = []
     for label in sorted(runs):
         left, top, width, height = (int(value) for value in stats[label, :4])
         grown = (max(top - 3, 0), max(left - 3, 0), top + height + 3, left + width + 3)
-        if sum(run.length_px for run in runs[label]) < _SPECK_LENGTH_PX:
+        whole = join(runs[label])
+        pieces = np.hypot(*np.diff(whole.points, axis=0).T) * whole.inner
+        if float(pieces.sum()) < _SPECK_LENGTH_PX:
             continue
         part = raster if count == 2 else _only(raster, labels, label, grown)
         shift = (0, 0) if count == 2 else grown[:2]
@@ -122,7 +123,7 @@ def place_raster(
         inner = labels[top : top + height, left : left + width] == label
         box = (origin[0] + top, origin[1] + left, origin[0] + top + height, origin[1] + left + width)
         area = float(part.coverage.sum(dtype=np.float64))
-        placed.append(PlacedCrack(_truth(kind, box, inner, tuple(runs[label]), area), part, start))
+        placed.append(PlacedCrack(_truth(kind, box, inner, whole, area), part, start))
     return tuple(placed)
 
 
@@ -155,41 +156,42 @@ def _only(raster: Raster, labels: NDArray[np.int32], label: int, box: Box) -> Ra
     return Raster(coverage, depth)
 
 
-def _labelled_runs(stroke: Stroke, labels: NDArray[np.int32], origin: tuple[int, int]) -> Iterator[tuple[int, Stroke]]:
-    """Cut a stroke into runs of points that lie in one component each."""
+def _labelled_runs(
+    strokes: Sequence[Stroke], labels: NDArray[np.int32], origin: tuple[int, int]
+) -> Iterator[tuple[int, Stroke]]:
+    """Cut strokes into runs of points that lie in one component each."""
+    if not strokes:
+        return
+    whole = join(strokes)
     height, width = labels.shape
-    spots = np.rint(stroke.points - origin).astype(np.int64)
-    found = np.zeros(len(spots), np.int32)
-    for row, col in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)):
-        here = labels[np.clip(spots[:, 0] + row, 0, height - 1), np.clip(spots[:, 1] + col, 0, width - 1)]
-        found = np.where(found == 0, here, found)
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(found)) + 1, [len(found)]])
-    for first, stop in pairwise(starts):
-        if found[first] > 0 and stop - first >= 2:
+    rows, cols = np.rint(whole.points - origin).astype(np.int64).T
+    found = labels[np.clip(rows, 0, height - 1), np.clip(cols, 0, width - 1)]
+    for row, col in _AROUND:
+        lost = np.flatnonzero(found == 0)
+        if not len(lost):
+            break
+        found[lost] = labels[np.clip(rows[lost] + row, 0, height - 1), np.clip(cols[lost] + col, 0, width - 1)]
+    breaks = np.flatnonzero((np.diff(found) != 0) | ~whole.inner) + 1
+    edges = np.concatenate([[0], breaks, [len(found)]])
+    for first, stop in edges[np.arange(len(edges) - 1)[:, None] + [0, 1]][np.diff(edges) >= 2].tolist():
+        if found[first] > 0:
             run = slice(first, stop)
-            yield int(found[first]), Stroke(stroke.points[run], stroke.left_px[run], stroke.right_px[run])
+            yield int(found[first]), Stroke(whole.points[run], whole.left_px[run], whole.right_px[run])
 
 
-def _truth(kind: str, box: Box, mask: NDArray[np.bool_], strokes: tuple[Stroke, ...], area_px: float) -> SyntheticCrack:
-    widths = tuple(stroke.width_px for stroke in strokes)
-    lengths = np.array([stroke.length_px for stroke in strokes])
-    means = np.array([_mean_along(stroke) for stroke in strokes])
-    total = float(lengths.sum())
+def _truth(kind: str, box: Box, mask: NDArray[np.bool_], whole: Joined, area_px: float) -> SyntheticCrack:
+    width = whole.left_px + whole.right_px
+    pieces = np.hypot(*np.diff(whole.points, axis=0).T) * whole.inner
+    total = float(pieces.sum())
+    branches = whole.parted()
     return SyntheticCrack(
         kind=kind,
         box=box,
         mask=mask,
-        centrelines=tuple(stroke.points for stroke in strokes),
-        widths_px=widths,
+        centrelines=tuple(branch.points for branch in branches),
+        widths_px=tuple(branch.width_px for branch in branches),
         length_px=total,
         area_px=area_px,
-        width_mean_px=float((lengths * means).sum() / max(total, 1e-9)),
-        width_max_px=float(max(width.max() for width in widths)),
+        width_mean_px=float(pieces @ (width[:-1] + width[1:])) / 2 / max(total, 1e-9),
+        width_max_px=float(width.max()),
     )
-
-
-def _mean_along(stroke: Stroke) -> float:
-    """Return the mean width of a stroke, each piece weighted by its length."""
-    pieces = np.hypot(*np.diff(stroke.points, axis=0).T)
-    middles = (stroke.width_px[:-1] + stroke.width_px[1:]) / 2
-    return float((pieces * middles).sum() / max(float(pieces.sum()), 1e-9))

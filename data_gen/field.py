@@ -1,10 +1,13 @@
 """Correlated noise along a line and over an image."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_COARSE = 16.0
+_SMOOTH = 3.5
+"""Pixels per period from which straight lines between pixels look smooth."""
 
 
 def noise_1d(rng: np.random.Generator, length: int, period: float) -> NDArray[np.float64]:
@@ -18,17 +21,32 @@ def noise_1d(rng: np.random.Generator, length: int, period: float) -> NDArray[np
     Returns:
         ``(length,)`` float64, mean about 0, standard deviation about 1.
     """
-    period = max(float(period), 1.0)
-    knots = rng.standard_normal(int(np.ceil(length / period)) + 4)
-    where = np.arange(length) / period + 1.0 + rng.random()
+    return octaves_1d(rng, length, ((period, 1.0),))
+
+
+def octaves_1d(rng: np.random.Generator, length: int, octaves: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """Draw the sum of smooth noises of several periods along a line.
+
+    Args:
+        rng: Source of randomness.
+        length: Number of values.
+        octaves: Period, in steps, and standard deviation of each.
+
+    Returns:
+        ``(length,)`` float64, mean about 0.
+    """
+    table = np.array(octaves, dtype=np.float64)
+    period = np.maximum(table[:, :1], 1.0)
+    counts = np.ceil(length / period[:, 0]).astype(np.int64) + 4
+    knots = rng.standard_normal(int(counts.sum()))
+    where = np.arange(length) / period + (1.0 + rng.random((len(table), 1)))
     left = where.astype(np.int64)
     share = where - left
+    left += (np.cumsum(counts) - counts)[:, None]
     p0, p1, p2, p3 = (knots[left + k] for k in (-1, 0, 1, 2))
-    square, cube = share * share, share * share * share
-    value = 0.5 * (
-        2 * p1 + (p2 - p0) * share + (2 * p0 - 5 * p1 + 4 * p2 - p3) * square + (3 * p1 - p0 - 3 * p2 + p3) * cube
-    )
-    return np.asarray(value * 1.15)
+    # Catmull and Rom's cubic through the knots.
+    value = p1 + 0.5 * share * (p2 - p0 + share * (2 * p0 - 5 * p1 + 4 * p2 - p3 + share * (3 * (p1 - p2) + p3 - p0)))
+    return np.asarray(1.15 * (table[:, 1] @ value))
 
 
 def jagged_1d(rng: np.random.Generator, length: int, period: float) -> NDArray[np.float64]:
@@ -66,8 +84,10 @@ def noise_2d(
     if rows[0] == rows[1] and cols[0] == cols[1]:
         return white_2d(rng, shape)
     coarse = rng.standard_normal((rows[0], cols[0]), dtype=np.float32) * np.float32(1.2)
-    if min(rows[1] / rows[0], cols[1] / cols[0]) >= _COARSE:
-        middle = cv2.resize(coarse, (cols[1] // 4, rows[1] // 4), interpolation=cv2.INTER_CUBIC)
+    step = min(rows[1] / rows[0], cols[1] / cols[0]) / _SMOOTH
+    if step >= 2:
+        between = (int(cols[1] / step), int(rows[1] / step))
+        middle = cv2.resize(coarse, between, interpolation=cv2.INTER_CUBIC)
         fine = cv2.resize(middle, (cols[1], rows[1]), interpolation=cv2.INTER_LINEAR)
     else:
         fine = cv2.resize(coarse, (cols[1], rows[1]), interpolation=cv2.INTER_CUBIC)

@@ -1,14 +1,14 @@
 """Moving strokes: rotation, scaling, flips, elastic deformation and clipping. Truth moves along."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.centreline import tangents
-from data_gen.stroke import Points, Stroke
+from data_gen.stroke import Joined, Points, Stroke, join
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def draw_displacement(
         Simard, Steinkraus, Platt, "Best Practices for Convolutional Neural Networks Applied to Visual Document
         Analysis", ICDAR 2003, section 2.
     """
-    step = max(1.0, sigma_px / 6)
+    step = max(1.0, sigma_px / 3)
     grid = (math.ceil(shape[0] / step) + 2, math.ceil(shape[1] / step) + 2)
     sigma = sigma_px / step
     gain = np.float32(alpha_px * 2 * math.sqrt(math.pi) * sigma)
@@ -71,36 +71,37 @@ def draw_displacement(
     return Displacement(np.asarray(rows, np.float32), np.asarray(cols, np.float32), step)
 
 
-def displaced(stroke: Stroke, field: Displacement) -> Stroke:
-    """Move a stroke through a displacement field; widths follow the stretch across the stroke."""
-    normal = tangents(stroke.points)[:, ::-1] * (1.0, -1.0)
-    ahead = stroke.points + normal + field.at(stroke.points + normal)
-    behind = stroke.points - normal + field.at(stroke.points - normal)
-    points = stroke.points + field.at(stroke.points)
-    direction = tangents(points)
-    span = (ahead - behind) / 2
+def displaced(strokes: Sequence[Stroke], field: Displacement) -> tuple[Stroke, ...]:
+    """Move strokes through a displacement field; widths follow the stretch across each stroke."""
+    whole = join(strokes)
+    normal = whole.tangents[:, ::-1] * (1.0, -1.0)
+    count = len(normal)
+    asked = np.concatenate([whole.points + normal, whole.points - normal, whole.points])
+    moved = asked + field.at(asked)
+    bent = replace(whole, points=moved[2 * count :])
+    direction, span = bent.tangents, (moved[:count] - moved[count : 2 * count]) / 2
     stretch = np.clip(np.abs(span[:, 0] * direction[:, 1] - span[:, 1] * direction[:, 0]), 0.5, 2.0)
-    return Stroke(points, stroke.left_px * stretch, stroke.right_px * stretch)
+    return replace(bent, left_px=whole.left_px * stretch, right_px=whole.right_px * stretch).parted()
 
 
-def transformed(stroke: Stroke, matrix: NDArray[np.float64]) -> Stroke:
+def transformed(strokes: Sequence[Stroke], matrix: NDArray[np.float64]) -> tuple[Stroke, ...]:
     """Apply a rotation, scaling, shear or flip.
 
     Args:
-        stroke: What to move.
+        strokes: What to move.
         matrix: ``(2, 3)`` float64 acting on (row, col, 1). Areas grow by its determinant and lengths by its stretch
             along the stroke, so widths grow by the one over the other.
 
     Returns:
-        The moved stroke; a reflection swaps left and right.
+        The moved strokes; a reflection swaps left and right.
     """
-    row, col = stroke.points.T
-    points = np.column_stack([line[0] * row + line[1] * col + line[2] for line in matrix])
-    determinant = float(np.linalg.det(matrix[:, :2]))
-    along = tangents(stroke.points) @ matrix[:, :2].T
+    whole, linear = join(strokes), matrix[:, :2]
+    determinant = float(np.linalg.det(linear))
+    along = whole.tangents @ linear.T
     wider = abs(determinant) / np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)
-    left, right = stroke.left_px * wider, stroke.right_px * wider
-    return Stroke(points, left, right) if determinant > 0 else Stroke(points, right, left)
+    sides = whole.left_px * wider, whole.right_px * wider
+    left, right = sides if determinant > 0 else sides[::-1]
+    return Joined(whole.points @ linear.T + matrix[:, 2], left, right, whole.first).parted()
 
 
 @dataclass(frozen=True)
@@ -132,16 +133,29 @@ class Turn:
         return np.column_stack([linear, offset])
 
 
-def clipped(stroke: Stroke, shape: tuple[int, int]) -> tuple[Stroke, ...]:
-    """Cut a stroke at the border of an image ``(H, W)``, half a pixel outside the outermost pixel centres.
+def clipped(strokes: Sequence[Stroke], shape: tuple[int, int]) -> tuple[Stroke, ...]:
+    """Cut strokes at the border of an image ``(H, W)``, half a pixel outside the outermost pixel centres.
 
     Returns:
         The parts inside, in order; ends on the border are interpolated to it.
     """
     low, high = np.array([-0.5, -0.5]), np.array(shape) - 0.5
-    inside = np.all((stroke.points >= low) & (stroke.points <= high), axis=1)
-    if inside.all():
-        return (stroke,)
+    whole = join(strokes)
+    inside = np.asarray(((whole.points >= low) & (whole.points <= high)).all(axis=1))
+    counts = np.add.reduceat(inside, whole.first[:-1], dtype=np.int64)
+    parts: list[Stroke] = []
+    for stroke, count, first in zip(strokes, counts.tolist(), whole.first.tolist(), strict=False):
+        if count == len(stroke.points):
+            parts.append(stroke)
+        elif count:
+            parts += _parts_inside(stroke, inside[first : first + len(stroke.points)], low, high)
+    return tuple(parts)
+
+
+def _parts_inside(
+    stroke: Stroke, inside: NDArray[np.bool_], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> tuple[Stroke, ...]:
+    """Return the parts of a stroke between ``low`` and ``high``; ``inside`` ``(n,)`` tells which points are."""
     table = np.column_stack([stroke.points, stroke.left_px, stroke.right_px])
     edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8)))
     parts = []

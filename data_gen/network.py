@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.centreline import Wander, bridge
+from data_gen.centreline import Wander, bridges
 from data_gen.stroke import Points
 
 
@@ -33,7 +33,7 @@ def network(
     if not keep.any():
         keep[np.argmin(np.abs(lengths - cell_px))] = True
     shift = np.asarray(centre)
-    return tuple(bridge(rng, line[0] + shift, line[1] + shift, wander) for line in lines[keep])
+    return bridges(rng, lines[keep] + shift, wander)
 
 
 def _cell_borders(rng: np.random.Generator, radius_px: float, cell_px: float) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from data_gen import chance
 from data_gen.field import noise_2d
-from data_gen.plane import Plane, Planes, clip
+from data_gen.plane import Plane, Planes
 from data_gen.recipe import NoiseRecipe
 
 Grey = NDArray[np.uint8]
@@ -20,7 +20,7 @@ CLASSIC_LEVEL = 50
 """Grey above which a pattern or patch shows when it is merged onto black."""
 
 _TRIES = 30
-_BANK_PX = 256
+_BANK_PX = 160
 
 
 @dataclass(frozen=True)
@@ -126,20 +126,26 @@ def _bank(rng: np.random.Generator) -> Plane:
 def _blobs(rng: np.random.Generator, bank: Plane, sizes: NDArray[np.int64]) -> list[Grey]:
     """Cut irregular blobs of the given sizes ``(n, 2)``; each fills most of its box and fades at the border."""
     sizes = np.minimum(sizes, _BANK_PX)
-    places = rng.integers(0, _BANK_PX + 1 - sizes)
-    blobs: list[Grey] = [np.empty((0, 0), np.uint8)] * len(sizes)
-    for height, width in np.unique(sizes, axis=0):
-        these = np.flatnonzero((sizes[:, 0] == height) & (sizes[:, 1] == width))
-        rows = np.linspace(-1, 1, height + 2, dtype=np.float32)[1:-1, None]
-        cols = np.linspace(-1, 1, width + 2, dtype=np.float32)[None, 1:-1]
-        rim = np.minimum(1 - np.abs(rows), 1 - np.abs(cols)) * np.float32(max(height, width) / 3)
-        level = sliding_window_view(bank, (height, width))[places[these, 0], places[these, 1]]
-        level = level + (np.float32(1.6) - np.float32(2.2) * (rows * rows + cols * cols))
-        level += np.maximum(np.float32(0.7) - np.median(level, axis=(1, 2), keepdims=True), 0)
-        grey = (np.minimum(clip(level), clip(rim)) * np.float32(255)).astype(np.uint8)
-        for blob, number in zip(grey, these, strict=True):
-            blobs[number] = blob
-    return blobs
+    if not len(sizes):
+        return []
+    height, width = sizes.max(axis=0).tolist()
+    places = rng.integers(0, _BANK_PX + 1 - np.array([height, width]), (len(sizes), 2))
+    level = sliding_window_view(bank, (height, width))[places[:, 0], places[:, 1]]
+    rows, cols = (_across(sizes[:, axis], int(most)) for axis, most in ((0, height), (1, width)))
+    body = np.float32(1.6) - np.float32(2.2) * (rows * rows)[:, :, None] - np.float32(2.2) * (cols * cols)[:, None, :]
+    level = level + body
+    middle = level[:, height // 4 : height // 2 + 1, width // 4 : width // 2 + 1].mean(axis=(1, 2), keepdims=True)
+    level += np.maximum(np.float32(1.2) - middle, 0)
+    rim = np.minimum(1 - np.abs(rows)[:, :, None], 1 - np.abs(cols)[:, None, :])
+    rim *= (sizes.max(axis=1) / 3).astype(np.float32)[:, None, None]
+    grey = (np.clip(np.minimum(level, rim), 0, 1) * np.float32(255)).astype(np.uint8)
+    return [blob[:rows_, :cols_] for blob, (rows_, cols_) in zip(grey, sizes.tolist(), strict=True)]
+
+
+def _across(sides: NDArray[np.int64], most: int) -> Plane:
+    """Return places ``(n, most)`` float32 that run from just above -1 to just below 1 within each side."""
+    steps = np.arange(1, most + 1, dtype=np.float32)
+    return np.asarray(np.clip(steps * np.float32(2) / (sides[:, None] + 1) - 1, -1, 1), dtype=np.float32)
 
 
 def _given(rng: np.random.Generator, patches: Sequence[Grey], size: tuple[int, int]) -> Grey:
@@ -179,9 +185,12 @@ def _spot(
 
 
 def merge(canvas: Grey, window: tuple[slice, slice], grey: Grey) -> None:
-    """Merge a pattern onto a canvas ``(H, W)`` in place: the brighter of both where the pattern exceeds 50."""
+    """Merge a pattern onto a canvas ``(H, W)`` in place: the brighter of both.
+
+    The classic merging leaves out what does not exceed 50; here that goes when the whole is thresholded at 50.
+    """
     part = canvas[window]
-    np.maximum(part, grey, out=part, where=grey > CLASSIC_LEVEL)
+    np.maximum(part, grey, out=part)
 
 
 def paint_noise(

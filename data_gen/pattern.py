@@ -48,10 +48,9 @@ class ProceduralPattern:
         strokes = draw_shape(rng, self._recipe, self._kind, size_px)
         turn = _draw_turn(rng, self._recipe, size_px)
         if turn.field is not None:
-            field = turn.field
-            strokes = tuple(displaced(stroke, field) for stroke in strokes)
+            strokes = displaced(strokes, turn.field)
         centre = ((size_px - 1) / 2, (size_px - 1) / 2)
-        strokes = tuple(transformed(stroke, turn.matrix(centre)) for stroke in strokes)
+        strokes = transformed(strokes, turn.matrix(centre))
         if inside:
             strokes = _moved_inside(rng, strokes, size_px)
         return place(strokes, self._kind, (size_px, size_px))
@@ -121,4 +120,4 @@ def _moved_inside(rng: np.random.Generator, strokes: tuple[Stroke, ...], size_px
     half = scale * np.array([row1 - row0, col1 - col0]) / 2
     goal = rng.uniform(_RIM_PX + half, size_px - 1 - _RIM_PX - half + 1e-9)
     matrix = Turn(scale=scale).matrix(middle, (float(goal[0] - middle[0]), float(goal[1] - middle[1])))
-    return tuple(transformed(stroke, matrix) for stroke in strokes)
+    return transformed(strokes, matrix)

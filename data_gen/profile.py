@@ -1,13 +1,14 @@
 """Width along a crack, and darkness across it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data_gen.centreline import STEP_PX
-from data_gen.field import jagged_1d, noise_1d
-from data_gen.stroke import Points, Stroke, Values
+from data_gen.field import jagged_1d, octaves_1d
+from data_gen.stroke import Joined, Points, Stroke, Values, starts
 
 _TIP_PX = 0.3
 _FINE_PX = 5.0
@@ -33,40 +34,49 @@ class WidthStyle:
     taper_end: bool = True
 
 
-def widened(rng: np.random.Generator, points: Points, style: WidthStyle) -> Stroke:
-    """Give a centreline its two edges.
+def widened(rng: np.random.Generator, lines: Sequence[Points], styles: Sequence[WidthStyle]) -> tuple[Stroke, ...]:
+    """Give centrelines their two edges.
 
     Args:
         rng: Source of randomness.
-        points: ``(n, 2)`` float64 (row, col), about ``STEP_PX`` apart.
-        style: Behaviour of the width.
+        lines: ``(n, 2)`` float64 (row, col) each, about ``STEP_PX`` apart.
+        styles: Behaviour of the width of each line.
 
     Returns:
-        A stroke with independent left and right edges.
+        Strokes with independent left and right edges.
     """
-    count = len(points)
-    slow = 0.6 * noise_1d(rng, count, 90 / STEP_PX) + 0.55 * noise_1d(rng, count, 25 / STEP_PX)
-    slow += 0.55 * noise_1d(rng, count, 8 / STEP_PX)
-    width = style.width_px * np.exp(style.variation * np.clip(slow, -2.6, 1.8))
-    width *= _taper(rng, count, style)
-    width = np.maximum(width, min(_TIP_PX, style.width_px))
-    sides, fine = [], min(1.0, _FINE_PX / style.width_px)
+    counts = np.array([len(line) for line in lines])
+    total = int(counts.sum())
+    basis, variation, roughness = (
+        np.repeat([getattr(style, name) for style in styles], counts)
+        for name in ("width_px", "variation", "edge_roughness")
+    )
+    slow = octaves_1d(rng, total, ((90 / STEP_PX, 0.6), (25 / STEP_PX, 0.55), (8 / STEP_PX, 0.55)))
+    width = basis * np.exp(variation * np.clip(slow, -2.6, 1.8)) * _taper(rng, counts, styles)
+    width = np.maximum(width, np.minimum(_TIP_PX, basis))
+    sides, fine = [], np.minimum(1.0, _FINE_PX / basis)
     for _ in range(2):
-        fast = fine * (0.4 * noise_1d(rng, count, 3 / STEP_PX) + 0.7 * jagged_1d(rng, count, 6 / STEP_PX))
-        fast += 0.7 * jagged_1d(rng, count, (10 + 2 * style.width_px) / STEP_PX)
-        sides.append(np.maximum(width / 2 * (1 + style.edge_roughness * np.clip(fast, -2.2, 2.6)), 0.05 * width))
-    return Stroke(points, sides[0], sides[1])
+        fast = fine * (octaves_1d(rng, total, ((3 / STEP_PX, 0.4),)) + 0.7 * jagged_1d(rng, total, 6 / STEP_PX))
+        fast += 0.7 * jagged_1d(rng, total, (10 + 2 * float(basis.mean())) / STEP_PX)
+        sides.append(np.maximum(width / 2 * (1 + roughness * np.clip(fast, -2.2, 2.6)), 0.05 * width))
+    return Joined(np.concatenate(lines), sides[0], sides[1], starts(counts)).parted()
 
 
-def _taper(rng: np.random.Generator, count: int, style: WidthStyle) -> Values:
-    """Factor in [0, 1] that falls to 0 at the tapered ends, over at least some widths."""
-    share = np.linspace(0.0, 1.0, count)
-    shortest = min(0.45, 5 * style.width_px / max(count * STEP_PX, 1.0))
-    factor = np.ones(count)
-    for tapers, way in ((style.taper_start, share), (style.taper_end, 1 - share)):
-        if tapers:
-            over = shortest + (0.5 - shortest) * rng.random() ** 2
-            factor *= np.clip(way / over, 0, 1) ** rng.uniform(0.4, 1.1)
+def _taper(rng: np.random.Generator, counts: NDArray[np.int64], styles: Sequence[WidthStyle]) -> Values:
+    """Factor in [0, 1] along all lines that falls to 0 at the tapered ends, over at least some widths."""
+    first = starts(counts)
+    share = (np.arange(first[-1]) - np.repeat(first[:-1], counts)) / np.repeat(np.maximum(counts - 1, 1), counts)
+    widths = np.array([style.width_px for style in styles])
+    shortest = np.minimum(0.45, 5 * widths / np.maximum(counts * STEP_PX, 1.0))
+    factor = np.ones(len(share))
+    for tapers, way in (
+        ([style.taper_start for style in styles], share),
+        ([style.taper_end for style in styles], 1 - share),
+    ):
+        over = shortest + (0.5 - shortest) * rng.random(len(styles)) ** 2
+        power = rng.uniform(0.4, 1.1, len(styles))
+        some = np.repeat(tapers, counts)
+        factor[some] *= (np.clip(way / np.repeat(over, counts), 0, 1) ** np.repeat(power, counts))[some]
     return factor
 
 

@@ -27,7 +27,7 @@ def lit(height: Plane, light_rad: float, strength: float) -> Plane:
     return np.asarray(cv2.filter2D(height, cv2.CV_32F, kernel.astype(np.float32)), dtype=np.float32)
 
 
-_LARGE_CELL_PX = 8.0
+_LARGE_CELL_PX = 5.0
 
 
 @dataclass(frozen=True)

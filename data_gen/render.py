@@ -7,15 +7,19 @@ The mask holds the pixels whose centre lies inside the crack, after widening pla
 widths of 1 px and more that is coverage >= 0.5; a hairline gets a connected line about one pixel wide.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.stroke import Stroke
+from data_gen.stroke import Joined, Stroke, join
 
 _CHUNK = 400_000
 _NEVER = np.float32(-1e3)
+_RADII = np.array([3, 6, 11, 20, 40, 80, 160, 400, 2000])
+_BREADTHS = np.array([4, 6, 14, 40, 120, 400, 2000, 20_000])
+"""Sizes, in pixels, to which the surroundings of a segment are rounded up: few, because each is worked off apart."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Raster:
         return np.asarray(self.depth_px >= -1e-3)
 
 
-def render(strokes: tuple[Stroke, ...], shape: tuple[int, int], origin: tuple[int, int] = (0, 0)) -> Raster:
+def render(strokes: Sequence[Stroke], shape: tuple[int, int], origin: tuple[int, int] = (0, 0)) -> Raster:
     """Draw strokes with sub-pixel accuracy.
 
     Args:
@@ -51,8 +55,7 @@ def render(strokes: tuple[Stroke, ...], shape: tuple[int, int], origin: tuple[in
     coverage = np.zeros(shape[0] * shape[1], np.float32)
     depth = np.full(shape[0] * shape[1], _NEVER, np.float32)
     for segments in _grouped(strokes, shape, origin):
-        size = 2 * segments.radius + 1
-        per_chunk = max(1, _CHUNK // (size * size))
+        per_chunk = max(1, _CHUNK // ((2 * segments.radius + 1) * segments.breadth))
         for start in range(0, len(segments.start), per_chunk):
             _stamp(segments.part(slice(start, start + per_chunk)), shape, coverage, depth)
     return Raster(coverage.reshape(shape), depth.reshape(shape))
@@ -60,102 +63,161 @@ def render(strokes: tuple[Stroke, ...], shape: tuple[int, int], origin: tuple[in
 
 @dataclass(frozen=True)
 class _Segments:
-    """Straight pieces that fit into stamps of one size.
+    """Straight pieces that fit into parallelograms of pixels of one size.
 
     ``sides`` ``(n, 4)`` holds left and right at the start, then at the end; ``margin`` ``(n, 2)`` how far a piece looks
-    beyond its start and its end, to fill the outer side of a bend and to round off the ends of a stroke.
+    beyond its start and its end, to fill the outer side of a bend and to round off the ends of a stroke. Pixels are
+    looked at in ``2 * radius + 1`` lines along the axis the piece is closer to, ``breadth`` pixels in each.
     """
 
     start: NDArray[np.float64]
     end: NDArray[np.float64]
     sides: NDArray[np.float64]
     margin: NDArray[np.float64]
-    radius: int
+    radius: int = 0
+    breadth: int = 0
 
-    def part(self, which: slice | NDArray[np.bool_], radius: int | None = None) -> "_Segments":
-        size = self.radius if radius is None else radius
-        return _Segments(self.start[which], self.end[which], self.sides[which], self.margin[which], size)
+    def part(self, which: slice | NDArray[np.bool_]) -> "_Segments":
+        return replace(
+            self, start=self.start[which], end=self.end[which], sides=self.sides[which], margin=self.margin[which]
+        )
 
 
-def _margins(stroke: Stroke) -> NDArray[np.float64]:
-    """Return how far each piece of a stroke looks beyond its ends, ``(n - 1, 2)``, in pixels."""
-    reach = np.maximum(np.maximum(stroke.left_px, stroke.right_px), 0.5) + 1.0
-    way = np.diff(stroke.points, axis=0)
-    turn = np.diff(np.unwrap(np.arctan2(way[:, 0], way[:, 1])))
-    bend = np.concatenate([[np.pi], np.abs(turn), [np.pi]])
-    each = np.minimum(reach * np.sin(np.minimum(bend, np.pi) / 2) + 1.0, reach)
+def _margins(whole: Joined) -> NDArray[np.float64]:
+    """Return how far the piece after each point looks beyond its ends, ``(n - 1, 2)``, in pixels."""
+    reach = np.maximum(np.maximum(whole.left_px, whole.right_px), 0.5) + 1.0
+    way = np.diff(whole.points, axis=0)
+    ahead, behind = way[1:], way[:-1]
+    turn = np.arctan2(behind[:, 0] * ahead[:, 1] - behind[:, 1] * ahead[:, 0], (behind * ahead).sum(axis=1))
+    bend = np.full(len(reach), np.pi)
+    bend[1:-1] = np.abs(turn)
+    bend[whole.first[1:] - 1] = np.pi
+    bend[whole.first[:-1]] = np.pi
+    each = np.minimum(reach * np.sin(bend / 2) + 0.25, reach)
     return np.column_stack([each[:-1], each[1:]])
 
 
-def _grouped(strokes: tuple[Stroke, ...], shape: tuple[int, int], origin: tuple[int, int]) -> list[_Segments]:
+def _grouped(strokes: Sequence[Stroke], shape: tuple[int, int], origin: tuple[int, int]) -> list[_Segments]:
     if not strokes:
         return []
-    start = np.concatenate([s.points[:-1] for s in strokes]) - origin
-    end = np.concatenate([s.points[1:] for s in strokes]) - origin
-    sides = np.concatenate(
-        [np.column_stack([s.left_px[:-1], s.right_px[:-1], s.left_px[1:], s.right_px[1:]]) for s in strokes]
+    whole = join(strokes)
+    points, inner = whole.points - origin, whole.inner
+    sides = np.column_stack([whole.left_px, whole.right_px])
+    everything = _Segments(
+        points[:-1][inner], points[1:][inner], np.hstack([sides[:-1], sides[1:]])[inner], _margins(whole)[inner]
     )
-    half = np.abs(end - start).max(axis=1) / 2
-    radius = np.ceil(np.maximum(sides.max(axis=1), 0.5) + half + 1.0).astype(np.int64)
-    middle = (start + end) / 2
-    near = np.all((middle > -radius[:, None] - 1) & (middle < np.array(shape) + radius[:, None]), axis=1)
-    classes = np.where(radius <= 4, radius, np.ceil(radius / 3) * 3).astype(np.int64)
-    everything = _Segments(start, end, sides, np.concatenate([_margins(stroke) for stroke in strokes]), 0)
-    return [everything.part(near & (classes == value), int(value)) for value in np.unique(classes[near])]
+    span = np.abs(everything.end - everything.start)
+    reach = np.maximum(everything.sides.max(axis=1), 0.5) + span.max(axis=1) / 2 + 1.0
+    middle = (everything.start + everything.end) / 2
+    near = np.all((middle > -reach[:, None] - 1) & (middle < np.array(shape) + reach[:, None]), axis=1)
+    length = np.hypot(span[:, 0], span[:, 1])
+    slant = length / np.maximum(span.max(axis=1), 1e-9)
+    radius = _rounded_up(reach, _RADII)
+    breadth = _rounded_up((length + everything.margin.sum(axis=1)) * slant + 1, _BREADTHS)
+    keys = np.where(near, radius * 100_000 + breadth, -1)
+    return [
+        replace(everything.part(keys == key), radius=int(key) // 100_000, breadth=int(key) % 100_000)
+        for key in np.unique(keys[near])
+    ]
+
+
+def _rounded_up(values: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.asarray(sizes[np.searchsorted(sizes, np.minimum(values, sizes[-1]))])
 
 
 def _stamp(
     segments: _Segments, shape: tuple[int, int], coverage: NDArray[np.float32], depth: NDArray[np.float32]
 ) -> None:
-    """Evaluate a square of pixels round every segment and keep the maximum at each pixel."""
-    reach = np.arange(-segments.radius, segments.radius + 1, dtype=np.int32)
-    middle = np.rint((segments.start + segments.end) / 2).astype(np.int32)
-    along = (segments.end - segments.start).astype(np.float32)
-    length = np.maximum(np.hypot(along[:, 0], along[:, 1]), np.float32(1e-6))
-    unit_row, unit_col = along.T / length
-    sides = segments.sides.astype(np.float32).T
-    row_off = reach.astype(np.float32) + (middle[:, 0] - segments.start[:, 0]).astype(np.float32)[:, None]
-    col_off = reach.astype(np.float32) + (middle[:, 1] - segments.start[:, 1]).astype(np.float32)[:, None]
-    across = (row_off * unit_col[:, None])[:, :, None] - (col_off * unit_row[:, None])[:, None, :]
-    row, col = middle[:, :1] + reach, middle[:, 1:] + reach
-    forward = (row_off * unit_row[:, None])[:, :, None] + (col_off * unit_col[:, None])[:, None, :]
-    margin = segments.margin.astype(np.float32)
-    near = np.abs(across) < (np.maximum(sides.max(axis=0), np.float32(0.5)) + 2)[:, None, None]
-    near &= (forward > -margin[:, :1, None]) & (forward < (length + margin[:, 1])[:, None, None])
-    near &= ((row >= 0) & (row < shape[0]))[:, :, None] & ((col >= 0) & (col < shape[1]))[:, None, :]
-    which, row_at, col_at = np.nonzero(near)
-    across, forward, length = across[near], forward[near], length[which]
-    unit_row, unit_col = unit_row[which], unit_col[which]
-    clamped = np.clip(forward, 0, length)
-    away = np.copysign(np.hypot(across, forward - clamped), across)
-    left0, right0, left1, right1 = sides[:, which]
+    """Evaluate a parallelogram of pixels round every segment and keep the maximum at each pixel."""
+    way = segments.end - segments.start
+    length = np.maximum(np.hypot(way[:, 0], way[:, 1]), 1e-6)
+    steep = np.abs(way[:, 0]) > np.abs(way[:, 1])
+    # Lines of pixels run along the major axis: columns, or rows where the segment is steep.
+    minor, major = np.where(steep, 1, 0), np.where(steep, 0, 1)
+    each = np.arange(len(steep))
+    unit_minor, unit_major = way[each, minor] / length, way[each, major] / length
+    start_minor, start_major = segments.start[each, minor], segments.start[each, major]
+    first = np.rint(start_minor + way[each, minor] / 2).astype(np.int64)
+    line = first[:, None] + np.arange(-segments.radius, segments.radius + 1)
+    off_line = line - start_minor[:, None]
+    begin = np.where(unit_major > 0, -segments.margin[:, 0], length + segments.margin[:, 1])
+    begin = (begin[:, None] - off_line * unit_minor[:, None]) / _not_zero(unit_major)[:, None]
+    from_pixel = np.ceil(begin + start_major[:, None]).astype(np.int64)
+    off_pixel = (from_pixel - start_major[:, None]).astype(np.float32)[:, :, None] + np.arange(
+        segments.breadth, dtype=np.float32
+    )
+    beside = off_line.astype(np.float32)[:, :, None]
+    along = _deep(unit_minor) * beside + _deep(unit_major) * off_pixel
+    across = _deep(np.where(steep, -1.0, 1.0)) * (_deep(unit_major) * beside - _deep(unit_minor) * off_pixel)
+    grid = _Grid(np.asarray(along, np.float32), np.asarray(across, np.float32))
+    covered, inside = _evaluated(grid, segments, _deep(length), (_deep(np.abs(unit_minor)), _deep(np.abs(unit_major))))
+    limit = np.array(shape)
+    pixel = from_pixel[:, :, None] + np.arange(segments.breadth)
+    near = (grid.along < _deep(length + segments.margin[:, 1])) & (grid.along > _deep(-segments.margin[:, 0]))
+    near &= (pixel >= 0) & (pixel < limit[major][:, None, None]) & (inside > -2)
+    near &= ((line >= 0) & (line < limit[minor][:, None]))[:, :, None]
+    stride = np.array([shape[1], 1])
+    index = (line * stride[minor][:, None])[:, :, None] + pixel * stride[major][:, None, None]
+    these = np.flatnonzero(near)
+    index = index.ravel()[these]
+    np.maximum.at(coverage, index, covered.ravel()[these])
+    np.maximum.at(depth, index, inside.ravel()[these])
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Pixels round segments: place along and across each, ``(n, lines, pixels)`` float32, in pixels."""
+
+    along: NDArray[np.float32]
+    across: NDArray[np.float32]
+
+
+def _deep(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return one value per segment as ``(n, 1, 1)`` float32."""
+    return values.astype(np.float32)[:, None, None]
+
+
+def _not_zero(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.abs(values) < 1e-6, 1e-6, values)
+
+
+def _evaluated(
+    grid: _Grid, segments: _Segments, length: NDArray[np.float32], unit: tuple[NDArray[np.float32], NDArray[np.float32]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return coverage and depth of every pixel of a grid; ``unit`` is the direction along the minor and major axis."""
+    clamped = np.minimum(np.maximum(grid.along, np.float32(0)), length)
+    beyond = grid.along - clamped
+    away = np.copysign(np.sqrt(grid.across * grid.across + beyond * beyond), grid.across)
     share = clamped / length
-    left = left0 + share * (left1 - left0)
-    right = right0 + share * (right1 - right0)
-    covered = _beyond(away + left, unit_row, unit_col) - _beyond(away - right, unit_row, unit_col)
-    extra = np.maximum(np.float32(1.0) - left - right, 0) * np.float32(0.5)
-    inside = np.minimum(away + left, right - away) + extra
-    index = row[which, row_at] * shape[1] + col[which, col_at]
-    np.maximum.at(coverage, index, covered)
-    np.maximum.at(depth, index, inside)
+    left0, right0, left1, right1 = (_deep(side) for side in segments.sides.T)
+    from_left = away + (left0 + share * (left1 - left0))
+    to_right = (right0 + share * (right1 - right0)) - away
+    covered = _beyond(from_left, unit) - _beyond(-to_right, unit)
+    extra = np.maximum(np.float32(1.0) - from_left - to_right, 0) * np.float32(0.5)
+    return covered, np.minimum(from_left, to_right) + extra
 
 
 def _beyond(
-    distance: NDArray[np.float32], unit_row: NDArray[np.float32], unit_col: NDArray[np.float32]
+    distance: NDArray[np.float32], unit: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> NDArray[np.float32]:
     """Return the share of a unit square on the near side of a straight edge.
 
     Args:
-        distance: Signed distance of the square's centre from the edge, in pixels; positive on the near side.
-        unit_row: Direction of the edge along rows.
-        unit_col: Direction of the edge along columns.
+        distance: ``(n, lines, pixels)`` signed distance of the square's centre from the edge, in pixels; positive on
+            the near side.
+        unit: ``(n, 1, 1)`` direction of the edge along the axis it is farther from and along the one it is closer to,
+            without sign.
 
     Returns:
         Share in [0, 1]: 1/2 at distance 0.
     """
-    long = np.maximum(np.abs(unit_row), np.abs(unit_col))
-    short = np.maximum(np.minimum(np.abs(unit_row), np.abs(unit_col)), np.float32(1e-3))
+    short, long = np.maximum(unit[0], np.float32(1e-2)), unit[1]
     reach, flat = (long + short) / 2, (long - short) / 2
-    size = np.minimum(np.abs(distance), reach)
-    ramp = np.float32(0.5) - (reach - size) ** 2 / (2 * long * short)
-    return np.float32(0.5) + np.copysign(np.where(size > flat, ramp, size / long), distance)
+    place = np.minimum(np.maximum(distance, -reach), reach)
+    total = np.zeros_like(place)
+    # Twice integrated, the square seen along its edge is four steps.
+    for step, sign in ((reach, 1), (flat, -1), (-flat, -1)):
+        rise = np.maximum(place + step, np.float32(0))
+        rise *= rise
+        total += rise if sign > 0 else -rise
+    return np.asarray(total / (2 * long * short))

@@ -64,8 +64,7 @@ class SyntheticSample:
         image: ``(H, W, 3)`` uint8, red, green, blue.
         mask: ``(H, W)`` bool, exact: the union of the masks of all cracks.
         noisy_mask: ``(H, W)`` bool as a tired annotator would draw it, or None if not asked for.
-        coverage: ``(H, W)`` float32 in [0, 1], share of each pixel that is crack.
-        cracks: Truth of every crack.
+        placed: Every crack with its pixels.
         noise: Patches of noise in the image.
         confounders: What else is in the image and is not a crack.
         surface: Name of the surface; ``black`` in binary mode.
@@ -77,12 +76,24 @@ class SyntheticSample:
     image: NDArray[np.uint8]
     mask: NDArray[np.bool_]
     noisy_mask: NDArray[np.bool_] | None
-    coverage: NDArray[np.float32]
-    cracks: tuple[SyntheticCrack, ...]
+    placed: tuple[PlacedCrack, ...]
     noise: tuple[NoisePatch, ...]
     confounders: tuple[Confounder, ...]
     surface: str
     left_out: int
+
+    @property
+    def cracks(self) -> tuple[SyntheticCrack, ...]:
+        """Truth of every crack."""
+        return tuple(crack.truth for crack in self.placed)
+
+    @property
+    def coverage(self) -> NDArray[np.float32]:
+        """``(H, W)`` float32 in [0, 1], share of each pixel that is crack."""
+        coverage = np.zeros(self.mask.shape, np.float32)
+        for crack in self.placed:
+            np.maximum(coverage[crack.window], crack.raster.coverage, out=coverage[crack.window])
+        return coverage
 
 
 def generate_sample(recipe: Recipe, *, seed: int, index: int, assets: Assets | None = None) -> SyntheticSample:
@@ -105,32 +116,30 @@ def generate_sample(recipe: Recipe, *, seed: int, index: int, assets: Assets | N
         raise ValueError(f"expected seed >= 0 and index >= 0, got {seed} and {index}")
     given = Assets() if assets is None else assets
     cracks, left_out = _draw_cracks(_rng(seed, index, _Stream.CRACKS), recipe, given)
-    shape = (recipe.size, recipe.size)
+    mask = _union(cracks, (recipe.size, recipe.size))
     rng = _rng(seed, index, _Stream.NOISE)
     patches: tuple[NoisePatch, ...] = ()
+    seen = cracks
     if chance.happens(rng, recipe.noise.probability):
-        patches = draw_noise(rng, recipe.noise, _union(cracks, shape), given.noise_small, given.noise_big)
+        patches = draw_noise(rng, recipe.noise, mask, given.noise_small, given.noise_big)
         if recipe.noise.changes_truth:
-            cracks = _without(cracks, _merged(patches, shape) > CLASSIC_LEVEL)
+            seen = _without(cracks, _merged(patches, mask) > CLASSIC_LEVEL)
     if recipe.mode == "binary":
-        picture = _binary(_Scene(cracks, patches), shape)
+        picture = _binary(_Scene(seen, mask, patches))
     else:
-        picture = _photo(recipe, given, _Scene(cracks, patches), (seed, index))
-    cracks = picture.cracks
-    coverage = np.zeros(shape, np.float32)
-    for crack in cracks:
-        np.maximum(coverage[crack.window], crack.raster.coverage, out=coverage[crack.window])
+        picture = _photo(recipe, given, _Scene(seen, mask, patches), (seed, index))
+    if picture.cracks is not cracks:
+        mask = _union(picture.cracks, (recipe.size, recipe.size))
     noisy = None
     if recipe.annotator.enabled:
-        noisy = annotated(_rng(seed, index, _Stream.ANNOTATOR), cracks, shape, recipe.annotator)
+        noisy = annotated(_rng(seed, index, _Stream.ANNOTATOR), picture.cracks, mask.shape, recipe.annotator)
     return SyntheticSample(
         index=index,
         seed=seed,
         image=picture.image,
-        mask=_union(cracks, shape),
+        mask=mask,
         noisy_mask=noisy,
-        coverage=coverage,
-        cracks=tuple(crack.truth for crack in cracks),
+        placed=picture.cracks,
         noise=patches,
         confounders=picture.confounders,
         surface=picture.surface,
@@ -163,7 +172,8 @@ def _draw_cracks(rng: np.random.Generator, recipe: Recipe, assets: Assets) -> tu
             left_out += 1
             continue
         placed += found
-        taken |= _union(found, (size, size))
+        for crack in found if not cracks.overlap else ():
+            taken[_window(crack.truth)] |= crack.truth.mask
     return tuple(placed), left_out
 
 
@@ -187,9 +197,9 @@ def _without(cracks: tuple[PlacedCrack, ...], cover: NDArray[np.bool_]) -> tuple
     return tuple(parts)
 
 
-def _merged(patches: tuple[NoisePatch, ...], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return patches merged onto black ``(H, W)``."""
-    canvas = np.zeros(shape, np.uint8)
+def _merged(patches: tuple[NoisePatch, ...], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return patches merged onto black ``(H, W)`` uint8, of the size of ``mask``."""
+    canvas = np.zeros(mask.shape, np.uint8)
     for patch in patches:
         merge(canvas, patch.window, patch.grey)
     return canvas
@@ -197,9 +207,10 @@ def _merged(patches: tuple[NoisePatch, ...], shape: tuple[int, int]) -> NDArray[
 
 @dataclass(frozen=True)
 class _Scene:
-    """What lies on the surface."""
+    """What lies on the surface; ``mask`` ``(H, W)`` bool are all cracks, whether they can be seen or not."""
 
     cracks: tuple[PlacedCrack, ...]
+    mask: NDArray[np.bool_]
     patches: tuple[NoisePatch, ...]
 
 
@@ -213,9 +224,9 @@ class _Picture:
     surface: str
 
 
-def _binary(scene: _Scene, shape: tuple[int, int]) -> _Picture:
+def _binary(scene: _Scene) -> _Picture:
     """Merge noise and cracks onto black, each where it exceeds 50, then make everything 0 or 255."""
-    canvas = _merged(scene.patches, shape)
+    canvas = _merged(scene.patches, scene.mask)
     for crack in scene.cracks:
         merge(canvas, _window(crack.truth), crack.truth.mask.view(np.uint8) * np.uint8(255))
     _, plane = cv2.threshold(canvas, CLASSIC_LEVEL, 255, cv2.THRESH_BINARY)
@@ -227,9 +238,9 @@ def _photo(recipe: Recipe, assets: Assets, scene: _Scene, key: tuple[int, int]) 
     rng = _rng(*key, _Stream.SURFACE)
     light_rad = float(rng.uniform(0, 2 * math.pi))
     ground = draw_ground(rng, recipe.surface, recipe.size, light_rad, assets.backgrounds)
-    planes, shape, cracks = ground.planes, (recipe.size, recipe.size), scene.cracks
+    planes, cracks = ground.planes, scene.cracks
     rng = _rng(*key, _Stream.CONFOUNDERS)
-    layers = draw_layers(rng, mean_brightness(planes), _union(cracks, shape), recipe.confounders, light_rad)
+    layers = draw_layers(rng, mean_brightness(planes), scene.mask, recipe.confounders, light_rad)
     for layer in layers:
         if layer.confounder.over:
             cracks = _without(cracks, layer.cover())

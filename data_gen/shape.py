@@ -38,7 +38,7 @@ def draw_shape(rng: np.random.Generator, recipe: CracksRecipe, kind: str, size_p
         return _network(rng, (middle[0], middle[1]), length, style, wander)
     length = max(length, min(25 * style.width_px, 1.5 * size_px))
     main = _through(rng, (middle[0], middle[1]), length, wander)
-    strokes = [widened(rng, main, style)]
+    strokes = list(widened(rng, [main], [style]))
     if kind == "parallel":
         strokes.append(_beside(rng, main, style, wander))
     if kind in ("branched", "crossing"):
@@ -71,16 +71,12 @@ def _network(
 ) -> tuple[Stroke, ...]:
     cell = float(np.clip(length * rng.uniform(0.08, 0.25), max(10.0, 5 * style.width_px), 220.0))
     lines = network(rng, middle, min(length / 2, 5 * cell), cell, replace(wander, roughness=0.8 * wander.roughness))
-    strokes = []
-    for line in lines:
-        own = replace(
-            style,
-            width_px=style.width_px * rng.uniform(0.35, 1.0),
-            taper_start=False,
-            taper_end=chance.happens(rng, 0.1),
-        )
-        strokes.append(widened(rng, line, own))
-    return tuple(strokes)
+    narrower, ends = rng.uniform(0.35, 1.0, len(lines)), rng.random(len(lines)) < 0.1
+    styles = [
+        replace(style, width_px=style.width_px * share, taper_start=False, taper_end=bool(end))
+        for share, end in zip(narrower.tolist(), ends, strict=True)
+    ]
+    return widened(rng, lines, styles)
 
 
 def _beside(rng: np.random.Generator, main: Points, style: WidthStyle, wander: Wander) -> Stroke:
@@ -95,7 +91,7 @@ def _beside(rng: np.random.Generator, main: Points, style: WidthStyle, wander: W
     heading = float(np.arctan2(span[0], span[1]))
     start = piece[0] + offset * away
     path = walk(rng, (start[0], start[1]), heading, polyline_length(piece), wander)
-    return widened(rng, path, replace(style, width_px=style.width_px * rng.uniform(0.4, 1.0)))
+    return widened(rng, [path], [replace(style, width_px=style.width_px * rng.uniform(0.4, 1.0))])[0]
 
 
 def _branches(
@@ -118,7 +114,7 @@ def _branches(
         if crossing:
             path = both_ways(walk(rng, start, heading + math.pi, length * rng.uniform(0.5, 1.2), wander), path)
             own = replace(own, taper_start=True)
-        strokes.append(widened(rng, path, own))
+        strokes += widened(rng, [path], [own])
         parents.append(strokes[-1])
     return strokes
 

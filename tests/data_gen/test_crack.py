@@ -32,7 +32,7 @@ def test_length_and_width_are_those_of_the_drawn_arc(
     radius_px: float, span_rad: float, width_px: float, angle_deg: float
 ) -> None:
     matrix = Turn(angle_deg).matrix((199.7, 199.7))
-    (crack,) = place((transformed(arc(radius_px, span_rad, width_px), matrix),), "single", SHAPE)
+    (crack,) = place(transformed((arc(radius_px, span_rad, width_px),), matrix), "single", SHAPE)
     length = radius_px * span_rad
     assert crack.truth.length_px == pytest.approx(length, rel=0.01)
     assert crack.truth.width_mean_px == pytest.approx(width_px, abs=0.01)
@@ -66,15 +66,16 @@ def test_rotation_scaling_and_flips_scale_length_and_width_alike(
     seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
-    for stroke in draw_shape(rng, CracksRecipe(), "branched", 300):
-        moved = transformed(stroke, Turn(angle_deg, scale, flip).matrix((150, 150), (3, -5)))
+    strokes = draw_shape(rng, CracksRecipe(), "branched", 300)
+    together = transformed(strokes, Turn(angle_deg, scale, flip).matrix((150, 150), (3, -5)))
+    for stroke, moved in zip(strokes, together, strict=True):
         assert moved.length_px == pytest.approx(scale * stroke.length_px, rel=1e-6)
         np.testing.assert_allclose(moved.width_px, scale * stroke.width_px, rtol=1e-6)
 
 
 def test_a_flip_swaps_left_and_right() -> None:
     stroke = Stroke(np.array([[0.0, 0.0], [0.0, 9.0]]), np.array([1.0, 1.0]), np.array([3.0, 3.0]))
-    moved = transformed(stroke, Turn(flip=True).matrix((0, 0)))
+    (moved,) = transformed((stroke,), Turn(flip=True).matrix((0, 0)))
     np.testing.assert_array_equal(moved.left_px, [3.0, 3.0])
 
 
@@ -82,7 +83,8 @@ def test_a_flip_swaps_left_and_right() -> None:
 @given(shear=st.floats(-0.5, 0.5), angle_deg=st.floats(0, 360), flip=st.booleans())
 def test_shear_keeps_the_area_and_widths_follow(shear: float, angle_deg: float, flip: bool) -> None:  # noqa: FBT001
     matrix = Turn(angle_deg, 1.0, flip, shear).matrix((199.7, 199.7))
-    before, after = (place((s,), "single", SHAPE)[0].truth for s in (arc(90, 2, 6), transformed(arc(90, 2, 6), matrix)))
+    drawn = (arc(90, 2, 6),)
+    before, after = (place(strokes, "single", SHAPE)[0].truth for strokes in (drawn, transformed(drawn, matrix)))
     assert after.area_px == pytest.approx(before.area_px, rel=0.02)
     assert after.width_mean_px * after.length_px == pytest.approx(before.width_mean_px * before.length_px, rel=0.01)
     if abs(shear) > 0.2:
@@ -93,7 +95,7 @@ def test_elastic_deformation_moves_points_by_the_field_and_widths_with_the_stret
     rng = np.random.default_rng(0)
     field = draw_displacement(rng, SHAPE, 6.0, 40.0)
     stroke = arc(120, 5.0, 4.0)
-    moved = displaced(stroke, field)
+    (moved,) = displaced((stroke,), field)
     np.testing.assert_allclose(moved.points - stroke.points, field.at(stroke.points))
     assert 0.5 < np.std(field.at(rng.uniform(0, 399, (500, 2)))) / 6.0 < 1.6
     (crack,) = place((moved,), "single", SHAPE)
@@ -107,7 +109,7 @@ def test_elastic_deformation_moves_points_by_the_field_and_widths_with_the_stret
 def test_clipping_keeps_exactly_what_lies_inside(seed: int) -> None:
     rng = np.random.default_rng(seed)
     for stroke in draw_shape(rng, CracksRecipe(), "single", 200):
-        parts = clipped(stroke, (200, 200))
+        parts = clipped((stroke,), (200, 200))
         fine = resample(stroke.points, 0.05)
         inside = np.all((fine >= -0.5) & (fine <= 199.5), axis=1).mean() * polyline_length(stroke.points)
         assert sum(part.length_px for part in parts) == pytest.approx(inside, rel=0.01, abs=1.0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_gen.noise import draw_noise, merge
+from data_gen.noise import CLASSIC_LEVEL, draw_noise, merge
 from data_gen.recipe import NoiseRecipe
 
 EMPTY = np.zeros((1024, 1024), np.bool_)
@@ -56,10 +56,12 @@ def test_a_patch_of_the_wrong_shape_is_refused() -> None:
         draw_noise(np.random.default_rng(0), NoiseRecipe(), EMPTY, [np.zeros((4, 4, 3), np.uint8)])
 
 
-def test_merging_keeps_the_brighter_of_both_and_only_what_exceeds_50() -> None:
-    canvas = np.array([[0, 0, 200, 200, 90]], np.uint8)
-    merge(canvas, np.s_[0:1, 0:5], np.array([[50, 51, 50, 100, 240]], np.uint8))
-    np.testing.assert_array_equal(canvas, [[0, 51, 200, 200, 240]])
+def test_merging_then_thresholding_keeps_the_brighter_of_both_where_the_pattern_exceeds_50() -> None:
+    rng = np.random.default_rng(0)
+    canvas, grey = (rng.integers(0, 120, (40, 40), dtype=np.uint8) for _ in range(2))
+    plain = np.where(grey > 50, np.maximum(canvas, grey), canvas) > 50
+    merge(canvas, np.s_[0:40, 0:40], grey)
+    np.testing.assert_array_equal(canvas > CLASSIC_LEVEL, plain)
 
 
 def test_blobs_fill_most_of_their_box_and_fade_at_its_border() -> None:

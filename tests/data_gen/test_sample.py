@@ -262,7 +262,10 @@ def test_without_profile_a_crack_is_one_flat_tone() -> None:
 
 
 def test_what_lies_over_a_crack_hides_it_from_the_truth_too() -> None:
-    cable = {"mix": dict.fromkeys(Recipe().confounders.mix.weights(), 0) | {"cable": 1}, "width_px": [6, 8]}
+    cable: dict[str, object] = {
+        "mix": dict.fromkeys(Recipe().confounders.mix.weights(), 0) | {"cable": 1},
+        "width_px": [6, 8],
+    }
     cable |= {"probability": 1, "count": [2, 2], "follow_probability": 1}
     hidden = 0
     for index in range(8):
