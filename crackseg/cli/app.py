@@ -19,6 +19,7 @@ from crackseg.cli.evaluate import evaluate
 from crackseg.cli.export import export
 from crackseg.cli.generate import generate
 from crackseg.cli.inspect import inspect
+from crackseg.cli.measure import measure
 from crackseg.cli.models import models
 from crackseg.cli.predict import predict
 from crackseg.cli.train import train
@@ -59,7 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (generate, train, predict, evaluate, inspect, convert, clean, export, models, doctor):
+for command in (generate, train, predict, evaluate, measure, inspect, convert, clean, export, models, doctor):
     app.command(cls=QuickCommand)(_guarded(command))
 
 

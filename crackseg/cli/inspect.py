@@ -46,7 +46,7 @@ def inspect(
     workers: Annotated[int | None, typer.Option(help="Processes. [default: one per core]", min=1)] = None,
     time_limit: Annotated[
         float, typer.Option(metavar="S", help="Seconds for a file, and 5 per megapixel.", min=1)
-    ] = 60,
+    ] = 120,
     memory: Annotated[float | None, typer.Option(metavar="GB", help="Memory of a process. [default: a share]")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed.")] = False,
     parquet: Annotated[bool, typer.Option("--parquet", help="Also write results.parquet.")] = False,

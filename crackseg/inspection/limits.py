@@ -12,7 +12,7 @@ _SHARE = 0.8
 _LEAST_GB = 0.5
 
 
-def worker_limits(workers: int | None, *, time_s: float = 60.0, memory_gb: float | None = None) -> WorkerLimits:
+def worker_limits(workers: int | None, *, time_s: float = 120.0, memory_gb: float | None = None) -> WorkerLimits:
     """Return the limits of each of some worker processes.
 
     Args:

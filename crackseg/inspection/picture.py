@@ -24,19 +24,13 @@ THUMBNAIL_SIDE_PX = 192
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def widest_place(mask: NDArray[np.bool_], cracks: Sequence[CrackMeasurement]) -> tuple[int, int, float] | None:
+def widest_place(cracks: Sequence[CrackMeasurement]) -> tuple[int, int, float] | None:
     """Return row and column where the widest crack is widest, and its width in pixels; None without a crack."""
     if not cracks:
         return None
     widest = max(cracks, key=lambda crack: crack.width_max_px or 0.0)
-    told = getattr(widest, "width_max_at", None)
-    if told is not None:
-        return round(told[0]), round(told[1]), float(widest.width_max_px or 0.0)
-    row0, col0, row1, col1 = widest.box
-    inside = cv2.copyMakeBorder(mask[row0:row1, col0:col1].astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    distances = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
-    row, col = np.unravel_index(int(distances.argmax()), distances.shape)
-    return row0 + int(row) - 1, col0 + int(col) - 1, float(widest.width_max_px or 0.0)
+    row, col = widest.width_max_at
+    return round(row), round(col), float(widest.width_max_px or 0.0)
 
 
 def draw_result(

@@ -190,7 +190,7 @@ class ModelInspector:
         """Judge a prediction and write its pictures."""
         settings = self._plan.settings
         mask, counts = self._counting_mask(result)
-        cracks = result.cracks if counts is None else measure_cracks(mask, scale=settings.scale)
+        cracks = result.cracks if counts is None else _measure(result, mask)
         area_px = mask.size if counts is None else int(counts.sum())
         quality = measure_quality(result.image)
         verdict, reasons = judge(settings.area.rules, _figures(mask, area_px, cracks, settings.scale), cracks)
@@ -198,7 +198,7 @@ class ModelInspector:
             verdict, reasons = "CANNOT JUDGE", (*(f"CANNOT JUDGE {reason}" for reason in why), *reasons)
         if area_px == 0:
             verdict, reasons = "CANNOT JUDGE", ("CANNOT JUDGE no pixel lies inside the regions that count",)
-        drawn = draw_result(result.image, mask, widest_place(mask, cracks))
+        drawn = draw_result(result.image, mask, widest_place(cracks))
         return Finding(
             status="ok",
             verdict=verdict,
@@ -227,6 +227,13 @@ class ModelInspector:
         make_folder(path.parent)
         write_bytes(path, data)
         return OutputFile(name, len(data))
+
+
+def _measure(result: Prediction, mask: NDArray[np.bool_]) -> tuple[CrackMeasurement, ...]:
+    """Measure the part of a prediction's mask that counts."""
+    return measure_cracks(
+        mask, scale=result.scale, probability=result.probability, threshold=result.threshold, image=result.image
+    )
 
 
 def _overlay(drawn: NDArray[np.uint8], verdict: Verdict, reasons: tuple[str, ...]) -> bytes:
@@ -329,7 +336,7 @@ class WorkerLimits:
     """
 
     memory_bytes: int | None = None
-    time_s: float = 60.0
+    time_s: float = 120.0
     time_per_megapixel_s: float = 5.0
     threads: int = 1
 

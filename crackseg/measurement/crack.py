@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,10 @@ from crackseg.measurement.components import Components, find_components
 from crackseg.measurement.graph import trace_graph
 from crackseg.measurement.profile import sample
 from crackseg.measurement.pruning import prune
-from crackseg.measurement.resolution import RESOLUTIONS, WidthSource
+from crackseg.measurement.resolution import WidthSource, WidthStatistic
 from crackseg.measurement.shape import Pattern, ShapeTable, tabulate_shapes
 from crackseg.measurement.skeleton import find_skeleton
 from crackseg.measurement.width_table import Evidence, WidthTable, tabulate_widths
-
-_WIDTHS = ("mean", "median", "p95", "max")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +108,7 @@ class CrackMeasurement:
         """
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["orientation_deg"] = round(self.orientation_deg, 3) % 180.0
-        always = {f"width_{name}_px" for name in _WIDTHS}
+        always = {f"width_{name}_px" for name in get_args(WidthStatistic)}
         return {key: _rounded(value) for key, value in values.items() if value is not None or key in always}
 
 
@@ -216,19 +214,18 @@ class _Tables:
 
     def _width_fields(self, label: int, scale: Scale | None) -> dict[str, Any]:
         """Return the fields that begin with ``width_``, and ``cannot_measure``."""
-        source = self._widths.sources[label]
-        resolution = RESOLUTIONS[source]
-        fields: dict[str, Any] = {"width_source": source}
+        resolution = self._widths.resolutions[label]
+        fields: dict[str, Any] = {"width_source": self._widths.sources[label]}
         fields["width_max_at"] = tuple(float(value) for value in self._widths.places[label])
         untold = []
-        for name, values in zip(_WIDTHS, self._widths.columns(), strict=True):
+        for name, values in self._widths.columns().items():
             # No width is larger than the shorter side of the box: where a blob has no course, its axis may be off.
             width = min(float(values[label]), self._shorter_side_px(label))
-            if width < resolution.limit_px:
+            if width < resolution.least_px(name):
                 fields[f"width_{name}_px"] = fields[f"width_{name}_uncertainty_px"] = None
                 untold.append(name)
                 continue
-            off = resolution.uncertainty_px(width, greatest=name == "max")
+            off = resolution.uncertainty_px(width, name)
             fields[f"width_{name}_px"], fields[f"width_{name}_uncertainty_px"] = width, off
             if scale is not None:
                 fields[f"width_{name}_mm"] = width * scale.mm_per_px
@@ -236,7 +233,7 @@ class _Tables:
                 fields[f"width_{name}_uncertainty_mm"] = width * scale.mm_per_px * share
         if untold:
             fields["cannot_measure"] = (
-                f"{', '.join(untold)} width below {resolution.limit_px:g} px: {resolution.reason}"
+                f"{', '.join(untold)}: too close to {resolution.limit_px:g} px or below: {resolution.reason}"
             )
         return fields
 

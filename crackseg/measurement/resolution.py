@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
 WidthSource = Literal["mask", "probability", "grey"]
+WidthStatistic = Literal["mean", "median", "p95", "max"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +33,17 @@ class Resolution:
     offset_max_px: float
     share_max: float
 
-    def uncertainty_px(self, width_px: float, *, greatest: bool = False) -> float:
+    def least_px(self, statistic: WidthStatistic) -> float:
+        """Return the least value that is told.
+
+        The mean and the median may come down to the limit; noise lifts the 95th percentile and the maximum, which must
+        be above it by as much as they may be off.
+        """
+        return self.limit_px + {"p95": self.offset_px, "max": self.offset_max_px}.get(statistic, 0.0)
+
+    def uncertainty_px(self, width_px: float, statistic: WidthStatistic) -> float:
         """Return by how much a width may be off, in pixels, at a confidence of 95 %."""
-        if greatest:
+        if statistic == "max":
             return self.offset_max_px + self.share_max * width_px
         return self.offset_px + self.share * width_px
 
@@ -65,6 +75,13 @@ RESOLUTIONS: dict[WidthSource, Resolution] = {
     ),
 }
 """By source. `probability` and `grey` hold for the shipped model and photographs as sharp as generated ones."""
+
+SHARP_PROBABILITY = dataclasses.replace(
+    RESOLUTIONS["mask"], reason="of whatever is narrower than a pixel no pixel is certain"
+)
+"""Of a probability that is as sharp as pixels allow, which networks do not give: labels, or drawn cracks."""
+SHARP_SLOPE = 0.62
+"""Share of its height by which a sharp probability falls in one pixel at an edge."""
 
 GREY_BELOW_PX = 7.0
 """Cracks that the mask shows narrower than this are measured in the photograph, wider ones in the probability: light

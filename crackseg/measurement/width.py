@@ -13,7 +13,8 @@ from crackseg.measurement.lines import Indices, Lines, Values, smooth_values
 from crackseg.measurement.profile import sample
 
 _STEP_PX = 0.5
-_SIGMA_PX = 2.0
+_PER_PX = 2
+_SIGMAS_PX, _NARROW_PX = (2.0, 3.0), 3.0
 _GAP_PX, _SURROUNDINGS_PX = 1.5, 6
 
 
@@ -37,21 +38,37 @@ def mask_widths(components: Components, lines: Lines) -> Values:
         for side in (inside[:, middle:], inside[:, middle::-1]):
             open_ = np.logical_and.accumulate(side > 0, axis=1)
             widths[cut.points] += ((side * open_).sum(axis=1) - side[:, 0] / 2) * (_STEP_PX / 255)
-    return smooth_values(lines, widths, _SIGMA_PX)
+    return _smoothed(lines, widths)
 
 
-def probability_widths(probability: NDArray[np.float32], lines: Lines, threshold: float) -> Values:
-    """Return the distance across lines between the two places where the probability falls below the threshold.
+def _smoothed(lines: Lines, widths_px: Values) -> Values:
+    """Smooth widths along lines, those of narrow cracks more: there the steps of the pixels weigh more."""
+    little, more = (smooth_values(lines, widths_px, sigma) for sigma in _SIGMAS_PX)
+    return np.where(more < _NARROW_PX, more, little)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProbabilityWidths:
+    """What the probability across lines says.
+
+    Attributes:
+        widths_px: ``(n,)`` distance between the two places where it falls below the threshold.
+        slopes: ``(n,)`` share of its height by which it falls in one pixel at the edges, where it falls most.
+    """
+
+    widths_px: Values
+    slopes: Values
+
+
+def probability_widths(probability: NDArray[np.float32], lines: Lines, threshold: float) -> ProbabilityWidths:
+    """Measure cracks in a probability, at the threshold.
 
     Args:
         probability: ``(H, W)`` crack probability, in [0, 1].
         lines: The centrelines of the components of ``probability >= threshold``.
         threshold: From where a pixel counts as crack.
-
-    Returns:
-        ``(n,)`` widths, in pixels.
     """
-    widths = np.zeros(lines.radii_px.size)
+    widths, slopes = np.zeros(lines.radii_px.size), np.zeros(lines.radii_px.size)
     for cut in _cuts(lines, 1.3 * lines.radii_px + 3):
         values = sample(probability, cut.rows, cut.cols)
         middle = cut.offsets.size // 2
@@ -59,7 +76,9 @@ def probability_widths(probability: NDArray[np.float32], lines: Lines, threshold
             inside = np.logical_and.accumulate(side >= threshold, axis=1)
             last = np.maximum(inside.sum(axis=1) - 1, 0)
             widths[cut.points] += _crossing(side, last, np.full(last.size, threshold)) * _STEP_PX
-    return smooth_values(lines, widths, _SIGMA_PX)
+            falls = (side[:, :-_PER_PX] - side[:, _PER_PX:]).max(axis=1)
+            slopes[cut.points] += falls / np.maximum(2 * side[:, :_PER_PX].max(axis=1), 1e-3)
+    return ProbabilityWidths(_smoothed(lines, widths), slopes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +126,7 @@ def grey_widths(picture: NDArray[np.uint8], lines: Lines) -> GreyWidths:
             inside = np.abs(index - middle[:, None]) <= np.maximum(0.3 * width, 1.0)[:, None]
             inner = (values * inside).sum(axis=1) / inside.sum(axis=1)
         widths[part], contrast[part], noise[part] = width * _STEP_PX, levels.mean(axis=1) - inner, spread
-    return GreyWidths(smooth_values(lines, widths, _SIGMA_PX), contrast, noise)
+    return GreyWidths(_smoothed(lines, widths), contrast, noise)
 
 
 def _surroundings(picture: NDArray[np.uint8], lines: Lines, radii_px: Values) -> Values:

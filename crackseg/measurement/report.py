@@ -1,0 +1,100 @@
+"""What is written down of a measured mask."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crackseg.errors import display_text
+from crackseg.geometry import Scale
+from crackseg.measurement.crack import CrackMeasurement
+
+_CORNERS = {"box": ("row0", "col0", "row1", "col1"), "width_max_at": ("row", "col")}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredMask:
+    """The cracks of one mask.
+
+    Attributes:
+        name: Name of the file.
+        shape: Height and width ``(H, W)``, in pixels.
+        cracks: The cracks, largest first.
+        scale: Millimetres per pixel, if known.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    cracks: tuple[CrackMeasurement, ...]
+    scale: Scale | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything, ready for JSON."""
+        pixels = self.shape[0] * self.shape[1]
+        area, length = sum(crack.area_px for crack in self.cracks), sum(crack.length_px for crack in self.cracks)
+        return {
+            "image": display_text(self.name),
+            "height_px": self.shape[0],
+            "width_px": self.shape[1],
+            "scale_mm_per_px": None if self.scale is None else self.scale.mm_per_px,
+            "scale_source": None if self.scale is None else self.scale.source,
+            "scale_uncertainty": None if self.scale is None else self.scale.uncertainty,
+            "crack_area_px": area,
+            "crack_fraction": area / pixels,
+            "crack_length_px": round(length, 3),
+            "density_per_px": float(f"{length / pixels:.4g}"),
+            "cracks": [crack.to_dict() for crack in self.cracks],
+        }
+
+    def summary(self) -> str:
+        """Return the most important in one line."""
+        if not self.cracks:
+            return "no crack"
+        unit, factor = ("px", 1.0) if self.scale is None else ("mm", self.scale.mm_per_px)
+        longest = max(crack.length_px for crack in self.cracks) * factor
+        widths = [crack.width_max_px for crack in self.cracks if crack.width_max_px is not None]
+        widest = f"widest {max(widths) * factor:.1f} {unit}" if widths else "too narrow to measure their width"
+        count = f"{len(self.cracks)} crack{'s' if len(self.cracks) > 1 else ''}"
+        share = 100 * sum(crack.area_px for crack in self.cracks) / (self.shape[0] * self.shape[1])
+        return f"{count}, {share:.2f} % of the image, longest {longest:.1f} {unit}, {widest}"
+
+
+def to_csv(masks: Sequence[MeasuredMask]) -> str:
+    """Return one row for each crack of all masks, a row without numbers for a mask without cracks.
+
+    A cell that a spreadsheet would take for a formula gets a quote before it.
+    """
+    names = [field.name for field in dataclasses.fields(CrackMeasurement) if field.name != "rotated_box"]
+    columns = [f"{name}_{part}" if part else name for name in names for part in _CORNERS.get(name, ("",))]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "crack", *columns, "scale_mm_per_px", "scale_source"])
+    for mask in masks:
+        known = ["", ""] if mask.scale is None else [f"{mask.scale.mm_per_px:.6g}", _harmless(mask.scale.source)]
+        name = _harmless(display_text(mask.name))
+        if not mask.cracks:
+            writer.writerow([name, 0, *[""] * len(columns), *known])
+        for number, crack in enumerate(mask.cracks, start=1):
+            writer.writerow([name, number, *_cells(crack, names), *known])
+    return text.getvalue()
+
+
+def _cells(crack: CrackMeasurement, names: Sequence[str]) -> list[Any]:
+    values = crack.to_dict()
+    cells: list[Any] = []
+    for name in names:
+        value = values.get(name, "")
+        if name in _CORNERS:
+            cells.extend(value)
+        else:
+            cells.append("cannot_measure" if value is None else _harmless(value))
+    return cells
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
