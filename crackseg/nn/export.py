@@ -18,8 +18,8 @@ from crackseg.card import ModelCard
 from crackseg.errors import ModelError, TrainingError
 from crackseg.files import write_bytes
 from crackseg.nn.checkpoint import CARD_KEY, in_storage_type, load_whole, read_card, read_weights
-from crackseg.nn.factory import SegmentationNetwork, build_network, normalise
-from crackseg.nn.train_config import NetworkConfig
+from crackseg.nn.factory import SegmentationNetwork, build_network, crack_probability, normalise
+from crackseg.nn.train_config import NOT_IN_ONNX, NetworkConfig
 from crackseg.runtimes.onnx import OnnxPredictor
 
 MAX_DIFFERENCE = 1e-3
@@ -27,7 +27,7 @@ MAX_DIFFERENCE = 1e-3
 
 
 class _PixelsToProbability(nn.Module):
-    """A network with its normalisation and sigmoid inside."""
+    """A network with its normalisation, and its sigmoid or softmax, inside."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class _PixelsToProbability(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the ``(N, H, W)`` probability of ``(N, H, W, 3)`` uint8 pixels."""
-        return torch.sigmoid(self.network(normalise(pixels)))[:, 0]
+        return crack_probability(self.network(normalise(pixels)))
 
 
 def export_onnx(network: SegmentationNetwork, path: Path, card: ModelCard) -> None:
@@ -50,9 +50,13 @@ def export_onnx(network: SegmentationNetwork, path: Path, card: ModelCard) -> No
         card: Goes into the file's metadata.
 
     Raises:
-        TrainingError: If the two disagree by more than `MAX_DIFFERENCE`; nothing is written.
+        TrainingError: If the two disagree by more than `MAX_DIFFERENCE`, or the network computes what ONNX cannot
+            express; nothing is written.
         OutputError: If the file cannot be written.
     """
+    if card.network.get("arch") in NOT_IN_ONNX:
+        # The exporter would print the whole graph before it fails.
+        raise _not_exported(str(card.network["arch"]))
     network = copy.deepcopy(network).cpu().eval()
     network.load_state_dict(
         {name: in_storage_type(tensor).to(tensor.dtype) for name, tensor in network.state_dict().items()}
@@ -90,19 +94,28 @@ def _trace(module: nn.Module, stride: int) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            module,
-            (example,),
-            buffer,  # type: ignore[arg-type]
-            dynamo=False,
-            training=torch.onnx.TrainingMode.PRESERVE,
-            do_constant_folding=False,
-            input_names=["pixels"],
-            output_names=["probability"],
-            dynamic_axes={"pixels": {0: "n", 1: "h", 2: "w"}, "probability": {0: "n", 1: "h", 2: "w"}},
-            opset_version=18,
-        )
+        try:
+            torch.onnx.export(
+                module,
+                (example,),
+                buffer,  # type: ignore[arg-type]
+                dynamo=False,
+                training=torch.onnx.TrainingMode.PRESERVE,
+                do_constant_folding=False,
+                input_names=["pixels"],
+                output_names=["probability"],
+                dynamic_axes={"pixels": {0: "n", 1: "h", 2: "w"}, "probability": {0: "n", 1: "h", 2: "w"}},
+                opset_version=18,
+            )
+        except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+            raise _not_exported(str(error).partition("\n")[0][:200]) from error
     return buffer.getvalue()
+
+
+def _not_exported(reason: str) -> TrainingError:
+    return TrainingError(
+        f"the network cannot be written as ONNX ({reason})", hint="predict from its checkpoint with --runtime torch"
+    )
 
 
 def _store_kernels_as_half(graph: onnx.GraphProto) -> None:

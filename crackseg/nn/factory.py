@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-import warnings
-from typing import assert_never
+from collections.abc import Callable, Sequence
+from typing import Any, assert_never
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crackseg.errors import ConfigError, ModelError
+from crackseg.errors import ConfigError
+from crackseg.nn.encoders import build_encoder, check_features, encoder_errors, library
+from crackseg.nn.fcn import Fcn
 from crackseg.nn.train_config import NetworkConfig
+from crackseg.nn.unet_classic import ClassicUnet
+from crackseg.nn.unetplusplus import UnetPlusPlus
 
 CRACK_PRIOR = 0.05
 """Share of crack pixels the output starts from, so that the first steps are not spent on unlearning one half."""
@@ -21,28 +24,62 @@ CRACK_PRIOR = 0.05
 _MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 _STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 
+_GREY = (0.299, 0.587, 0.114)
+"""Share of red, green and blue in the grey value (ITU-R BT.601)."""
+
 
 class SegmentationNetwork(nn.Module):
     """A network for images of any height and width.
 
     Args:
-        network: Maps ``(N, 3, H, W)`` to ``(N, 1, H, W)`` logits where H and W are multiples of ``stride``.
+        network: Maps ``(N, C, H, W)`` to ``(N, K, H, W)`` logits where H and W are multiples of ``stride``.
         stride: Its total downsampling, in pixels.
+        channels: Channels C of its input; where it is 1, an image of 3 is turned to grey.
     """
 
-    def __init__(self, network: nn.Module, stride: int) -> None:
+    def __init__(self, network: nn.Module, stride: int, *, channels: int = 3) -> None:
         super().__init__()
         self.network = network
         self.stride = stride
+        self.channels = channels
+        if channels != 3:
+            network.register_forward_pre_hook(lambda _, images: (_fit_channels(images[0], channels),))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the ``(N, 1, H, W)`` logits of normalised ``(N, 3, H, W)`` images."""
+    def forward(self, images: Tensor, *, deep: bool = False) -> Tensor | tuple[Tensor, ...]:
+        """Return the ``(N, K, H, W)`` logits of normalised ``(N, C, H, W)`` images.
+
+        Args:
+            images: The images.
+            deep: Return the logits of every output instead, a tuple, where a network has several to learn from.
+
+        Raises:
+            ConfigError: If the images have another number of channels.
+        """
+        images = _fit_channels(images, self.channels)
         height, width = images.shape[-2:]
+        if isinstance(self.network, ClassicUnet):
+            whole: Tensor = self.network(images)
+            return whole
         below, right = -height % self.stride, -width % self.stride
         if below or right:
             images = functional.pad(images, (0, right, 0, below), mode="replicate")
+        if deep and isinstance(self.network, UnetPlusPlus) and len(self.network.depths) > 1:
+            return tuple(logits[..., :height, :width] for logits in self.network.all_outputs(images))
         logits: Tensor = self.network(images)
         return logits[..., :height, :width]
+
+
+def _fit_channels(images: Tensor, channels: int) -> Tensor:
+    if images.shape[1] == channels:
+        return images
+    if channels == 1 and images.shape[1] == 3:
+        shares = images.new_tensor(_GREY).view(1, 3, 1, 1)
+        return (images * shares).sum(dim=1, keepdim=True)
+    raise ConfigError(
+        f"the network takes {channels} channels, and the images have {int(images.shape[1])}",
+        where="network.channels",
+        hint="photographs have 3; 1 takes their grey value",
+    )
 
 
 def normalise(pixels: Tensor) -> Tensor:
@@ -52,50 +89,105 @@ def normalise(pixels: Tensor) -> Tensor:
     return (pixels.permute(0, 3, 1, 2).float() - mean) / std
 
 
+def crack_probability(logits: Tensor) -> Tensor:
+    """Return the ``(N, H, W)`` probability that a pixel is crack: of several classes, that it is not background."""
+    if logits.shape[1] == 1:
+        return torch.sigmoid(logits)[:, 0]
+    return 1 - torch.softmax(logits, dim=1)[:, 0]
+
+
 def build_network(config: NetworkConfig) -> SegmentationNetwork:
     """Build a network; its output starts at the prior probability of a crack pixel.
 
     Raises:
-        ConfigError: If the encoder or its weights are unknown.
+        ConfigError: If the encoder or its weights are unknown, or the architecture cannot use the encoder.
         ModelError: If pretrained weights cannot be fetched.
     """
+    network: nn.Module
     match config.arch:
-        case "unet":
-            network = _build_unet(config)
+        case "unet-classic":
+            network = ClassicUnet(config.channels, config.classes, width=config.width)
+        case "fcn":
+            network = _build_fcn(config)
+        case "unetplusplus":
+            network = _build_unetplusplus(config)
+        case "unet" | "manet":
+            network = _build_of_library(
+                config, encoder_depth=len(config.decoder_channels), decoder_channels=config.decoder_channels
+            )
+        case "dpt":
+            network = _build_of_library(config, dynamic_img_size=True)
+        case "linknet" | "fpn" | "pspnet" | "deeplabv3" | "deeplabv3plus" | "pan" | "upernet" | "segformer":
+            network = _build_of_library(config)
         case _:
             assert_never(config.arch)
-    _drop_unused(network)
-    _start_at_prior(network.segmentation_head)
-    return SegmentationNetwork(network, config.stride)
+    side = -(-96 // config.stride) * config.stride
+    with encoder_errors(config):
+        check_features(getattr(network, "encoder", None), channels=config.channels, side=side)
+        _drop_unused(network, torch.zeros(1, config.channels, side, side))
+    _start_at_prior(_heads(network), config.classes)
+    return SegmentationNetwork(network, config.stride, channels=config.channels)
 
 
-def _build_unet(config: NetworkConfig) -> nn.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import segmentation_models_pytorch as smp
-    known = list(smp.encoders.get_encoder_names())
-    if config.encoder not in known and not config.encoder.startswith("tu-"):
-        close = difflib.get_close_matches(config.encoder, known, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else None
+def prune(network: SegmentationNetwork, config: NetworkConfig, depth: int) -> tuple[SegmentationNetwork, NetworkConfig]:
+    """Cut a trained U-Net++ to one of its depths: a smaller network of its own, with the same weights.
+
+    Args:
+        network: The network, with an output at every depth.
+        config: What it was built from.
+        depth: From 1, the fastest, to one less than the number of decoder widths, the whole network.
+
+    Returns:
+        The smaller network, in evaluation mode on the CPU, and what it is built from.
+
+    Raises:
+        ConfigError: If the network is no U-Net++, or has no output at this depth.
+
+    Source:
+        Zhou et al., "UNet++", DLMIA 2018, section 3.3, fig. 3.
+    """
+    inner = network.network
+    if not isinstance(inner, UnetPlusPlus) or depth not in inner.depths:
+        depths = inner.depths if isinstance(inner, UnetPlusPlus) else ()
         raise ConfigError(
-            f"expected an encoder of segmentation-models-pytorch, got '{config.encoder}'",
-            where="network.encoder",
-            hint=hint,
+            f"cannot be cut to depth {depth}; its outputs: {', '.join(map(str, depths)) or 'one'}",
+            where="network",
+            hint="train arch=unetplusplus with deep_supervision",
         )
-    try:
-        network: nn.Module = smp.Unet(
+    smaller_config = NetworkConfig.model_validate({**config.model_dump(), "encoder_weights": None, "pruned_to": depth})
+    smaller = build_network(smaller_config).eval()
+    state = network.state_dict()
+    smaller.load_state_dict({name: state[name] for name in smaller.state_dict()})
+    return smaller, smaller_config
+
+
+def _build_fcn(config: NetworkConfig) -> Fcn:
+    encoder, widths = build_encoder(config, 5)
+    return Fcn(encoder, widths, classes=config.classes, variant=config.variant)
+
+
+def _build_unetplusplus(config: NetworkConfig) -> UnetPlusPlus:
+    deepest = config.pruned_to or len(config.decoder_channels) - 1
+    encoder, widths = build_encoder(config, deepest + 1)
+    depths = (deepest,) if config.pruned_to or not config.deep_supervision else range(1, deepest + 1)
+    return UnetPlusPlus(encoder, widths[1:], config.decoder_channels, classes=config.classes, depths=depths)
+
+
+def _build_of_library(config: NetworkConfig, **settings: Any) -> nn.Module:
+    smp = library()
+    with encoder_errors(config):
+        network: nn.Module = smp.create_model(
+            config.arch,
             config.encoder,
-            encoder_depth=len(config.decoder_channels),
             encoder_weights=config.encoder_weights,
-            decoder_channels=config.decoder_channels,
+            in_channels=config.channels,
+            classes=config.classes,
+            **settings,
         )
-    except (KeyError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise ConfigError(str(error).strip("'\""), where="network") from error
-    except OSError as error:
-        raise ModelError(
-            f"the weights '{config.encoder_weights}' of {config.encoder} cannot be fetched",
-            hint="give a file with --init and set network.encoder_weights=null",
-        ) from error
+    for layer in network.modules():
+        if isinstance(layer, nn.Upsample) and layer.mode == "bilinear":
+            # Aligned at the corners, every pixel would depend on the size of the image, and tiles would show.
+            layer.align_corners = False
     return network
 
 
@@ -106,9 +198,13 @@ class _Unused(nn.Module):
         return images
 
 
-def _drop_unused(network: nn.Module) -> None:
+def _drop_unused(network: nn.Module, images: Tensor) -> None:
     """Take out the layers that no gradient reaches: an encoder's deep stages, where the decoder has fewer steps."""
-    network.eval()(torch.zeros(1, 3, 96, 96)).sum().backward()
+    run: Callable[[Tensor], Any] = network.all_outputs if isinstance(network, UnetPlusPlus) else network
+    network.eval()
+    answer = run(images)
+    outputs: Sequence[Tensor] = answer if isinstance(answer, tuple) else (answer,)
+    torch.stack([output.sum() for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]
     for parent in list(network.modules()):
         for name, child in parent.named_children():
             parameters = list(child.parameters())
@@ -118,7 +214,19 @@ def _drop_unused(network: nn.Module) -> None:
     network.train()
 
 
-def _start_at_prior(head: nn.Module | Tensor) -> None:
-    for layer in head.modules() if isinstance(head, nn.Module) else ():
+def _heads(network: nn.Module) -> Sequence[nn.Module]:
+    """Return the layers whose bias is that of the output."""
+    if isinstance(network, (ClassicUnet, Fcn, UnetPlusPlus)):
+        return network.heads
+    head = network.segmentation_head
+    return [head] if isinstance(head, nn.Module) else []
+
+
+def _start_at_prior(heads: Sequence[nn.Module], classes: int) -> None:
+    for layer in (layer for head in heads for layer in head.modules()):
         if isinstance(layer, nn.Conv2d) and layer.bias is not None:
-            nn.init.constant_(layer.bias, math.log(CRACK_PRIOR / (1 - CRACK_PRIOR)))
+            if classes == 1:
+                nn.init.constant_(layer.bias, math.log(CRACK_PRIOR / (1 - CRACK_PRIOR)))
+            else:
+                nn.init.constant_(layer.bias, math.log(CRACK_PRIOR / (classes - 1)))
+                nn.init.constant_(layer.bias[:1], math.log(1 - CRACK_PRIOR))

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from crackseg.card import ModelCard
 from crackseg.errors import ModelError, UsageError
 from crackseg.nn.checkpoint import load_whole, read_card, read_weights
-from crackseg.nn.factory import SegmentationNetwork, build_network, normalise
+from crackseg.nn.factory import SegmentationNetwork, build_network, crack_probability, normalise
 from crackseg.nn.train_config import NetworkConfig
 from crackseg.runtimes.predictor import TileMemoryError
 
@@ -68,7 +68,7 @@ class TorchPredictor:
         ):
             images = normalise(torch.tensor(pixels, device=self._device))
             logits = self._network(images.contiguous(memory_format=torch.channels_last))
-            probability = torch.sigmoid(logits[:, 0].float())
+            probability = crack_probability(logits.float())
         return np.asarray(probability.cpu().numpy(), dtype=np.float32)
 
 

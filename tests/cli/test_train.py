@@ -77,7 +77,7 @@ def test_val_is_what_is_validated_on_and_several_folders_are_told_apart(tmp_path
         pytest.param(
             ["--data", "walls", "--config", "wrong.yaml"],
             2,
-            "wrong.yaml:2: network.arch: expected 'unet'; got 'vgg'",
+            "wrong.yaml:2: network.arch: expected 'unet', 'unet-classic', ",
             id="wrong value",
         ),
         pytest.param(["--data", "walls", "--config", "missing.yaml"], 2, "missing.yaml: cannot", id="no such file"),

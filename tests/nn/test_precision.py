@@ -26,11 +26,11 @@ def _types_of_convolutions(network: nn.Module, image: torch.Tensor) -> list[torc
     plain = nn.Conv2d._conv_forward
 
     def watch(layer: nn.Conv2d, image: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        answer = plain(layer, image, weight, bias)
+        answer: torch.Tensor = plain(layer, image, weight, bias)
         seen.append(answer.dtype)
         return answer
 
-    nn.Conv2d._conv_forward = watch  # type: ignore[method-assign]
+    nn.Conv2d._conv_forward = watch  # type: ignore[assignment, method-assign]
     try:
         with torch.autocast("cpu", torch.bfloat16):
             network(image)
@@ -56,4 +56,5 @@ def test_values_gradients_and_names_stay_as_they_are() -> None:
     assert list(kept.state_dict()) == list(plain.state_dict())
     assert torch.equal(kept(image), plain(image))
     for ours, theirs in zip(kept.parameters(), plain.parameters(), strict=True):
+        assert ours.grad is not None and theirs.grad is not None
         assert torch.equal(ours.grad, theirs.grad)

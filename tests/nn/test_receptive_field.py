@@ -90,10 +90,16 @@ def test_an_encoder_with_squeeze_excite_has_none() -> None:
     assert measure_context(network.network.eval(), stride=config.stride, limit_px=384) is None
 
 
-def lively(encoder: str) -> tuple[SegmentationNetwork, ModelCard]:
+@pytest.mark.parametrize("limit", [47, 130, 200, 500])
+def test_the_context_does_not_depend_on_the_limit(limit: int) -> None:
+    config = NetworkConfig(decoder_channels=(8, 8, 8))
+    network = build_network(config).network.eval()
+    assert measure_context(network, stride=config.stride, limit_px=limit) == 47
+
+
+def lively(config: NetworkConfig) -> tuple[SegmentationNetwork, ModelCard]:
     """A network with random weights and random statistics, and its card with the measured context."""
     torch.manual_seed(5)
-    config = NetworkConfig(encoder=encoder, decoder_channels=(16, 8, 8))
     network = build_network(config)
     norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
     for layer in norms:
@@ -111,15 +117,20 @@ def lively(encoder: str) -> tuple[SegmentationNetwork, ModelCard]:
 
 
 @pytest.mark.parametrize(
-    ("encoder", "shape"),
+    ("changes", "shape"),
     [
-        pytest.param("mobilenet_v2", (260, 420), id="mobilenet_v2, even"),
-        pytest.param("mobilenet_v2", (301, 233), id="mobilenet_v2, odd"),
-        pytest.param("resnet18", (251, 203), id="resnet18, odd"),
+        pytest.param({}, (260, 420), id="mobilenet_v2, even"),
+        pytest.param({}, (301, 233), id="mobilenet_v2, odd"),
+        pytest.param({"encoder": "resnet18"}, (251, 203), id="resnet18, odd"),
+        pytest.param({"encoder": "shufflenet_v2_x0_5"}, (290, 203), id="shufflenet, odd"),
+        pytest.param({"arch": "unetplusplus"}, (251, 303), id="unetplusplus, odd"),
+        pytest.param({"arch": "fcn", "encoder": "shufflenet_v2_x0_5"}, (800, 64), id="fcn, odd"),
+        pytest.param({"arch": "linknet"}, (64, 902), id="linknet, odd"),
+        pytest.param({"arch": "segformer"}, (800, 64), id="segformer, odd"),
     ],
 )
-def test_tiles_with_the_measured_context_leave_no_seam(encoder: str, shape: tuple[int, int]) -> None:
-    network, card = lively(encoder)
+def test_tiles_with_the_measured_context_leave_no_seam(changes: dict[str, str], shape: tuple[int, int]) -> None:
+    network, card = lively(NetworkConfig.model_validate({"decoder_channels": (16, 8, 8), **changes}))
     pixels = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
     size = 2 * (-(-card.context_px // card.stride) * card.stride) + 6 * card.stride
 

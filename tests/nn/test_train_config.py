@@ -46,7 +46,27 @@ def test_what_is_dumped_reads_back_the_same(tmp_path: Path) -> None:
     [
         pytest.param("data.patch_pix=64", "data.patch_pix: unknown key; did you mean 'patch_px'?", id="unknown key"),
         pytest.param("schedul.epochs=3", "schedul: unknown key; did you mean 'schedule'?", id="unknown section"),
-        pytest.param("network.arch=vgg", "network.arch: expected 'unet'; got 'vgg'", id="unknown architecture"),
+        pytest.param("network.arch=vgg", "network.arch: expected 'unet', 'unet-classic', ", id="unknown architecture"),
+        pytest.param("network.pruned_to=2", "pruned_to is for arch unetplusplus", id="nothing to prune"),
+        pytest.param(
+            "network={arch: unetplusplus, pruned_to: 5}",
+            "expected pruned_to of at most 4",
+            id="pruned to more than all",
+        ),
+        pytest.param(
+            "network={arch: unetplusplus, pruned_to: 2, deep_supervision: false}",
+            "needs deep_supervision",
+            id="no output",
+        ),
+        pytest.param(
+            "network.variant=4s", "network.variant: expected '32s', '16s' or '8s'; got '4s'", id="FCN variant"
+        ),
+        pytest.param("loss.dise=1", "loss.dise: unknown key; did you mean 'dice'?", id="mistyped loss"),
+        pytest.param(
+            "loss.focal={gama: 1}", "loss.focal.gama: unknown key; did you mean 'gamma'?", id="mistyped setting"
+        ),
+        pytest.param("loss.cldice=-1", "loss.cldice.weight: ", id="negative weight"),
+        pytest.param("loss.border=yes", "loss.border: ", id="a switch for a loss"),
         pytest.param("data.patch_px=100", "data.patch_px: expected a multiple of 32; got 100", id="odd patch"),
         pytest.param("augment.scale=[2, 1]", "expected the smaller scale first", id="scales in the wrong order"),
         pytest.param("loss={bce: 0, dice: 0}", "expected at least one loss with a weight above 0", id="no loss"),
