@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_json
-from crackseg.errors import display_text
+from crackseg.errors import UsageError, display_text
+
+if TYPE_CHECKING:
+    from crackseg.generation import LabelFormat
 
 
 def generate(
@@ -26,28 +29,29 @@ def generate(
     backgrounds: Annotated[Path | None, typer.Option(metavar="DIR", help="Crack-free photographs.")] = None,
     patterns: Annotated[Path | None, typer.Option(metavar="DIR", help="Crack masks to cut out.")] = None,
     noise: Annotated[Path | None, typer.Option(metavar="DIR", help="Patches, in DIR/small and DIR/big.")] = None,
-    formats: Annotated[str, typer.Option(help="Annotations to write: voc.")] = "voc",
+    formats: Annotated[
+        str, typer.Option(metavar="LIST", help="Annotations to write, some of voc,coco,yolo,rle.")
+    ] = "voc",
+    polygons: Annotated[bool, typer.Option("--polygons", help="COCO outlines as polygons, not as RLE.")] = False,
     workers: Annotated[int | None, typer.Option(help="Processes. [default: one per core]", min=1)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier call stopped.")] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Make synthetic crack images with exact masks, Pascal VOC boxes and a manifest.
+    """Make synthetic crack images with exact masks, annotations (Pascal VOC, COCO, YOLO-seg, RLE) and a manifest.
 
     Example: crackseg generate synthetic --count 200 --seed 1 --size 512
     """
     from crackseg.config import load_config
-    from crackseg.errors import UsageError
     from crackseg.generation import AssetFolders, GenerationJob
     from crackseg.generation import generate as run
     from data_gen import Recipe
 
-    if formats != "voc":
-        raise UsageError(f"expected 'voc', got '{formats}'", where="--formats")
     shortcuts = {"mode": mode, "size": size}
     settings = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
     recipe = load_config(Recipe, config, overrides=[*settings, *(overrides or [])])
-    job = GenerationJob(recipe, output, count, seed, AssetFolders(backgrounds, patterns, noise))
+    folders = AssetFolders(backgrounds, patterns, noise)
+    job = GenerationJob(recipe, output, count, seed, folders, _formats(formats), polygons)
     with ProgressLine("generate", count, quiet=quiet or json) as line:
         skipped = run(job, workers=workers, resume=resume, report=line.update)
     if json:
@@ -56,3 +60,13 @@ def generate(
     for reason in skipped:
         print(f"left aside: {reason}")
     print(f"{count} samples in {display_text(output)}; {display_text(output / 'preview.png')} shows the first")
+
+
+def _formats(text: str) -> tuple[LabelFormat, ...]:
+    from crackseg.generation import FORMATS
+
+    asked = [name.strip() for name in text.split(",")]
+    unknown = [name for name in asked if name not in FORMATS]
+    if unknown:
+        raise UsageError(f"expected some of {', '.join(FORMATS)}, got '{unknown[0]}'", where="--formats")
+    return tuple(name for name in FORMATS if name in asked)

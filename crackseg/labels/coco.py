@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -51,6 +51,7 @@ class CocoObject:
         box: ``(row0, col0, row1, col1)``, half-open, in pixels; whole numbers for a tight box.
         category: Name of its class.
         iscrowd: It stands for several objects at once.
+        score: How sure of it whoever drew it is, in [0, 1]; None where nobody says.
     """
 
     segmentation: Any
@@ -58,6 +59,7 @@ class CocoObject:
     box: FloatBox
     category: str = "crack"
     iscrowd: bool = False
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,32 +126,44 @@ def encode_coco(images: Sequence[CocoImage], *, categories: Sequence[str] = ("cr
         Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; cocodataset.org, "Data format".
     """
     named = [item.category for image in images for item in image.objects]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys([*categories, *named]), start=1)}
-    annotations: list[dict[str, Any]] = []
-    for image_id, image in enumerate(images, start=1):
-        for item in image.objects:
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image_id,
-                    "category_id": numbers[item.category],
-                    "segmentation": item.segmentation,
-                    "area": item.area_px,
-                    "bbox": flat_box(item.box),
-                    "iscrowd": int(item.iscrowd),
-                }
-            )
-    document = {
+    return "".join(iter_coco(lambda: images, categories=list(dict.fromkeys([*categories, *named])))).encode("ascii")
+
+
+def iter_coco(images: Callable[[], Iterable[CocoImage]], *, categories: Sequence[str] = ("crack",)) -> Iterator[str]:
+    """Yield the document of `encode_coco` piece by piece, for more images than memory holds.
+
+    Args:
+        images: Called twice, for the images in the same order.
+        categories: Names of all classes, numbered from 1.
+    """
+    numbers = {name: number for number, name in enumerate(categories, start=1)}
+    head = {
         "info": {"description": "written by crackseg"},
         "licenses": [],
         "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()],
-        "images": [
-            {"id": number, "file_name": image.file_name, "height": image.shape[0], "width": image.shape[1]}
-            for number, image in enumerate(images, start=1)
-        ],
-        "annotations": annotations,
     }
-    return (json.dumps(document, ensure_ascii=True) + "\n").encode("ascii")
+    yield f'{json.dumps(head)[:-1]}, "images": ['
+    for image_id, image in enumerate(images(), start=1):
+        height, width = image.shape
+        item = {"id": image_id, "file_name": image.file_name, "height": height, "width": width}
+        yield f"{', ' if image_id > 1 else ''}{json.dumps(item)}"
+    yield '], "annotations": ['
+    number = 0
+    for image_id, image in enumerate(images(), start=1):
+        for drawn in image.objects:
+            number += 1
+            annotation = {
+                "id": number,
+                "image_id": image_id,
+                "category_id": numbers[drawn.category],
+                "segmentation": drawn.segmentation,
+                "area": drawn.area_px,
+                "bbox": flat_box(drawn.box),
+                "iscrowd": int(drawn.iscrowd),
+                **({} if drawn.score is None else {"score": drawn.score}),
+            }
+            yield f"{', ' if number > 1 else ''}{json.dumps(annotation)}"
+    yield "]}\n"
 
 
 def describe_object(item: LabelledObject, shape: Shape) -> CocoObject:
@@ -161,12 +175,12 @@ def describe_object(item: LabelledObject, shape: Shape) -> CocoObject:
     """
     if item.outline is None:
         row0, col0, row1, col1 = item.box
-        return CocoObject([], (row1 - row0) * (col1 - col0), item.box, item.category)
+        return CocoObject([], (row1 - row0) * (col1 - col0), item.box, item.category, score=item.score)
     mask = draw_object(item, shape)
     if not isinstance(item.outline, Polygons):
-        return describe_mask(mask, category=item.category)
+        return replace(describe_mask(mask, category=item.category), score=item.score)
     rings = [flat_ring(ring) for ring in item.outline.rings]
-    return CocoObject(rings, int(mask.sum()), item.box, item.category)
+    return CocoObject(rings, int(mask.sum()), item.box, item.category, score=item.score)
 
 
 @dataclass(frozen=True, slots=True)

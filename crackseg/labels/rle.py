@@ -167,6 +167,26 @@ def encode_counts(mask: NDArray[np.bool_], *, order: Order = "column") -> NDArra
     return np.diff(changes, prepend=0, append=flat.size)
 
 
+def encode_cutout(pixels: NDArray[np.bool_], corner: tuple[int, int], shape: Shape) -> NDArray[np.int64]:
+    """Return the counts, column by column, of a mask that is empty outside a box; it costs what the box costs.
+
+    Args:
+        pixels: ``(h, w)`` pixels of the box.
+        corner: (row, col) of its first pixel in the mask.
+        shape: Height and width of the mask, in pixels.
+    """
+    # A row more than the box has, so that no run goes on into the next column.
+    columns = np.zeros((pixels.shape[1], pixels.shape[0] + 1), np.bool_)
+    columns[:, :-1] = pixels.T
+    col, row = np.divmod(_changes(columns.ravel()), columns.shape[1])
+    changes = (corner[1] + col) * shape[0] + corner[0] + row
+    apart = changes[1:-1:2] != changes[2::2]
+    starts, ends = changes[0::2][np.append(True, apart)[: col.size]], changes[1::2][np.append(apart, True)[: col.size]]
+    bounds = np.concatenate(([0], np.stack((starts, ends), axis=1).ravel(), [math.prod(shape)]))
+    counts = np.diff(bounds)
+    return counts if counts[-1] else counts[:-1]
+
+
 def compress_counts(counts: NDArray[np.int64]) -> str:
     """Return counts as COCO's compressed string, the same bytes as pycocotools.
 

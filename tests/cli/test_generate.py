@@ -87,6 +87,14 @@ def test_resume_adds_what_is_missing_and_nothing_else(made: Path, tmp_path: Path
     assert contents(output) == contents(made)
 
 
+def test_all_formats_are_written_where_the_contract_says(tmp_path: Path) -> None:
+    output = tmp_path / "all"
+    arguments = ["generate", str(output), "--count", "1", "--size", "64", "--workers", "1", "--quiet"]
+    assert main([*arguments, "--formats", "voc, coco,yolo,rle", "--polygons"]) == 0
+    expected = {"annotations/000000.xml", "annotations/instances.json", "labels/000000.txt", "data.yaml", "rle.csv"}
+    assert expected < contents(output).keys()
+
+
 def test_binary_mode_makes_black_and_white(tmp_path: Path) -> None:
     output = tmp_path / "binary"
     assert main(["generate", str(output), "--count", "2", "--mode", "binary", *SMALL, "--workers", "1"]) == 0
@@ -115,7 +123,14 @@ def test_the_recipe_beside_the_samples_makes_them_again(made: Path, tmp_path: Pa
     [
         pytest.param(["out", "--count", "0"], 2, "--count: expected a count of 1 or more", id="nothing to do"),
         pytest.param(["out", "--size", "8"], 2, "size: ", id="size below the smallest"),
-        pytest.param(["out", "--formats", "tiff"], 2, "--formats", id="unknown format"),
+        pytest.param(["out", "--formats", "voc,tiff"], 2, "voc, coco, yolo, rle, got 'tiff'", id="unknown format"),
+        pytest.param(["out", "--formats", ""], 2, "--formats: expected some of", id="no format"),
+        pytest.param(
+            ["out", "--size", "64", "--set", "cracks.width_px=[20,30]", "--set", "cracks.hairline_width_px=[9,9]"],
+            2,
+            "too small for any crack",
+            id="size below any crack",
+        ),
         pytest.param(["out", "--set", "crack.count=3"], 2, "did you mean 'cracks'?", id="unknown section"),
         pytest.param(["out", "--set", "nonsense"], 2, "expected KEY=VALUE", id="no value"),
         pytest.param(["out", "--config", "missing.yaml"], 2, "missing.yaml: cannot be read", id="no such recipe"),
