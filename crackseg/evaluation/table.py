@@ -1,111 +1,127 @@
-"""A model against true masks: pooled scores at the images' own size."""
+"""Counts of the images of a data set, row by row, and the scores that follow from their sums."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from crackseg.dataset import Sample, read_sample
-from crackseg.errors import CracksegError, ModelError
-from crackseg.images import ArrayImage
-from crackseg.metrics.counts import Counts
-from crackseg.metrics.tolerance import ToleranceCounts
-from crackseg.prediction import Model, predict_probability
+import numpy as np
+from numpy.typing import NDArray
 
-TOLERANCE_PX = 2.0
-"""Distance forgiven by the tolerant scores, in pixels."""
+from crackseg.dataset import Sample
+from crackseg.errors import CracksegError
+from crackseg.evaluation.tally import Tally
+from crackseg.metrics.bootstrap import interval, resample
+from crackseg.metrics.curve import Floats
+from crackseg.metrics.protocols import NATIVE
+from crackseg.metrics.scores import PLAIN, Score, by_key
+
+HEADLINE = by_key(PLAIN, "f1", "precision", "recall", "iou", "f1_2px", "precision_2px", "recall_2px", "false_alarm")
+"""The scores that are told even when nothing was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Pooled counts over images. Evaluations add up with ``+``.
+class Estimate:
+    """A score and how sure it is.
 
     Attributes:
-        images: Images counted.
-        counts: Their pixels, no tolerance.
-        tolerant: Their pixels, within `TOLERANCE_PX`.
+        value: The score; None where it is undefined.
+        interval: From where to where it would be on other images like these, at a confidence of 95 %; None where the
+            images are too few to say.
+    """
+
+    value: float | None
+    interval: tuple[float, float] | None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return value and interval, ready for JSON."""
+        low, high = self.interval or (None, None)
+        return {"value": self.value, "low": low, "high": high}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """Counts by image. Evaluations add up with ``+``.
+
+    Attributes:
+        samples: The images counted.
+        columns: Counts by name, ``(n, ...)``, a row for each of them.
         failed: Samples that could not be read, with the reason.
     """
 
-    images: int = 0
-    counts: Counts = field(default_factory=Counts)
-    tolerant: ToleranceCounts = field(default_factory=ToleranceCounts)
+    samples: tuple[Sample, ...] = ()
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     failed: tuple[tuple[Sample, CracksegError], ...] = ()
 
+    @classmethod
+    def of(cls, rows: Sequence[tuple[Sample, Tally]], failed: Iterable[tuple[Sample, CracksegError]]) -> Evaluation:
+        """Put the tallies of images together."""
+        names = rows[0][1] if rows else ()
+        columns = {name: np.stack([np.asarray(row[name]) for _, row in rows]) for name in names}
+        return cls(tuple(sample for sample, _ in rows), columns, tuple(failed))
+
     def __add__(self, other: Evaluation) -> Evaluation:
+        filled = [each for each in (self, other) if each.samples]
+        names = filled[0].columns if filled else ()
         return Evaluation(
-            self.images + other.images,
-            self.counts + other.counts,
-            self.tolerant + other.tolerant,
+            self.samples + other.samples,
+            {name: np.concatenate([each.columns[name] for each in filled]) for name in names},
             self.failed + other.failed,
         )
 
-    def scores(self) -> dict[str, float | None]:
-        """Return the scores by name; None where one is undefined, as F1 is where no crack is and none is called."""
-        values = {
-            "f1": self.counts.f1,
-            "precision": self.counts.precision,
-            "recall": self.counts.recall,
-            "iou": self.counts.iou,
-            "f1_2px": self.tolerant.f1,
-            "precision_2px": self.tolerant.precision,
-            "recall_2px": self.tolerant.recall,
-            "false_alarm": self.counts.false_alarm,
+    @property
+    def images(self) -> int:
+        """Images counted."""
+        return len(self.samples)
+
+    def sums(self) -> dict[str, Floats]:
+        """Return the counts summed over the images, by name."""
+        return {name: column.sum(axis=0, dtype=np.float64) for name, column in self.columns.items()}
+
+    def scores(self, scores: Sequence[Score] = HEADLINE) -> dict[str, float | None]:
+        """Return scores by key; None where one is undefined, as F1 is where no crack is and none is called."""
+        sums = self.sums()
+        return {score.key: _value(score, sums) if self.samples else None for score in scores}
+
+    def drawn(self) -> dict[str, Floats] | None:
+        """Return the sums of a thousand draws of the images; None where a single image allows none."""
+        return resample(self.columns) if self.images > 1 else None
+
+    def estimates(
+        self, scores: Sequence[Score] = NATIVE.scores, drawn: Mapping[str, Floats] | None = None
+    ) -> dict[str, Estimate]:
+        """Return scores by key, with their intervals.
+
+        Args:
+            scores: Which.
+            drawn: What `drawn` returned, for whoever asks more than once.
+        """
+        values = self.scores(scores)
+        sums = drawn or self.drawn()
+        return {
+            score.key: Estimate(values[score.key], None if sums is None else interval(score.formula(sums)))
+            for score in scores
         }
-        return {key: None if math.isnan(value) else value for key, value in values.items()}
+
+    def by_image(self, score: Score) -> Floats:
+        """Return a score of each image alone, ``(n,)``; NaN where it is undefined."""
+        return score.formula({name: column.astype(np.float64) for name, column in self.columns.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return scores, counts and failures, ready for JSON."""
+        """Return the headline scores, counts and failures, ready for JSON."""
+        sums = self.sums()
+        hit = int(sums["true_positive"]) if self.samples else 0
         return {
             "images": self.images,
             **self.scores(),
-            "crack_px": self.counts.true_positive + self.counts.false_negative,
-            "called_px": self.counts.true_positive + self.counts.false_positive,
+            "crack_px": hit + int(sums["false_negative"]) if self.samples else 0,
+            "called_px": hit + int(sums["false_positive"]) if self.samples else 0,
             "failed": [str(error) for _, error in self.failed],
         }
 
 
-def evaluate(
-    model: Model,
-    samples: Sequence[Sample],
-    *,
-    threshold: float | None = None,
-    report: Callable[[int], None] = lambda _: None,
-) -> dict[str, Evaluation]:
-    """Predict every sample and count its pixels.
-
-    Protocol ``native``: images at their own size, one threshold for all, pixels pooled over the images of a data set.
-
-    Args:
-        model: The model.
-        samples: Images with true masks.
-        threshold: Probability from which a pixel counts as crack; the model's own, chosen on validation, if None.
-        report: Called with the number of samples done.
-
-    Returns:
-        One evaluation per data set, in the order of the samples.
-
-    Raises:
-        UsageError: If the threshold is outside (0, 1].
-        ModelError: If the network answers with NaN.
-    """
-    cut = model.threshold(threshold)
-    results: dict[str, Evaluation] = {}
-    for done, sample in enumerate(samples, start=1):
-        try:
-            single = _evaluate_one(model, sample, cut)
-        except ModelError:
-            raise
-        except CracksegError as error:
-            single = Evaluation(failed=((sample, error),))
-        results[sample.group] = results.get(sample.group, Evaluation()) + single
-        report(done)
-    return results
-
-
-def _evaluate_one(model: Model, sample: Sample, threshold: float) -> Evaluation:
-    image, true = read_sample(sample)
-    predicted = predict_probability(ArrayImage(image), model.predictor, tile_size=model.tile_size) >= threshold
-    return Evaluation(1, Counts.of(predicted, true), ToleranceCounts.of(predicted, true, tolerance_px=TOLERANCE_PX))
+def _value(score: Score, sums: Mapping[str, Floats]) -> float | None:
+    value = float(score.formula(sums))
+    return None if math.isnan(value) else value

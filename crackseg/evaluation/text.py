@@ -1,0 +1,173 @@
+"""Evaluations as plain text for the terminal, and as Markdown."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+
+from crackseg.evaluation.comparison import Comparison, Difference
+from crackseg.evaluation.report import Report
+from crackseg.evaluation.table import Estimate, Evaluation
+from crackseg.metrics.protocols import Protocol
+from crackseg.metrics.scores import Score, Unit
+
+_WORST = 20
+
+
+def show(value: float | None, unit: Unit = "", *, signed: bool = False) -> str:
+    """Return a score as people read it: three digits, percent with its sign, "-" where it is undefined."""
+    if value is None:
+        return "-"
+    sign = "+" if signed else ""
+    match unit:
+        case "%":
+            return f"{100 * value:{sign}.3f} %"
+        case "px":
+            return f"{value:{sign}.2f} px"
+        case "/Mpx":
+            return f"{value:{sign}.1f} /Mpx"
+        case _:
+            return f"{value:{sign}.3f}"
+
+
+def show_interval(interval: tuple[float, float] | None, unit: Unit = "", *, signed: bool = False) -> str:
+    """Return an interval as ``[low, high]``; nothing where there is none."""
+    if interval is None:
+        return ""
+    return f"[{show(interval[0], unit, signed=signed)}, {show(interval[1], unit, signed=signed)}]"
+
+
+def to_text(report: Report) -> str:
+    """Return an evaluation for the terminal: the headline alone, or card and scores of each protocol."""
+    if report.question.protocol is None:
+        first = f"{report.model}, protocol native, threshold {report.threshold:g} ({report.threshold_from})"
+        return f"{first}\n{_headline(report.results)}"
+    lines = []
+    for protocol in report.question.protocols:
+        lines += [f"{report.model}, protocol {protocol.name}", *_card(report.card(protocol))]
+        for name, estimates in report.estimates[protocol.name].items():
+            lines.append(f"{name}, {_count(report.results[name])}")
+            lines += [_line(score, estimates[score.key]) for score in protocol.scores]
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def _card(card: Mapping[str, str]) -> list[str]:
+    return [
+        line
+        for title, text in card.items()
+        for line in textwrap.wrap(text, 118, initial_indent=f"  {title:<11}  ", subsequent_indent=" " * 15)
+    ]
+
+
+def _count(result: Evaluation) -> str:
+    return f"{result.images} image" if result.images == 1 else f"{result.images} images"
+
+
+def _line(score: Score, estimate: Estimate) -> str:
+    spread = show_interval(estimate.interval, score.unit)
+    return f"  {score.title:<36}  {show(estimate.value, score.unit):>11}  {spread}".rstrip()
+
+
+def _headline(results: Mapping[str, Evaluation]) -> str:
+    width = max(len(name) for name in results)
+    keys = ("f1", "precision", "recall", "iou", "f1_2px")
+    lines = [f"{'data':<{width}}  images     F1  precision  recall    IoU  F1 2px  false alarm"]
+    for name, result in results.items():
+        scores = result.scores()
+        f1, precision, recall, iou, f1_2px = (f"{show(scores[key]):>5}" for key in keys)
+        alarm = show(scores["false_alarm"], "%")
+        row = f"{name:<{width}}  {result.images:>6}  {f1}  {precision:>9}  {recall:>6}  {iou}  {f1_2px:>6}  {alarm:>11}"
+        lines.append(row)
+    return "\n".join(lines)
+
+
+def compare_text(comparison: Comparison) -> str:
+    """Return a comparison for the terminal; ``*`` marks differences whose interval leaves out 0."""
+    reports = (("A", comparison.one), ("B", comparison.other))
+    lines = [
+        f"{letter}  {each.model}, threshold {each.threshold:g} ({each.threshold_from})" for letter, each in reports
+    ]
+    question = comparison.one.question
+    for protocol in question.protocols:
+        lines.append(f"protocol {protocol.name}")
+        if question.protocol is not None:
+            lines += _card(comparison.card(protocol))
+        for name, differences in comparison.differences[protocol.name].items():
+            count = _count(comparison.one.results[name])
+            lines.append(f"{name}, {count}".ljust(38) + f"  {'A':>11}  {'B':>11}  {'B - A':>11}  95 % interval")
+            lines += [_difference(score, differences[score.key]) for score in question.scores(protocol)]
+    return "\n".join(lines)
+
+
+def _difference(score: Score, found: Difference) -> str:
+    cells = [
+        show(found.one, score.unit),
+        show(found.other, score.unit),
+        show(found.value, score.unit, signed=True),
+    ]
+    spread = show_interval(found.interval, score.unit, signed=True)
+    return f"  {score.title:<36}  {'  '.join(f'{cell:>11}' for cell in cells)}  {spread}{' *' if found.certain else ''}"
+
+
+def to_markdown(report: Report) -> str:
+    """Return an evaluation as Markdown: card and scores of each protocol, and the worst images."""
+    lines = [f"# Evaluation of {_escape(report.model)}", ""]
+    for protocol in report.question.protocols:
+        lines += _markdown_head(protocol, report.card(protocol))
+        names = tuple(report.results)
+        lines += _markdown_row(("score", *(f"{name}, {_count(report.results[name])}" for name in names)), head=True)
+        for score in protocol.scores:
+            estimates = [report.estimates[protocol.name][name][score.key] for name in names]
+            cells = (
+                f"{show(each.value, score.unit)} {show_interval(each.interval, score.unit)}".strip()
+                for each in estimates
+            )
+            lines += _markdown_row((score.title, *cells))
+        lines.append("")
+    lines += ["In brackets: 95 % bootstrap interval over images.", ""]
+    return "\n".join([*lines, *_markdown_worst(report)])
+
+
+def _markdown_worst(report: Report) -> Iterator[str]:
+    yield "## Worst images by F1"
+    yield ""
+    yield from _markdown_row(("data", "image", "F1", "precision", "recall", "F1 2 px"), head=True)
+    for entry in report.by_image()[:_WORST]:
+        cells = (show(entry[key]) for key in ("f1", "precision", "recall", "f1_2px"))
+        yield from _markdown_row((entry["data"], entry["image"], *cells))
+    yield ""
+
+
+def compare_markdown(comparison: Comparison) -> str:
+    """Return a comparison as Markdown."""
+    one, other = (_escape(each.model) for each in (comparison.one, comparison.other))
+    lines = [f"# {one} (A) and {other} (B)", ""]
+    for protocol in comparison.one.question.protocols:
+        lines += _markdown_head(protocol, comparison.card(protocol))
+        for name, differences in comparison.differences[protocol.name].items():
+            lines += [f"### {_escape(name)}, {_count(comparison.one.results[name])}", ""]
+            lines += _markdown_row(("score", "A", "B", "B - A", "95 % interval"), head=True)
+            for score in comparison.one.question.scores(protocol):
+                found = differences[score.key]
+                cells = (show(found.one, score.unit), show(found.other, score.unit))
+                spread = show_interval(found.interval, score.unit, signed=True)
+                change = show(found.value, score.unit, signed=True)
+                lines += _markdown_row((score.title, *cells, f"**{change}**" if found.certain else change, spread))
+            lines.append("")
+    lines += ["Bold: the 95 % interval, from images drawn in pairs, leaves out 0.", ""]
+    return "\n".join(lines)
+
+
+def _markdown_head(protocol: Protocol, card: Mapping[str, str]) -> list[str]:
+    mark = " (oracle)" if protocol.oracle else ""
+    return [f"## Protocol {protocol.name}{mark}", "", *(f"- {title}: {text}" for title, text in card.items()), ""]
+
+
+def _markdown_row(cells: tuple[str, ...], *, head: bool = False) -> list[str]:
+    row = f"| {' | '.join(_escape(cell) for cell in cells)} |"
+    return [row, f"|{'---|' * len(cells)}"] if head else [row]
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")

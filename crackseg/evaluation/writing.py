@@ -1,0 +1,28 @@
+"""An evaluation or a comparison as files: evaluation.json, evaluation.md and evaluation.html."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from crackseg.evaluation.comparison import Comparison
+from crackseg.evaluation.page import build_comparison_page, build_page
+from crackseg.evaluation.report import Report
+from crackseg.evaluation.text import compare_markdown, to_markdown
+from crackseg.files import make_folder, write_bytes
+
+
+def write_report(folder: Path, found: Report | Comparison) -> None:
+    """Write evaluation.json, evaluation.md and evaluation.html into a folder, which is made if missing.
+
+    Raises:
+        OutputError: If it cannot be made, or a file not be written.
+    """
+    if isinstance(found, Comparison):
+        markdown, page = compare_markdown(found), build_comparison_page(found)
+    else:
+        markdown, page = to_markdown(found), build_page(found)
+    text = json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n"
+    make_folder(folder)
+    for name, content in (("json", text), ("md", markdown), ("html", page)):
+        write_bytes(folder / f"evaluation.{name}", content.encode())

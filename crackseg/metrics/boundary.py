@@ -1,0 +1,40 @@
+"""The outline of a mask, for scores of how well it is met."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from crackseg.metrics.tolerance import ToleranceCounts
+
+
+def find_boundary(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pixels of an ``(H, W)`` mask that have a pixel outside it above, below, left or right.
+
+    Beyond the image's own border nothing is known, so it bounds nothing.
+    """
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    pixels = mask.astype(np.uint8)
+    inner = cv2.erode(pixels, cross, borderType=cv2.BORDER_CONSTANT, borderValue=(1,))
+    return np.asarray(pixels > inner)
+
+
+def count_boundary(predicted: NDArray[np.bool_], true: NDArray[np.bool_], *, tolerance_px: float) -> ToleranceCounts:
+    """Count the boundary pixels of one image that have a partner in the other boundary.
+
+    The F1 of the sum is the boundary F1, or BF score.
+
+    Args:
+        predicted: ``(H, W)`` predicted mask.
+        true: ``(H, W)`` true mask.
+        tolerance_px: Largest distance between two boundary pixels that match, in pixels.
+
+    Raises:
+        ValueError: If the shapes differ.
+
+    Source:
+        Csurka, Larlus, Perronnin, "What is a good evaluation measure for semantic segmentation?", BMVC 2013;
+        there with a tolerance of 0.75 % of the image's diagonal, and a mean over images.
+    """
+    return ToleranceCounts.of(find_boundary(predicted), find_boundary(true), tolerance_px=tolerance_px)
