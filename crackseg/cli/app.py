@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from crackseg.cli.arguments import QuickCommand, QuickGroup
+from crackseg.cli.check import check
 from crackseg.cli.clean import clean
 from crackseg.cli.console import print_error
 from crackseg.cli.convert import convert
@@ -60,7 +61,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (generate, train, predict, evaluate, measure, inspect, convert, clean, export, models, doctor):
+for command in (generate, train, predict, evaluate, measure, inspect, convert, clean, check, export, models, doctor):
     app.command(cls=QuickCommand)(_guarded(command))
 
 
