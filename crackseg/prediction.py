@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crackseg.card import ModelCard
 from crackseg.drawing import draw_overlay
-from crackseg.errors import CracksegError, UsageError, display_text
+from crackseg.errors import CracksegError, ImageError, UsageError, display_text
 from crackseg.files import make_folder, write_bytes
 from crackseg.geometry import Scale
 from crackseg.images import (
@@ -35,6 +35,8 @@ from crackseg.tiling import TilePlan
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from crackseg.measurement.scale import Marker
 
 DEFAULT_TILE_PX = 2048
 """Largest side of a tile for callers that want one and the same whatever the image."""
@@ -80,6 +82,7 @@ class Prediction:
             "threshold": self.threshold,
             "scale_mm_per_px": None if self.scale is None else self.scale.mm_per_px,
             "scale_source": None if self.scale is None else self.scale.source,
+            "scale_uncertainty": None if self.scale is None else self.scale.uncertainty,
             "crack_area_px": int(self.mask.sum()),
             "crack_fraction": float(self.mask.mean()) if self.mask.size else 0.0,
             "cracks": [crack.to_dict() for crack in self.cracks],
@@ -199,7 +202,7 @@ class Model:
         image: str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image,
         *,
         threshold: float | None = None,
-        scale: Scale | None = None,
+        scale: Scale | Marker | None = None,
         name: str | None = None,
     ) -> Prediction:
         """Find the cracks of one image.
@@ -208,7 +211,7 @@ class Model:
             image: A path, the bytes of an image file, a PIL image, or an array ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)``
                 RGB or ``(H, W, 4)`` RGBA of uint8 or uint16.
             threshold: Probability from which a pixel counts as crack; the model's own if None.
-            scale: Millimetres per pixel, if known; adds the ``*_mm`` measurements.
+            scale: Millimetres per pixel, if known, or the markers in the image that tell.
             name: The image's name in the result; the file's name, or "image", if None.
 
         Returns:
@@ -216,12 +219,13 @@ class Model:
 
         Raises:
             UsageError: If there is no such file, or the array is no image, or the threshold is outside (0, 1].
-            ImageError: If the file cannot be decoded.
+            ImageError: If the file cannot be decoded, or no marker is found.
             ModelError: If the network answers with anything but finite numbers.
         """
         threshold = self.threshold(threshold)
         title = name if name is not None else _name_of(image)
         pixels = _pixels_of(image, title)
+        known = scale if scale is None or isinstance(scale, Scale) else scale.scale_of(pixels, name=title)
         probability = predict_probability(
             ArrayImage(pixels), self.predictor, tile_size=self.tile_size, memory_gib=self.memory_gib
         )
@@ -233,8 +237,8 @@ class Model:
             image=pixels,
             probability=probability,
             mask=mask,
-            cracks=measure_cracks(mask, scale=scale, probability=probability, threshold=threshold, image=pixels),
-            scale=scale,
+            cracks=measure_cracks(mask, scale=known, probability=probability, threshold=threshold, image=pixels),
+            scale=known,
         )
 
     def predict_many(
@@ -242,7 +246,7 @@ class Model:
         images: Iterable[str | os.PathLike[str]],
         *,
         threshold: float | None = None,
-        scale: Scale | None = None,
+        scale: Scale | Marker | None = None,
     ) -> Iterator[Prediction]:
         """Find the cracks of many image files, in their order; the next is read while the network is at work.
 
@@ -251,7 +255,7 @@ class Model:
         Args:
             images: Paths.
             threshold: Probability from which a pixel counts as crack; the model's own if None.
-            scale: Millimetres per pixel, if known; adds the ``*_mm`` measurements.
+            scale: Millimetres per pixel, if known, or the markers in each image that tell.
 
         Raises:
             UsageError: If the threshold is outside (0, 1], or the tiles are too small.
@@ -260,15 +264,18 @@ class Model:
         return self.predict_read(read_ahead(images), threshold=threshold, scale=scale)
 
     def predict_read(
-        self, images: Iterable[ReadImage], *, threshold: float | None = None, scale: Scale | None = None
+        self, images: Iterable[ReadImage], *, threshold: float | None = None, scale: Scale | Marker | None = None
     ) -> Iterator[Prediction]:
         """Do as `predict_many` with images that `read_ahead` began to read before the model was loaded."""
         threshold = self.threshold(threshold)
         for image in images:
             if isinstance(image.pixels, CracksegError):
                 yield failed_prediction(image.name, self.card.name, image.pixels)
-            else:
+                continue
+            try:
                 yield self.predict(image.pixels, threshold=threshold, scale=scale, name=image.name)
+            except ImageError as error:
+                yield failed_prediction(image.name, self.card.name, error)
 
 
 def failed_prediction(name: str, model: str, error: CracksegError) -> Prediction:

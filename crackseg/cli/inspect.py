@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
+from crackseg.cli.scales import MarkerOption, ScaleFileOption, ScaleOption, known_scale
 from crackseg.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED, EXIT_VERDICT, display_text
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def inspect(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("inspection"),
     rules: Annotated[Path | None, typer.Option(metavar="F", help="Rules in YAML.")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", metavar="a.b=v", help="One value of them.")] = None,
-    scale: Annotated[float | None, typer.Option(metavar="MM_PER_PX", help="Millimetres per pixel.")] = None,
+    scale: ScaleOption = None,
+    scale_file: ScaleFileOption = None,
+    marker: MarkerOption = None,
     pattern: Annotated[
         list[str] | None, typer.Option(help="Only files like this, such as '*.jpg'; repeatable.")
     ] = None,
@@ -50,6 +53,9 @@ def inspect(
     memory: Annotated[float | None, typer.Option(metavar="GB", help="Memory of a process. [default: a share]")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed.")] = False,
     parquet: Annotated[bool, typer.Option("--parquet", help="Also write results.parquet.")] = False,
+    formats: Annotated[
+        str | None, typer.Option(metavar="FORMATS", help="Also write labels: some of voc,coco,yolo,labelme.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="A shipped model, a .onnx file or a run folder.")] = None,
     threshold: Annotated[
         float | None, typer.Option(help="Probability that counts as crack. [default: the model's]")
@@ -62,7 +68,7 @@ def inspect(
 
     The same command again goes on where it stopped. Example: crackseg inspect drone/ -o out --scale 0.4
     """
-    from crackseg.geometry import Scale
+    from crackseg.detection import parse_formats
     from crackseg.inspection.limits import worker_limits
     from crackseg.inspection.pipeline import Job
     from crackseg.inspection.rules import load_rules
@@ -71,7 +77,7 @@ def inspect(
 
     settings = Settings(
         area=load_rules(rules, overrides=overrides or []),
-        scale=None if scale is None else Scale(scale, "--scale"),
+        scale=known_scale(scale, scale_file, marker),
         model=model,
         threshold=threshold,
         tile_size=tile,
@@ -84,6 +90,7 @@ def inspect(
         watch=watch,
         retry_failed=retry_failed,
         parquet=parquet,
+        formats=parse_formats(formats),
     )
     return _run(job, fail_on, json=json, quiet=quiet)
 
@@ -108,6 +115,8 @@ def _run(job: Job, fail_on: FailOn | None, *, json: bool, quiet: bool) -> int:
         print_error(f"{name}: {message}")
     if len(summary.failures) > _MOST_ERRORS:
         print_error(f"{len(summary.failures) - _MOST_ERRORS} more failed; results.csv names them all")
+    for name, message in summary.unlabelled[:_MOST_ERRORS]:
+        print_error(f"{name}: has no labels: {message}")
     if json:
         print_json(_told(job, summary))
     else:
@@ -120,7 +129,7 @@ def _exit_code(summary: Summary, fail_on: FailOn | None) -> int:
         return EXIT_INTERRUPTED
     if fail_on is not None and any(summary.counts.get(verdict) for verdict in _FAILS[fail_on]):
         return EXIT_VERDICT
-    return EXIT_SOME_FAILED if summary.counts.get("failed") else EXIT_DONE
+    return EXIT_SOME_FAILED if summary.counts.get("failed") or summary.unlabelled else EXIT_DONE
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -146,6 +155,7 @@ def _told(job: Job, summary: Summary) -> dict[str, Any]:
         "output": display_text(job.output),
         "files": summary.files,
         "inspected": summary.inspected,
+        "unlabelled": len(summary.unlabelled),
         "gone": summary.gone,
         "interrupted": summary.interrupted,
         "status": {name: statuses[name] for name in names[4:]},

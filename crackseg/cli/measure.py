@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
+from crackseg.cli.scales import MarkerOption, ScaleFileOption, ScaleOption, known_scale
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, CracksegError, UsageError, display_text
 
 if TYPE_CHECKING:
-    from crackseg.geometry import Scale
     from crackseg.measurement.report import MeasuredMask
 
 
@@ -23,13 +22,9 @@ def measure(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for MASK.json and measurements.csv.")
     ] = None,
-    scale: Annotated[float | None, typer.Option(metavar="MM_PER_PX", help="Millimetres per pixel.")] = None,
-    scale_file: Annotated[
-        Path | None, typer.Option(metavar="YAML", help="File that says mm_per_px, or how to get it.")
-    ] = None,
-    marker: Annotated[
-        float | None, typer.Option(metavar="MM", help="Side of the ArUco marker in each photograph of --images.")
-    ] = None,
+    scale: ScaleOption = None,
+    scale_file: ScaleFileOption = None,
+    marker: MarkerOption = None,
     images: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The photographs, to measure narrow cracks in.")
     ] = None,
@@ -49,13 +44,15 @@ def measure(
     from crackseg.measurement.report import to_csv
 
     paths = collect_masks(masks)
-    scale_of = _scales(scale, scale_file, marker, images)
+    known = known_scale(scale, scale_file, marker)
+    if marker is not None and images is None:
+        raise UsageError("--marker needs the photographs", hint="give their folder with --images")
     done: list[MeasuredMask] = []
     results: list[dict[str, Any]] = []
     with ProgressLine("measure", len(paths), quiet=quiet or json) as line:
         for number, path in enumerate(paths, start=1):
             try:
-                found = measure_file(path, images, scale_of)
+                found = measure_file(path, images, known)
             except CracksegError as error:
                 print_error(str(error))
                 results.append({"image": display_text(path.name), "error": str(error)})
@@ -74,33 +71,3 @@ def measure(
     if json:
         print_json({"output": None if output is None else display_text(output), "failed": failed, "images": results})
     return EXIT_SOME_FAILED if failed else EXIT_DONE
-
-
-def _scales(
-    scale: float | None, scale_file: Path | None, marker: float | None, images: Path | None
-) -> Callable[[Path | None], Scale | None]:
-    """Return what gives the scale of a photograph; the options are checked at once."""
-    from crackseg.geometry import Scale
-
-    if sum(value is not None for value in (scale, scale_file, marker)) > 1:
-        raise UsageError("expected one of --scale, --scale-file and --marker", hint="give the one you trust most")
-    if marker is not None:
-        if images is None:
-            raise UsageError("--marker needs the photographs", hint="give their folder with --images")
-        side_mm = marker
-
-        def find(photo: Path | None) -> Scale | None:
-            from crackseg.images import read_image
-            from crackseg.measurement.scale import find_marker_scale
-
-            return None if photo is None else find_marker_scale(read_image(photo), side_mm, name=display_text(photo))
-
-        return find
-    known: Scale | None = None
-    if scale_file is not None:
-        from crackseg.measurement.scale import read_scale
-
-        known = read_scale(scale_file)
-    elif scale is not None:
-        known = Scale(scale, "--scale")
-    return lambda _: known

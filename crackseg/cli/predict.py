@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
+from crackseg.cli.scales import MarkerOption, ScaleFileOption, ScaleOption, known_scale
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError, display_text
 
 if TYPE_CHECKING:
+    from crackseg.detection import LabelFiles
     from crackseg.prediction import Prediction
 
 
@@ -22,7 +24,12 @@ def predict(
         float | None, typer.Option(help="Probability that counts as crack. [default: the model's]")
     ] = None,
     probability: Annotated[bool, typer.Option("--probability", help="Also write the probability, 16 bit.")] = False,
-    scale: Annotated[float | None, typer.Option(metavar="MM_PER_PX", help="Millimetres per pixel.")] = None,
+    scale: ScaleOption = None,
+    scale_file: ScaleFileOption = None,
+    marker: MarkerOption = None,
+    formats: Annotated[
+        str | None, typer.Option(help="Also write labels: some of voc,coco,yolo,labelme.", metavar="FORMATS")
+    ] = None,
     runtime: Annotated[
         Literal["auto", "onnx", "openvino", "torch"], typer.Option(help="Library that computes.")
     ] = "auto",
@@ -49,22 +56,24 @@ def predict(
             model, runtime=runtime, device=device, precision=precision, tile_size=tile, memory_gib=memory
         )
     )
-    from crackseg.geometry import Scale
     from crackseg.prediction import read_ahead
 
     paths = _collect(images)
-    known_scale = None if scale is None else Scale(scale, "--scale")
+    known = known_scale(scale, scale_file, marker)
+    labels = _open_labels(output, formats)
     pixels = read_ahead(paths)
     loaded = pending.result()
     results: list[dict[str, Any]] = []
     failed = 0
     with ProgressLine("predict", len(paths), quiet=quiet or json) as line:
-        for done, result in enumerate(loaded.predict_read(pixels, threshold=threshold, scale=known_scale), start=1):
+        for done, result in enumerate(loaded.predict_read(pixels, threshold=threshold, scale=known), start=1):
             if verbose and result.error is None:
                 line.say(f"{display_text(result.name)}: {loaded.plan(result.mask.shape).describe()}")
             if result.error is None:
                 result.save(output, probability=probability)
                 results.append(result.to_dict())
+                if labels is not None:
+                    _add_labels(labels, paths[done - 1], result)
             else:
                 failed += 1
                 print_error(str(result.error))
@@ -72,9 +81,27 @@ def predict(
             if not json and result.error is None:
                 print(_summary(result, output))
             line.update(done)
+    if labels is not None:
+        labels.finish()
     if json:
         print_json({"output": display_text(output), "failed": failed, "images": results})
     return EXIT_SOME_FAILED if failed else EXIT_DONE
+
+
+def _open_labels(output: Path, formats: str | None) -> LabelFiles | None:
+    if formats is None:
+        return None
+    from crackseg.detection import LabelFiles, parse_formats
+
+    return LabelFiles(output / "labels", parse_formats(formats))
+
+
+def _add_labels(labels: LabelFiles, photo: Path, result: Prediction) -> None:
+    from crackseg.detection import Detected, detected_objects
+
+    objects = detected_objects(result.mask, [crack.to_dict() for crack in result.cracks])
+    shape = (result.mask.shape[0], result.mask.shape[1])
+    labels.add(Detected(name=display_text(result.name), photo=photo, shape=shape, objects=objects))
 
 
 def _collect(given: list[Path]) -> list[Path]:

@@ -16,8 +16,8 @@ from crackseg.files import replacing, write_bytes
 from crackseg.inspection.store import FIGURES
 
 COLUMNS = (
-    "name", "status", "verdict", "reasons", "code", "message", "height_px", "width_px", *FIGURES, "mask", "overlay",
-    "file_sha256", "model_sha256", "config_sha256", "tries", "seconds", "path_hex",
+    "name", "status", "verdict", "reasons", "code", "message", "height_px", "width_px", *FIGURES, "scale_source",
+    "mask", "overlay", "file_sha256", "model_sha256", "config_sha256", "tries", "seconds", "path_hex",
 )  # fmt: skip
 """Columns of both tables. ``path_hex`` is the path's bytes, for names that are no text."""
 

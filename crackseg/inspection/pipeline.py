@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import hashlib
 import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from crackseg.config import dump_config
+from crackseg.detection import LabelFormat
 from crackseg.errors import OutputError, UsageError, display_text
-from crackseg.files import PARTIAL_PREFIX, make_folder, write_bytes
+from crackseg.files import make_folder, write_bytes
+from crackseg.geometry import Scale
 from crackseg.images import read_file
 from crackseg.inspection.export import write_csv, write_parquet
+from crackseg.inspection.folder import locked, sweep
+from crackseg.inspection.labels import write_labels
 from crackseg.inspection.naming import OutputNames
 from crackseg.inspection.pool import Outcome, Pool, StartMethod
 from crackseg.inspection.report import write_report
@@ -28,6 +31,7 @@ from crackseg.inspection.store import KnownFile, Store
 from crackseg.inspection.watching import Waker
 from crackseg.inspection.worker import InspectorPlan, Plan, Settings, Task, WorkerLimits
 from crackseg.machine import usable_cores
+from crackseg.measurement.scale import Marker
 from crackseg.models import DEFAULT_MODEL, find_model
 
 _POLL_S = 0.25
@@ -46,6 +50,7 @@ class Job:
         watch: Go on when all is done, with files that come in later.
         retry_failed: Try files again that failed.
         parquet: Also write results.parquet.
+        formats: Labels to write when all is done.
         start: How processes are started; see `Pool`.
         plan: Makes the inspectors; `InspectorPlan` if None.
     """
@@ -57,6 +62,7 @@ class Job:
     watch: bool = False
     retry_failed: bool = False
     parquet: bool = False
+    formats: tuple[LabelFormat, ...] = ()
     start: StartMethod | None = None
     plan: Plan | None = None
 
@@ -90,6 +96,7 @@ class Summary:
         inspected: How many of them were inspected now; the rest had their row.
         counts: How many there are by status and by verdict, by the rows of these files.
         failures: Name and message of files that failed.
+        unlabelled: Name and message of images that labels were wanted of and could not be written.
         gone: Rows of files that are not there any more.
         interrupted: Whether it was stopped before the end.
     """
@@ -98,6 +105,7 @@ class Summary:
     inspected: int
     counts: Mapping[str, int]
     failures: Sequence[tuple[str, str]]
+    unlabelled: Sequence[tuple[str, str]]
     gone: int
     interrupted: bool
 
@@ -113,11 +121,13 @@ def inspect(
         stop: Asked all the time; when it says yes, the work ends within a second or two, with every row kept.
 
     Raises:
-        UsageError: If there is nothing to inspect, a rule asks for millimetres without a scale, or there is no such
-            model.
+        UsageError: If there is nothing to inspect, labels are wanted of what never ends, a rule asks for millimetres
+            without a scale, or there is no such model.
         ModelError: If the model cannot be loaded.
         OutputError: If a result cannot be written, or the output belongs to something else.
     """
+    if job.watch and job.formats:
+        raise UsageError("labels are written when all is done", hint="leave --watch away; what is done is kept")
     check_scale(job.settings.area.rules, known=job.settings.scale is not None)
     key = _run_key(job.settings)
     try:
@@ -125,7 +135,7 @@ def inspect(
         if not files and not job.watch and not stop():
             raise UsageError("holds no file to inspect", where=job.source.folder, hint="check the path and --pattern")
         make_folder(job.output)
-        with _locked(job.output), Store(job.output / "results.sqlite") as store:
+        with locked(job.output), Store(job.output / "results.sqlite") as store:
             return _work(_Run(job, store, key, files), report, stop)
     except OSError as error:
         raise OutputError(
@@ -138,9 +148,11 @@ def inspect(
 def _work(run: _Run, report: Callable[[Progress], None], stop: Callable[[], bool]) -> Summary:
     run.begin()
     interrupted = run.work(report, stop)
+    unlabelled: Sequence[tuple[str, str]] = ()
     if not interrupted:
         run.export()
-    return run.summary(interrupted=interrupted)
+        unlabelled = run.label()
+    return run.summary(unlabelled, interrupted=interrupted)
 
 
 def _run_key(settings: Settings) -> Key:
@@ -151,7 +163,7 @@ def _run_key(settings: Settings) -> Key:
         "version": __version__,
         "rules": json.loads(settings.area.rules.model_dump_json()),
         "masks": settings.area.sha256(),
-        "scale": None if settings.scale is None else settings.scale.mm_per_px,
+        "scale": None if settings.scale is None else dataclasses.asdict(settings.scale),
         "threshold": settings.threshold,
         "runtime": settings.runtime,
         "device": settings.device,
@@ -163,12 +175,23 @@ def _run_key(settings: Settings) -> Key:
 
 def _about(job: Job) -> str:
     """Return in a line what was inspected with what, for the report."""
-    scale = "no scale" if job.settings.scale is None else f"{job.settings.scale.mm_per_px:g} mm per pixel"
+    scale = _scale_text(job.settings)
     rules = ", ".join(
         f"{rule.verdict} {rule.name}: {' and '.join(rule.when)}" for rule in job.settings.area.rules.rules
     )
     folder = display_text(job.source.folder)
     return f"{folder}; model {display_text(job.settings.model or DEFAULT_MODEL)}; {scale}; rules: {rules or 'none'}"
+
+
+def _scale_text(settings: Settings) -> str:
+    """Return where millimetres come from, in words."""
+    match settings.scale:
+        case None:
+            return "no scale"
+        case Scale(mm_per_px, source):
+            return f"{mm_per_px:g} mm per pixel ({display_text(source)})"
+        case Marker(side_mm):
+            return f"scale from markers of {side_mm:g} mm"
 
 
 class _Run:
@@ -188,19 +211,20 @@ class _Run:
     def begin(self) -> None:
         """Tidy up after a run that was killed, and note what this one is asked to do."""
         output = self._job.output
-        _sweep(output)
+        sweep(output)
         write_bytes(output / "inspect.yaml", self.describe().encode())
         self._store.write_settings({"config": self.describe(), "about": _about(self._job)})
 
     def describe(self) -> str:
         """Return the effective configuration as YAML."""
         settings = self._job.settings
-        scale = None if settings.scale is None else settings.scale.mm_per_px
+        scale = settings.scale if isinstance(settings.scale, Scale) else None
         head = {
             "model_sha256": self._key.model,
             "config_sha256": self._key.config,
             "threshold": settings.threshold,
-            "scale_mm_per_px": scale,
+            "scale_mm_per_px": None if scale is None else scale.mm_per_px,
+            "scale_source": _scale_text(settings),
             "tile_px": settings.tile_size,
         }
         lines = [f"{name}: {json.dumps(value)}" for name, value in head.items()]
@@ -223,7 +247,7 @@ class _Run:
                 self._watch(pool, stop)
             died = pool.deaths > 0
         if died:
-            _sweep(job.output)
+            sweep(job.output)
         return stop()
 
     def _drain(self, pool: Pool, stop: Callable[[], bool]) -> None:
@@ -321,7 +345,12 @@ class _Run:
             write_parquet(output / "results.parquet", self._store.records())
         write_report(output / "report.html", self._store)
 
-    def summary(self, *, interrupted: bool) -> Summary:
+    def label(self) -> Sequence[tuple[str, str]]:
+        """Write the labels that are wanted; return name and reason of images that have none."""
+        job = self._job
+        return write_labels(job.output, job.source.folder, self._store, job.formats) if job.formats else ()
+
+    def summary(self, unlabelled: Sequence[tuple[str, str]], *, interrupted: bool) -> Summary:
         """Return what it came to."""
         counts: Counter[str] = Counter()
         failures, gone = [], 0
@@ -332,7 +361,7 @@ class _Run:
             counts.update([status] if verdict is None else [status, verdict])
             if status == "failed":
                 failures.append((name, message))
-        return Summary(len(self._files), self._inspected, dict(counts), failures, gone, interrupted)
+        return Summary(len(self._files), self._inspected, dict(counts), failures, unlabelled, gone, interrupted)
 
 
 def _name_below(path: bytes) -> bytes:
@@ -345,47 +374,3 @@ def _size(folder: Path, path: bytes) -> int | None:
         return (folder / os.fsdecode(path)).stat().st_size
     except OSError:
         return None
-
-
-def _sweep(output: Path) -> None:
-    """Take away what a killed process left half-written."""
-    for folder in (output, output / "masks", output / "overlays"):
-        found: Iterable[Path] = folder.glob(f"{PARTIAL_PREFIX}*") if folder == output else _partial_files(folder)
-        for leftover in found:
-            with contextlib.suppress(OSError):
-                leftover.unlink()
-
-
-def _partial_files(folder: Path) -> Iterator[Path]:
-    for place, _, names in os.walk(folder):
-        yield from (Path(place) / name for name in names if name.startswith(PARTIAL_PREFIX))
-
-
-@contextlib.contextmanager
-def _locked(output: Path) -> Iterator[None]:
-    """Keep a second inspection out of the same folder.
-
-    Not by a lock on the database: opening and closing its file a second time would take SQLite's own locks away.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows; there SQLite alone keeps a second writer out
-        yield
-        return
-    with _lock_file(output / "inspect.lock") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise OutputError(
-                "another inspection writes here", where=output, hint="wait until it ends, or choose another folder"
-            ) from error
-        yield
-
-
-def _lock_file(path: Path) -> IO[bytes]:
-    try:
-        return path.open("ab")
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written ({error.strerror})", where=path, hint="choose a folder you may write to"
-        ) from error

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Literal
 
 from crackseg.errors import CracksegError
 from crackseg.inspection.row import Finding, failed
-from crackseg.inspection.worker import FileRead, Plan, Ready, Refused, Task, WorkerLimits, serve
+from crackseg.inspection.serving import Ready, Refused, serve
+from crackseg.inspection.worker import FileRead, Plan, Task, WorkerLimits
 from crackseg.machine import interrupts_held
 
 if TYPE_CHECKING:
@@ -228,5 +229,5 @@ def _context(start: StartMethod | None) -> SpawnContext | ForkServerContext | Fo
     if start == "fork":
         return multiprocessing.get_context("fork")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["crackseg.inspection.worker"])
+    context.set_forkserver_preload(["crackseg.inspection.serving"])
     return context

@@ -86,6 +86,7 @@ class Finding:
         reasons: Why the verdict is not OK, a line each.
         height_px: Height of the image; None if it could not be read. So are the next ones.
         width_px: Width of the image.
+        scale_source: Where the millimetres come from; None if there are none.
         figures: Measurements of the image as a whole, by name; see `crackseg.inspection.rules`.
         cracks: Each component, measured.
         quality: What was looked at to see whether the image can be judged.
@@ -102,6 +103,7 @@ class Finding:
     reasons: tuple[str, ...] = ()
     height_px: int | None = None
     width_px: int | None = None
+    scale_source: str | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
     cracks: Sequence[Mapping[str, Any]] = ()
     quality: Mapping[str, float] = field(default_factory=dict)

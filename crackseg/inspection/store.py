@@ -39,6 +39,7 @@ CREATE TABLE results (
     height_px INTEGER,
     width_px INTEGER,
     {", ".join(f"{name} REAL" for name in FIGURES)},
+    scale_source TEXT,
     cracks TEXT NOT NULL,
     quality TEXT NOT NULL,
     mask_path BLOB,
@@ -257,12 +258,13 @@ def _values(row: Row) -> tuple[object, ...]:
     return (
         row.path, display_text(row.path), found.status, found.code, found.message, found.verdict,
         json.dumps(found.reasons), found.height_px, found.width_px, *(found.figures.get(name) for name in FIGURES),
+        None if found.scale_source is None else display_text(found.scale_source),
         json.dumps([dict(crack) for crack in found.cracks]), json.dumps(dict(found.quality)), *outputs[0], *outputs[1],
         row.key.file, row.key.model, row.key.config, *times, row.tries, found.seconds,
     )  # fmt: skip
 
 
-_INSERT = f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * (24 + len(FIGURES)))})"
+_INSERT = f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * (25 + len(FIGURES)))})"
 
 
 def _known(row: tuple[Any, ...]) -> KnownFile:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import parent_process
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +17,7 @@ from numpy.typing import NDArray
 from crackseg.errors import CracksegError, ImageError, ModelError, OutputError, UsageError, display_text
 from crackseg.files import make_folder, write_bytes
 from crackseg.geometry import Scale
-from crackseg.images import encode_png, image_size, mask_pixels, read_file
+from crackseg.images import decode_image, encode_png, image_size, mask_pixels, read_file
 from crackseg.inspection.picture import add_caption, draw_result, encode_thumbnail, widest_place
 from crackseg.inspection.quality import measure_quality, why_not_judged
 from crackseg.inspection.row import FileStamp, Finding, OutputFile, Verdict, failed, skipped
@@ -29,6 +25,7 @@ from crackseg.inspection.rules import JudgedArea, judge
 from crackseg.inspection.source import is_image_name, is_picture_name
 from crackseg.machine import usable_cores
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
+from crackseg.measurement.scale import Marker
 from crackseg.models import RuntimeName, load_model
 from crackseg.prediction import DEFAULT_TILE_PX, Model, Prediction
 
@@ -39,7 +36,7 @@ class Settings:
 
     Attributes:
         area: The rules, and where they count.
-        scale: Millimetres per pixel, if known.
+        scale: Millimetres per pixel, if known, or the markers in each image that tell.
         model: Name of a shipped model, file or run folder; the default one if None.
         threshold: Probability from which a pixel counts as crack; the model's own if None.
         runtime: Library that computes.
@@ -48,7 +45,7 @@ class Settings:
     """
 
     area: JudgedArea
-    scale: Scale | None = None
+    scale: Scale | Marker | None = None
     model: str | None = None
     threshold: float | None = None
     runtime: RuntimeName = "auto"
@@ -180,21 +177,22 @@ class ModelInspector:
             return skipped("not_an_image", "not an image in a format known here")
         if shape is None and not is_image_name(task.path):
             return failed("decode", "a picture in a format that is not read here; convert it to PNG, TIFF or JPEG")
-        settings = self._plan.settings
-        result = self.model.predict(
-            data, threshold=settings.threshold, scale=settings.scale, name=display_text(task.path)
-        )
-        return self._judged(task, result)
+        settings, name = self._plan.settings, display_text(task.path)
+        pixels = decode_image(data, name=name)
+        scale, missing = _scale_of(pixels, settings.scale)
+        result = self.model.predict(pixels, threshold=settings.threshold, scale=scale, name=name)
+        return self._judged(task, result, missing)
 
-    def _judged(self, task: Task, result: Prediction) -> Finding:
-        """Judge a prediction and write its pictures."""
+    def _judged(self, task: Task, result: Prediction, missing: tuple[str, ...]) -> Finding:
+        """Judge a prediction, of which something may be missing, and write its pictures."""
         settings = self._plan.settings
         mask, counts = self._counting_mask(result)
         cracks = result.cracks if counts is None else _measure(result, mask)
         area_px = mask.size if counts is None else int(counts.sum())
         quality = measure_quality(result.image)
-        verdict, reasons = judge(settings.area.rules, _figures(mask, area_px, cracks, settings.scale), cracks)
-        if why := why_not_judged(quality, settings.area.rules.quality):
+        figures = _figures(mask, area_px, cracks, result.scale)
+        verdict, reasons = judge(settings.area.rules, figures, cracks)
+        if why := (*missing, *why_not_judged(quality, settings.area.rules.quality)):
             verdict, reasons = "CANNOT JUDGE", (*(f"CANNOT JUDGE {reason}" for reason in why), *reasons)
         if area_px == 0:
             verdict, reasons = "CANNOT JUDGE", ("CANNOT JUDGE no pixel lies inside the regions that count",)
@@ -205,7 +203,8 @@ class ModelInspector:
             reasons=reasons,
             height_px=mask.shape[0],
             width_px=mask.shape[1],
-            figures=_figures(mask, area_px, cracks, settings.scale),
+            figures=figures,
+            scale_source=None if result.scale is None else result.scale.source,
             cracks=[crack.to_dict() for crack in cracks],
             quality=quality.to_dict(),
             mask=self._write(b"masks", task, encode_png(mask_pixels(mask))),
@@ -227,6 +226,16 @@ class ModelInspector:
         make_folder(path.parent)
         write_bytes(path, data)
         return OutputFile(name, len(data))
+
+
+def _scale_of(pixels: NDArray[np.uint8], scale: Scale | Marker | None) -> tuple[Scale | None, tuple[str, ...]]:
+    """Return the scale of an image, or why there is none."""
+    if scale is None or isinstance(scale, Scale):
+        return scale, ()
+    try:
+        return scale.scale_of(pixels), ()
+    except ImageError as error:
+        return None, (f"no scale: {error.what}",)
 
 
 def _measure(result: Prediction, mask: NDArray[np.bool_]) -> tuple[CrackMeasurement, ...]:
@@ -339,53 +348,3 @@ class WorkerLimits:
     time_s: float = 120.0
     time_per_megapixel_s: float = 5.0
     threads: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """Told when the model is loaded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Told when the run cannot go on: no model, or no place to write to."""
-
-    error: CracksegError
-
-
-def serve(connection: Connection, plan: Plan, limits: WorkerLimits) -> None:
-    """Inspect one file after the other, as they come; the main function of a worker process."""
-    _settle_in(limits)
-    with suppress(EOFError, OSError):
-        try:
-            inspect = plan.build(limits.threads)
-            connection.send(Ready())
-            while (task := connection.recv()) is not None:
-                connection.send(inspect(task, connection.send))
-        except CracksegError as error:
-            connection.send(Refused(error))
-
-
-def _settle_in(limits: WorkerLimits) -> None:
-    """Leave Ctrl-C to the parent, end with it, take no more memory than allowed, and compute in one thread."""
-    import cv2
-
-    cv2.setNumThreads(1)
-    for name in ("SIGINT", "SIGTERM"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN if name == "SIGINT" else signal.SIG_DFL)
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-    if limits.memory_bytes is not None:
-        try:
-            import resource
-        except ImportError:  # no such limits on Windows
-            return
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, hard))
-
-
-def _end_with(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)

@@ -58,11 +58,13 @@ class LabelledObject:
         category: Name of its class.
         box: Around it, in pixels.
         outline: How it is drawn; None where no more than the box is known.
+        score: How sure of it whoever drew it is, in [0, 1]; None where nobody says.
     """
 
     category: str
     box: FloatBox
     outline: Cutout | Polygons | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,12 +76,14 @@ class LabelledImage:
         shape: Height and width ``(H, W)``, in pixels.
         objects: What is drawn on it.
         left_out: Kinds of things its annotations hold and that are no region, such as ``polyline``, one for each.
+        path: Where the image lies, if known: labels that lie elsewhere lead there, where the format can say so.
     """
 
     name: str
     shape: Shape
     objects: tuple[LabelledObject, ...] = ()
     left_out: tuple[str, ...] = ()
+    path: str | None = None
 
     @property
     def file_name(self) -> str:

@@ -30,10 +30,14 @@ _FEWEST_POINTS = 3
 _PNG_HEADER_BYTES = 24
 
 
-def encode_labelme(image: LabelledImage) -> bytes:
+def encode_labelme(image: LabelledImage, *, image_path: str | None = None) -> bytes:
     """Return the file of an image; pixels become masks, rings of the rule ``touch`` polygons, the rest rectangles.
 
-    Rings of one object share a ``group_id``.
+    Rings of one object share a ``group_id``; its score stands in the description.
+
+    Args:
+        image: The image.
+        image_path: Where it is, from the folder of the file; beside the file if None.
     """
     shapes: list[dict[str, Any]] = []
     for number, item in enumerate(image.objects, start=1):
@@ -52,7 +56,7 @@ def encode_labelme(image: LabelledImage) -> bytes:
         "version": _VERSION,
         "flags": {},
         "shapes": shapes,
-        "imagePath": image.file_name,
+        "imagePath": image.file_name if image_path is None else image_path,
         "imageData": None,
         "imageHeight": image.shape[0],
         "imageWidth": image.shape[1],
@@ -67,7 +71,7 @@ def _shape(
         "label": item.category,
         "points": points,
         "group_id": group,
-        "description": "",
+        "description": "" if item.score is None else f"score {item.score:.3f}",
         "shape_type": kind,
         "flags": {},
         "mask": mask,

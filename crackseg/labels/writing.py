@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -296,7 +297,8 @@ class _Labelme:
     def add(self, image: LabelledImage) -> LabelledImage:
         held = self._fitter.fit(image)
         stem = self._names.take(image.stem, image)
-        write_bytes(self._folder / f"{stem}.json", encode_labelme(held))
+        there = image.path and Path(os.path.relpath(image.path, self._folder.absolute())).as_posix()
+        write_bytes(self._folder / f"{stem}.json", encode_labelme(held, image_path=there))
         return held
 
     def finish(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from crackseg.errors import ImageError, UsageError, display_text
@@ -11,17 +11,18 @@ from crackseg.geometry import Scale
 from crackseg.images import read_image, read_mask
 from crackseg.measurement.crack import measure_cracks
 from crackseg.measurement.report import MeasuredMask
+from crackseg.measurement.scale import Marker
 
 _MASK_SUFFIX = "_mask"
 
 
-def measure_file(path: Path, images: Path | None, scale_of: Callable[[Path | None], Scale | None]) -> MeasuredMask:
+def measure_file(path: Path, images: Path | None, scale: Scale | Marker | None) -> MeasuredMask:
     """Measure the cracks of a mask file.
 
     Args:
         path: The mask.
         images: Folder that holds its photograph, under the same name, in which narrow cracks are measured.
-        scale_of: Gives the scale, from the path of the photograph if there is one.
+        scale: Millimetres per pixel, if known, or the markers in the photograph that tell.
 
     Raises:
         UsageError: If there is no such file.
@@ -35,9 +36,11 @@ def measure_file(path: Path, images: Path | None, scale_of: Callable[[Path | Non
     if pixels is not None and pixels.shape[:2] != shape:
         sides = f"{pixels.shape[0]}x{pixels.shape[1]}"
         raise ImageError(f"is {shape[0]}x{shape[1]} px, and its photograph {sides}", where=path)
-    scale = scale_of(photo)
-    cracks = measure_cracks(mask, scale=scale, image=pixels)
-    return MeasuredMask(name=path.name, shape=shape, cracks=cracks, scale=scale)
+    known = None if isinstance(scale, Marker) else scale
+    if isinstance(scale, Marker) and photo is not None and pixels is not None:
+        known = scale.scale_of(pixels, name=display_text(photo))
+    cracks = measure_cracks(mask, scale=known, image=pixels)
+    return MeasuredMask(name=path.name, shape=shape, cracks=cracks, scale=known)
 
 
 def collect_masks(given: Sequence[Path]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -83,6 +84,28 @@ def read_scale(path: Path) -> Scale:
     return Scale(value, f"{name}: {how}", said.uncertainty_percent / 100)
 
 
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Markers of known size that lie on the surface in every picture.
+
+    Attributes:
+        side_mm: Side of the black square of each, in millimetres.
+
+    Raises:
+        UsageError: If ``side_mm`` is not a positive, finite number.
+    """
+
+    side_mm: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.side_mm) and self.side_mm > 0):
+            raise UsageError(f"expected a marker's side of more than 0 mm, got {self.side_mm:g}")
+
+    def scale_of(self, image: NDArray[np.uint8], *, name: str = "image") -> Scale:
+        """Return the scale of a picture; see `find_marker_scale`."""
+        return find_marker_scale(image, self.side_mm, name=name)
+
+
 def find_marker_scale(image: NDArray[np.uint8], side_mm: float, *, name: str = "image") -> Scale:
     """Find ArUco or AprilTag markers of known size in a picture and return the scale they give.
 
@@ -98,11 +121,8 @@ def find_marker_scale(image: NDArray[np.uint8], side_mm: float, *, name: str = "
         The scale, with what was found as its source.
 
     Raises:
-        UsageError: If ``side_mm`` is not a positive number.
         ImageError: If there is no marker in the picture.
     """
-    if not (np.isfinite(side_mm) and side_mm > 0):
-        raise UsageError(f"expected a marker's side of more than 0 mm, got {side_mm:g}")
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     sides, found = [], []
     for number in _DICTIONARIES:

@@ -19,7 +19,7 @@ def test_every_foreign_file_gets_a_row_in_one_run(shared_folder: Path, dark_mode
     folder, output = shared_folder / "badinputs", tmp_path / "out"
     done = run_module(
         "inspect", folder, "-o", output, "--model", dark_model, "--workers", "1", "--memory", "2", "--quiet",
-        timeout_s=900,
+        "--time-limit", "1800", timeout_s=3600,
     )  # fmt: skip
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

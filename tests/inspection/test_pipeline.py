@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import os
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from crackseg.config import load_config
+from crackseg.detection import LABEL_FORMATS
 from crackseg.errors import ModelError, OutputError, UsageError
 from crackseg.geometry import Scale
 from crackseg.images import read_mask, write_png
@@ -22,6 +24,7 @@ from crackseg.inspection.pipeline import Job, Summary, inspect
 from crackseg.inspection.rules import JudgedArea, Rules, load_rules
 from crackseg.inspection.source import Source
 from crackseg.inspection.worker import Settings, WorkerLimits
+from crackseg.measurement.scale import Marker
 from tests.inspection.scenes import content, rows, wall, write_model, write_walls
 
 pytestmark = pytest.mark.train
@@ -149,6 +152,45 @@ def test_millimetres_come_from_the_scale_and_decide(dark_model: Path, tmp_path: 
     assert "width_max_mm" in found["wide.png"]["reasons"]
     with pytest.raises(UsageError, match="no scale is known"):
         inspect(with_rules(job(folder, output, dark_model), limits))
+
+
+def test_each_picture_may_bring_its_own_scale_with_a_marker(dark_model: Path, tmp_path: Path) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50)
+    for name, side in (("near.png", 96), ("far.png", 48), ("none.png", 0)):
+        image = wall(1, (160, 240), width_px=9)
+        if side:
+            image[10 : 20 + side, 10 : 20 + side] = 250
+            image[15 : 15 + side, 15 : 15 + side] = cv2.aruco.generateImageMarker(dictionary, 3, side)[..., None]
+        write_png(folder / name, image)
+    first = job(folder, output, dark_model)
+    inspect(dataclasses.replace(first, settings=dataclasses.replace(first.settings, scale=Marker(24.0))))
+    found = rows(output)
+    assert found["near.png"]["scale_mm_per_px"] == pytest.approx(0.25, rel=0.03)
+    assert found["far.png"]["scale_mm_per_px"] == pytest.approx(0.5, rel=0.05)
+    assert "marker 3 of 24 mm" in found["near.png"]["scale_source"]
+    assert found["none.png"]["scale_mm_per_px"] is None
+    assert found["none.png"]["verdict"] == "CANNOT JUDGE"
+    assert "no marker found" in found["none.png"]["reasons"]
+
+
+def test_what_was_found_becomes_labels_in_folders_like_those_of_the_images(dark_model: Path, tmp_path: Path) -> None:
+    folder, output = write_walls(tmp_path / "in" / "north", 3).parent, tmp_path / "out"
+    write_png(folder / "wall000.bmp.png", wall(0))
+    write_png(folder / "wall000.png", wall(0))
+    Image.fromarray(wall(0)).save(folder / "wall000.bmp")
+    wanted = dataclasses.replace(job(folder, output, dark_model), formats=LABEL_FORMATS)
+    assert not inspect(wanted).unlabelled
+    document = json.loads((output / "labels" / "coco" / "annotations" / "instances.json").read_text())
+    assert len({image["file_name"] for image in document["images"]}) == 6
+    assert all(item["score"] > 0.5 for item in document["annotations"])
+    yolo = output / "labels" / "yolo"
+    names = {path.relative_to(yolo).as_posix() for path in yolo.rglob("*.txt")}
+    assert {"labels/wall000.txt", "north/labels/wall001.txt", "north/labels/wall002.txt"} <= names
+    assert len(names) == 6
+    with pytest.raises(UsageError, match="--watch"):
+        inspect(dataclasses.replace(wanted, watch=True))
 
 
 def test_cracks_outside_the_regions_do_not_count(dark_model: Path, tmp_path: Path) -> None:
