@@ -6,8 +6,10 @@ import contextlib
 import errno
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from crackseg.errors import OutputError, UsageError, display_text
 
@@ -98,6 +100,20 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+@contextlib.contextmanager
+def scratch_file(folder: Path) -> Iterator[BinaryIO]:
+    """Yield an open file in ``folder`` that is gone when the block, or the process, ends.
+
+    Raises:
+        OutputError: If the block failed with an `OSError`: the disk is full or the place cannot be written.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=PARTIAL_PREFIX) as file:
+            yield file
+    except OSError as error:
+        raise _output_error(folder, error) from error
 
 
 def _sync(path: Path) -> None:

@@ -139,12 +139,12 @@ def read_file(path: Path) -> bytes:
         UsageError: If there is no such file.
         ImageError: If it cannot be read.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         return file.read()
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BinaryIO]:
     """Open a file to read; what the system refuses becomes an error of ours."""
     try:
         with path.open("rb") as file:
@@ -172,7 +172,7 @@ def decode_image(data: bytes, *, name: str = "image") -> NDArray[np.uint8]:
     Raises:
         ImageError: If ``data`` is no image, broken, or larger than `MAX_PIXELS`.
     """
-    return _guarded(lambda: _decode(data, name).rgb(name), name)
+    return guarded(lambda: _decode(data, name).rgb(name), name)
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
@@ -203,7 +203,7 @@ def read_mask_levels(path: Path) -> NDArray[np.uint8]:
     """
     name = display_text(path)
     data = read_file(path)
-    return _guarded(lambda: to_mask_levels(_decode(data, name, as_mask=True).samples, name), name)
+    return guarded(lambda: to_mask_levels(_decode(data, name, as_mask=True).samples, name), name)
 
 
 def decode_stored(data: bytes, *, name: str = "image", as_mask: bool = False) -> StoredImage:
@@ -217,7 +217,7 @@ def decode_stored(data: bytes, *, name: str = "image", as_mask: bool = False) ->
     Raises:
         ImageError: If ``data`` is no image, broken, or larger than `MAX_PIXELS`.
     """
-    return _guarded(lambda: _decode(data, name, as_mask=as_mask), name)
+    return guarded(lambda: _decode(data, name, as_mask=as_mask), name)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -232,12 +232,12 @@ def image_size(path: Path) -> tuple[int, int]:
     def probe() -> tuple[int, int]:
         from PIL import Image
 
-        with _opened(path) as file, Image.open(file, formats=_FORMATS) as header:
+        with opened(path) as file, Image.open(file, formats=_FORMATS) as header:
             _check_size(header, name)
             turned = header.format != "TIFF" and _orientation(header) >= 5
             return (header.width, header.height) if turned else (header.height, header.width)
 
-    return _guarded(probe, name)
+    return guarded(probe, name)
 
 
 def rgb_from_array(values: NDArray[np.generic], *, name: str = "array") -> NDArray[np.uint8]:
@@ -266,7 +266,7 @@ def rgb_from_pil(image: Image.Image, *, name: str = "image") -> NDArray[np.uint8
     Raises:
         ImageError: If it cannot be decoded.
     """
-    return _guarded(lambda: to_rgb(turned_upright(_samples(image), _orientation(image)), name), name)
+    return guarded(lambda: to_rgb(turned_upright(_samples(image), _orientation(image)), name), name)
 
 
 def encode_png(array: NDArray[np.uint8] | NDArray[np.uint16], *, compression: int = 3) -> bytes:
@@ -302,7 +302,7 @@ def mask_pixels(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return mask.astype(np.uint8) * np.uint8(255)
 
 
-def _guarded(decode: Callable[[], _Decoded], name: str) -> _Decoded:
+def guarded(decode: Callable[[], _Decoded], name: str) -> _Decoded:
     """Run a decoder; whatever it raises on a foreign file becomes an `ImageError`, and its warnings stay quiet."""
     from PIL import Image
 
@@ -314,7 +314,9 @@ def _guarded(decode: Callable[[], _Decoded], name: str) -> _Decoded:
         raise
     except (*_DECODER_ERRORS, Image.DecompressionBombError) as error:
         if isinstance(error, Image.DecompressionBombError):
-            raise ImageError(f"holds more than {MAX_PIXELS:,} pixels", where=name, hint="cut it up") from error
+            raise ImageError(
+                f"holds more than {MAX_PIXELS:,} pixels", where=name, hint="cut it up, or save it as a tiled TIFF"
+            ) from error
         reason = display_text(str(error)) or type(error).__name__
         if "cannot identify image file" in reason:
             reason = "not an image in a format known here"
@@ -341,7 +343,11 @@ def _decode(data: bytes, name: str, *, as_mask: bool = False) -> StoredImage:
 def _check_size(image: Image.Image, name: str) -> None:
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
-        raise ImageError(f"holds {pixels:,} pixels, and at most {MAX_PIXELS:,} are read", where=name, hint="cut it up")
+        raise ImageError(
+            f"holds {pixels:,} pixels, and at most {MAX_PIXELS:,} are read",
+            where=name,
+            hint="cut it up, or save it as a tiled TIFF",
+        )
     if pixels == 0:
         raise ImageError(f"has a size of {image.width}x{image.height} pixels", where=name)
 

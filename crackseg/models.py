@@ -175,10 +175,8 @@ def load_model(
         case _:
             predictor = _load_onnx(found, computing)
     from crackseg.prediction import Model
-    from crackseg.probability import DEFAULT_MEMORY_GIB
 
-    limit_gib = DEFAULT_MEMORY_GIB if memory_gib is None else memory_gib
-    return Model(predictor, predictor.card, tile_size=tile_size, memory_gib=limit_gib)
+    return Model(predictor, predictor.card, tile_size=tile_size, memory_gib=memory_gib)
 
 
 def load_ahead(load: Callable[[], Model]) -> Future[Model]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crackseg.averaging import TtaName, predict_averaged
 from crackseg.card import ModelCard
 from crackseg.drawing import draw_overlay
 from crackseg.errors import CracksegError, ImageError, UsageError, display_text
 from crackseg.files import make_folder, write_bytes
 from crackseg.geometry import Scale
 from crackseg.images import (
-    ArrayImage,
+    MAX_PIXELS,
     decode_image,
     mask_pixels,
     read_image,
@@ -28,9 +30,11 @@ from crackseg.images import (
     write_png,
 )
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
-from crackseg.probability import DEFAULT_MEMORY_GIB, TileLimits
+from crackseg.probability import DEFAULT_MEMORY_GIB, TileLimits, find_mask
 from crackseg.probability import predict_probability as predict_probability
+from crackseg.reading import ReadImage, name_of, read_ahead
 from crackseg.runtimes.predictor import Predictor
+from crackseg.tiff import TiffImage
 from crackseg.tiling import TilePlan
 
 if TYPE_CHECKING:
@@ -52,7 +56,7 @@ class Prediction:
         threshold: Probability from which a pixel counts as crack.
         image: ``(H, W, 3) uint8`` RGB pixels that were looked at.
         probability: ``(H, W) float32`` crack probability, in [0, 1].
-        mask: ``(H, W) bool``, probability at or above the threshold.
+        mask: ``(H, W) bool``, what `crackseg.probability.find_mask` makes of the probability.
         cracks: The mask's components, largest first, measured.
         scale: Millimetres per pixel, if known.
         error: Why there is no result; then the arrays are empty.
@@ -67,6 +71,15 @@ class Prediction:
     cracks: tuple[CrackMeasurement, ...]
     scale: Scale | None = None
     error: CracksegError | None = None
+
+    @property
+    def crack_fraction(self) -> float:
+        """Crack pixels over all pixels."""
+        return float(self.mask.mean()) if self.mask.size else 0.0
+
+    def plan_of(self, model: Model) -> TilePlan:
+        """Return how a model cuts the image."""
+        return model.plan((self.mask.shape[0], self.mask.shape[1]))
 
     def overlay(self) -> NDArray[np.uint8]:
         """Return the image with its cracks drawn in: ``(H, W, 3) uint8`` RGB."""
@@ -84,7 +97,7 @@ class Prediction:
             "scale_source": None if self.scale is None else self.scale.source,
             "scale_uncertainty": None if self.scale is None else self.scale.uncertainty,
             "crack_area_px": int(self.mask.sum()),
-            "crack_fraction": float(self.mask.mean()) if self.mask.size else 0.0,
+            "crack_fraction": self.crack_fraction,
             "cracks": [crack.to_dict() for crack in self.cracks],
         }
 
@@ -112,47 +125,8 @@ class Prediction:
         write_bytes(out / f"{stem}.json", (json.dumps(self.to_dict(), indent=2) + "\n").encode())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ReadImage:
-    """An image file that has been read, or could not be.
-
-    Attributes:
-        name: The file's name.
-        pixels: ``(H, W, 3) uint8`` RGB pixels, or why there are none.
-    """
-
-    name: str
-    pixels: NDArray[np.uint8] | CracksegError
-
-
-def read_ahead(paths: Iterable[str | os.PathLike[str]]) -> Iterator[ReadImage]:
-    """Read image files in their order, each while the one before it is being worked on.
-
-    The first is being read when this returns, so that a model can be loaded meanwhile.
-    """
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crackseg-read")
-    waiting = iter(paths)
-
-    def read_next() -> ReadImage | None:
-        path = next(waiting, None)
-        return None if path is None else _read(path)
-
-    def images(pending: Future[ReadImage | None]) -> Iterator[ReadImage]:
-        try:
-            while (image := pending.result()) is not None:
-                pending = pool.submit(read_next)
-                yield image
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    return images(pool.submit(read_next))
-
-
-def _read(path: str | os.PathLike[str]) -> ReadImage:
-    try:
-        return ReadImage(_name_of(path), read_image(Path(path)))
-    except CracksegError as error:
-        return ReadImage(_name_of(path), error)
+class TooLargeError(ImageError):
+    """An image that is only predicted tile by tile, by `crackseg.streaming.predict_streamed`."""
 
 
 class Model:
@@ -162,7 +136,7 @@ class Model:
         predictor: The network.
         card: What it is.
         tile_size: Largest side of a tile, in pixels.
-        memory_gib: Memory that a tile may take in the network, in GiB.
+        memory_gib: Memory that a tile may take in the network, in GiB; `DEFAULT_MEMORY_GIB` if None.
     """
 
     def __init__(
@@ -171,12 +145,40 @@ class Model:
         card: ModelCard,
         *,
         tile_size: int | None = None,
-        memory_gib: float = DEFAULT_MEMORY_GIB,
+        memory_gib: float | None = None,
     ) -> None:
         self.predictor = predictor
         self.card = card
-        self.tile_size = tile_size
-        self.memory_gib = memory_gib
+        self.limits = TileLimits(tile_size, DEFAULT_MEMORY_GIB if memory_gib is None else memory_gib)
+        self.memory_stated = memory_gib is not None
+        self.tta: TtaName = "none"
+        self.hysteresis: float | None = None
+
+    @property
+    def tile_size(self) -> int | None:
+        """Largest side of a tile, in pixels."""
+        return self.limits.side_px
+
+    @property
+    def memory_gib(self) -> float:
+        """Memory that a tile may take in the network, in GiB."""
+        return self.limits.memory_gib
+
+    def tuned(self, *, tta: TtaName = "none", hysteresis: float | None = None) -> Model:
+        """Return this model, set to answer otherwise.
+
+        Args:
+            tta: What its answer is averaged over; see `crackseg.averaging.TtaName`.
+            hysteresis: Probability from which a pixel counts that hangs together with one at the threshold.
+
+        Raises:
+            UsageError: If ``hysteresis`` is outside (0, 1].
+        """
+        if hysteresis is not None and not 0 < hysteresis <= 1:
+            raise UsageError(f"expected a threshold above 0 and at most 1, got {hysteresis:g}", where="--hysteresis")
+        other = copy.copy(self)
+        other.tta, other.hysteresis = tta, hysteresis
+        return other
 
     def plan(self, shape: tuple[int, int]) -> TilePlan:
         """Return how an image of height and width ``shape`` is cut.
@@ -184,7 +186,7 @@ class Model:
         Raises:
             UsageError: If no tile is small enough for the limits.
         """
-        return TileLimits(self.tile_size, self.memory_gib).plan(shape, self.predictor)
+        return self.limits.plan(shape, self.predictor)
 
     def threshold(self, wanted: float | None = None) -> float:
         """Return the threshold to use: the one asked for, or the model's own.
@@ -223,22 +225,37 @@ class Model:
             ModelError: If the network answers with anything but finite numbers.
         """
         threshold = self.threshold(threshold)
-        title = name if name is not None else _name_of(image)
+        title = name if name is not None else name_of(image)
         pixels = _pixels_of(image, title)
         known = scale if scale is None or isinstance(scale, Scale) else scale.scale_of(pixels, name=title)
-        probability = predict_probability(
-            ArrayImage(pixels), self.predictor, tile_size=self.tile_size, memory_gib=self.memory_gib
+        return self._result(pixels, self._probability(pixels), title, threshold=threshold, scale=known)
+
+    def _probability(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        limits = self.limits
+        return predict_averaged(
+            pixels, self.predictor, tta=self.tta, tile_size=limits.side_px, memory_gib=limits.memory_gib
         )
-        mask = probability >= threshold
+
+    def _result(
+        self,
+        pixels: NDArray[np.uint8],
+        probability: NDArray[np.float32],
+        name: str,
+        *,
+        threshold: float,
+        scale: Scale | None,
+    ) -> Prediction:
+        """Return the mask that a probability gives, and its cracks, measured."""
+        mask = find_mask(probability, threshold=threshold, low=self.hysteresis)
         return Prediction(
-            name=title,
+            name=name,
             model=self.card.name,
             threshold=threshold,
             image=pixels,
             probability=probability,
             mask=mask,
-            cracks=measure_cracks(mask, scale=known, probability=probability, threshold=threshold, image=pixels),
-            scale=known,
+            cracks=measure_cracks(mask, scale=scale, probability=probability, threshold=threshold, image=pixels),
+            scale=scale,
         )
 
     def predict_many(
@@ -266,16 +283,57 @@ class Model:
     def predict_read(
         self, images: Iterable[ReadImage], *, threshold: float | None = None, scale: Scale | Marker | None = None
     ) -> Iterator[Prediction]:
-        """Do as `predict_many` with images that `read_ahead` began to read before the model was loaded."""
+        """Do as `predict_many` with images that `read_ahead` began to read before the model was loaded.
+
+        The network is at work on an image while the one before it is measured, and used by whoever asked for it.
+        """
         threshold = self.threshold(threshold)
-        for image in images:
-            if isinstance(image.pixels, CracksegError):
-                yield failed_prediction(image.name, self.card.name, image.pixels)
-                continue
-            try:
-                yield self.predict(image.pixels, threshold=threshold, scale=scale, name=image.name)
-            except ImageError as error:
-                yield failed_prediction(image.name, self.card.name, error)
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crackseg-network")
+        waiting = iter(images)
+
+        def compute_next() -> tuple[ReadImage, NDArray[np.float32] | None] | None:
+            image = next(waiting, None)
+            if image is None:
+                return None
+            return image, self._probability(image.pixels) if isinstance(image.pixels, np.ndarray) else None
+
+        pending = pool.submit(compute_next)
+        try:
+            while (computed := pending.result()) is not None:
+                image, probability = computed
+                alone = isinstance(image.pixels, TiffImage)
+                if not alone:
+                    pending = pool.submit(compute_next)
+                yield self._finished(image, probability, threshold, scale)
+                if alone:  # whoever asked is at work on it now, and needs the memory
+                    pending = pool.submit(compute_next)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _finished(
+        self,
+        image: ReadImage,
+        probability: NDArray[np.float32] | None,
+        threshold: float,
+        scale: Scale | Marker | None,
+    ) -> Prediction:
+        if isinstance(image.pixels, TiffImage):
+            error = TooLargeError(
+                f"holds more than {MAX_PIXELS:,} pixels",
+                where=image.name,
+                hint="use crackseg predict, or crackseg.streaming.predict_streamed, which write results tile by tile",
+            )
+            return failed_prediction(image.name, self.card.name, error)
+        if isinstance(image.pixels, CracksegError) or probability is None:
+            error_or_none = image.pixels if isinstance(image.pixels, CracksegError) else ImageError("has no pixels")
+            return failed_prediction(image.name, self.card.name, error_or_none)
+        try:
+            known = (
+                scale if scale is None or isinstance(scale, Scale) else scale.scale_of(image.pixels, name=image.name)
+            )
+        except ImageError as error:
+            return failed_prediction(image.name, self.card.name, error)
+        return self._result(image.pixels, probability, image.name, threshold=threshold, scale=known)
 
 
 def failed_prediction(name: str, model: str, error: CracksegError) -> Prediction:
@@ -291,10 +349,6 @@ def failed_prediction(name: str, model: str, error: CracksegError) -> Prediction
         cracks=(),
         error=error,
     )
-
-
-def _name_of(image: object) -> str:
-    return Path(image).name if isinstance(image, (str, os.PathLike)) else "image"
 
 
 def _pixels_of(image: str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image, name: str) -> NDArray[np.uint8]:

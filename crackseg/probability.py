@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,8 @@ from crackseg.errors import ModelError, UsageError
 from crackseg.images import ImageSource
 from crackseg.runtimes.predictor import Predictor, TileMemoryError
 from crackseg.tiling import TilePlan, plan_tiles, read_mirrored
+
+_Result = TypeVar("_Result")
 
 DEFAULT_MEMORY_GIB = 2.0
 """Memory that a tile may take in the network unless told otherwise, in GiB."""
@@ -82,20 +86,64 @@ def predict_probability(
         UsageError: If the limits leave no room beside the context of the network.
         ModelError: If the network answers with anything but finite numbers, or finds no memory for any tile.
     """
-    limits = TileLimits(tile_size, memory_gib)
     probability = np.empty(image.shape, dtype=np.float32)
-    plan = limits.plan(image.shape, predictor)
+
+    def fill(plan: TilePlan) -> None:
+        for start, band in iter_bands(image, predictor, plan):
+            probability[start : start + len(band)] = band
+
+    with_smaller_tiles(fill, image.shape, predictor, TileLimits(tile_size, memory_gib))
+    return probability
+
+
+def with_smaller_tiles(
+    run: Callable[[TilePlan], _Result], shape: tuple[int, int], predictor: Predictor, limits: TileLimits
+) -> _Result:
+    """Do something with the plan of an image, and begin again with smaller tiles where one finds no memory.
+
+    Args:
+        run: What to do.
+        shape: Height and width of the image, in pixels.
+        predictor: The network.
+        limits: What bounds the first plan.
+
+    Raises:
+        UsageError: If the limits leave no room beside the context of the network.
+        TileMemoryError: If there is no memory for any tile.
+    """
+    plan = limits.plan(shape, predictor)
     while True:
         try:
-            for start, band in iter_bands(image, predictor, plan):
-                probability[start : start + len(band)] = band
+            return run(plan)
         except TileMemoryError as error:
             try:
-                plan = (limits := limits.halved(plan)).plan(image.shape, predictor)
+                plan = (limits := limits.halved(plan)).plan(shape, predictor)
             except UsageError:
                 raise error from None
-        else:
-            return probability
+
+
+def find_mask(probability: NDArray[np.float32], *, threshold: float, low: float | None = None) -> NDArray[np.bool_]:
+    """Tell which pixels are crack.
+
+    Args:
+        probability: ``(H, W)``, in [0, 1].
+        threshold: Probability from which a pixel counts as crack.
+        low: With hysteresis, the probability from which a pixel counts that hangs together, over its eight neighbours,
+            with one at the threshold.
+
+    Returns:
+        ``(H, W)`` mask.
+
+    Source:
+        Canny, "A Computational Approach to Edge Detection", PAMI 1986, section VII: thresholding with hysteresis.
+    """
+    certain = probability >= threshold
+    if low is None or low >= threshold:
+        return certain
+    count, labels = cv2.connectedComponents((probability >= low).view(np.uint8), connectivity=8)
+    kept = np.zeros(count, dtype=np.bool_)
+    kept[np.asarray(labels)[certain]] = True
+    return np.asarray(kept[labels])
 
 
 def iter_bands(image: ImageSource, predictor: Predictor, plan: TilePlan) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -109,8 +157,8 @@ def iter_bands(image: ImageSource, predictor: Predictor, plan: TilePlan) -> Iter
         ModelError: If the network answers with anything but finite numbers.
     """
     for tiles in plan.bands():
-        top = tiles[0].write.row0
-        parts = []
+        top, bottom = tiles[0].write.row0, tiles[0].write.row1
+        band = np.empty((bottom - top, plan.shape[1]), dtype=np.float32)
         for tile in tiles:
             answer = predictor(read_mirrored(image, tile.read)[None])[0]
             part = answer[tile.write.slices((tile.read.row0, tile.read.col0))]
@@ -118,5 +166,5 @@ def iter_bands(image: ImageSource, predictor: Predictor, plan: TilePlan) -> Iter
                 raise ModelError(
                     "the network answered with NaN or infinity", hint="its weights are damaged; train it again"
                 )
-            parts.append(part)
-        yield top, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+            band[tile.write.slices((top, 0))] = part
+        yield top, band

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from crackseg.card import ModelCard
-from crackseg.errors import ModelError
+from crackseg.errors import ModelError, display_text
 from crackseg.machine import usable_cores
 from crackseg.runtimes.predictor import TileMemoryError
+from crackseg.runtimes.weights import find_non_finite
 
 CARD_KEY = "crackseg_card"
 """Key of the metadata of an ONNX file under which its model card stands."""
@@ -32,7 +33,7 @@ class OnnxPredictor:
         threads: Threads to compute with; as many as the process may use if None.
 
     Raises:
-        ModelError: If ``data`` is no ONNX model, or not one of crackseg's.
+        ModelError: If ``data`` is no ONNX model, or not one of crackseg's, or holds weights that are no numbers.
     """
 
     def __init__(self, data: bytes, *, name: str, threads: int | None = None) -> None:
@@ -41,6 +42,10 @@ class OnnxPredictor:
         if _keeps_memory_tight():
             options.enable_mem_pattern = False
             options.add_session_config_entry("session.use_env_allocators", "1")
+        if (weight := find_non_finite(data)) is not None:
+            raise ModelError(
+                f"its weights hold NaN or infinity ({display_text(weight)})", where=name, hint="train it again"
+            )
         self._session = _session(data, options, name)
         self.card = _card(self._session, name)
 

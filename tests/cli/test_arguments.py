@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 import typer
@@ -25,7 +25,7 @@ def command(seen: Seen, kind: type[TyperCommand]) -> typer.Typer:
         model: Annotated[str | None, typer.Option()] = None,
         threshold: Annotated[float | None, typer.Option()] = None,
         data: Annotated[list[Path] | None, typer.Option()] = None,
-        json: Annotated[bool, typer.Option("--json")] = False,
+        json: Annotated[bool, typer.Option("--json")] = False,  # noqa: FBT002
     ) -> None:
         seen.append((images, output, runtime, model, threshold, data, json))
 
@@ -61,7 +61,7 @@ def test_every_argument_has_the_value_that_typer_gives_it(line: list[str]) -> No
 class _Elsewhere(QuickCommand):
     """A typer that keeps nothing where the known version does."""
 
-    def get_params(self, ctx: object) -> list[object]:
+    def get_params(self, ctx: Any) -> list[Any]:
         from typer.core import TyperArgument, TyperOption
 
         with pytest.MonkeyPatch.context() as patch:

@@ -1,0 +1,105 @@
+"""Whether the weights inside an ONNX file are numbers, found without a library that reads ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+_GRAPH, _INITIALIZER = 7, 5
+_TYPE, _FLOATS, _DOUBLES, _NAME, _RAW = 2, 4, 10, 8, 9
+_FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16
+
+_EXPONENTS: dict[int, tuple[str, int]] = {
+    _FLOAT: ("<u4", 0x7F800000),
+    _FLOAT16: ("<u2", 0x7C00),
+    _DOUBLE: ("<u8", 0x7FF0000000000000),
+    _BFLOAT16: ("<u2", 0x7F80),
+}
+"""Bits of the exponent by type: a number that has them all is NaN or infinite."""
+
+
+def find_non_finite(data: bytes) -> str | None:
+    """Return the name of a weight with a NaN or an infinite value in it, or None.
+
+    Args:
+        data: An ONNX file. Where it is damaged there is nothing to find: whoever loads it will say so.
+
+    Source:
+        onnx.proto of the ONNX project, version 1.18, messages ModelProto, GraphProto and TensorProto; the encoding is
+        that of Protocol Buffers.
+    """
+    try:
+        for graph in _parts(memoryview(data), _GRAPH):
+            for tensor in _parts(graph, _INITIALIZER):
+                if (name := _checked(tensor)) is not None:
+                    return name
+    except (ValueError, IndexError):
+        return None
+    return None
+
+
+def _checked(tensor: memoryview) -> str | None:
+    """Return the name of a tensor if it holds a number that is none."""
+    kind, name, parts = 0, "", []
+    for number, value in _fields(tensor):
+        if number == _TYPE and isinstance(value, int):
+            kind = value
+        elif number == _NAME and isinstance(value, memoryview):
+            name = bytes(value).decode("utf-8", "replace")
+        elif number in (_RAW, _FLOATS, _DOUBLES) and isinstance(value, memoryview):
+            parts.append(value)
+    if kind not in _EXPONENTS:
+        return None
+    form, exponent = _EXPONENTS[kind]
+    for part in parts:
+        bits = np.frombuffer(part, dtype=form)
+        if ((bits & bits.dtype.type(exponent)) == exponent).any():
+            return name
+    return None
+
+
+def _parts(message: memoryview, wanted: int) -> Iterator[memoryview]:
+    for number, value in _fields(message):
+        if number == wanted and isinstance(value, memoryview):
+            yield value
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Walk the fields of a message: number and value, in the order in which they stand.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    place = 0
+    while place < len(message):
+        tag, place = _number(message, place)
+        kind = tag & 7
+        if kind == 0:
+            value, place = _number(message, place)
+            yield tag >> 3, value
+            continue
+        if kind == 2:
+            size, place = _number(message, place)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise ValueError(f"no field of kind {kind}")
+        if place + size > len(message):
+            raise ValueError("cut short")
+        yield tag >> 3, message[place : place + size]
+        place += size
+
+
+def _number(message: memoryview, place: int) -> tuple[int, int]:
+    """Return a number of variable length, and where the next thing stands."""
+    value = shift = 0
+    while True:
+        byte = message[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place
+        shift += 7
+        if shift > 63:
+            raise ValueError("a number too long")
