@@ -36,6 +36,7 @@ class _Scene:
         spread: Standard deviation of the grain.
         faint: True if all cracks are hard to see.
         light: True if all cracks are lighter than the surface.
+        profile: False if all cracks are one flat tone.
     """
 
     recipe: AppearanceRecipe
@@ -45,6 +46,7 @@ class _Scene:
     spread: float
     faint: bool
     light: bool
+    profile: bool
 
 
 class _Site:
@@ -121,7 +123,8 @@ def paint_cracks(
     grain = planes[1] / at_least(blurred(planes[1], 5.0), 0.02) - 1
     some = np.ascontiguousarray(grain[::2, ::2])
     faint, light = chance.happens(rng, recipe.faint_probability), chance.happens(rng, recipe.light_probability)
-    scene = _Scene(recipe, light_rad, grain, float(blurred(some, 0.6).std()), float(some.std()), faint, light)
+    profile = chance.happens(rng, recipe.profile_probability)
+    scene = _Scene(recipe, light_rad, grain, float(blurred(some, 0.6).std()), float(some.std()), faint, light, profile)
     dust = np.float32(rng.uniform(0, 0.22)) * np.array([-1.0, 0.0, 0.8], np.float32) * np.float32(rng.random())
     for crack in cracks:
         site = _Site(crack, grain)
@@ -138,7 +141,7 @@ def paint_cracks(
 def _alpha(rng: np.random.Generator, site: _Site, scene: _Scene) -> tuple[Values, Values]:
     """Return the darkening and the other change of brightness at the pixels of a crack."""
     recipe, width = scene.recipe, site.width_px
-    if not recipe.profile:
+    if not scene.profile:
         return site.share * _contrast(rng, scene, width, 1.0), np.zeros_like(site.share)
     open_ = darkness(site.depth_px, chance.uniform(rng, recipe.softness_px) * max(1.0, width / 5))
     open_ *= _crumbled(rng, site, scene, chance.uniform(rng, recipe.crumble))
@@ -158,7 +161,7 @@ def _surroundings(rng: np.random.Generator, site: _Site, scene: _Scene) -> Plane
     """Return the factor of brightness round a crack, over its window: lips, chips, halo; None if there is nothing."""
     recipe = scene.recipe
     lip, spall, halo = (
-        recipe.profile and chance.happens(rng, probability)
+        scene.profile and chance.happens(rng, probability)
         for probability in (recipe.lip_probability, recipe.spall_probability, recipe.halo_probability)
     )
     factor: Plane | None = None

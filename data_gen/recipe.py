@@ -95,10 +95,11 @@ class CracksRecipe(Section):
 class AppearanceRecipe(Section):
     """How a crack looks on the surface. ``contrast`` 1 is black, 0 is invisible.
 
-    Without ``profile`` a crack is one flat tone: no depth, crumbs, lips, chips, dust or stains.
+    The cracks of an image without a profile are one flat tone: no depth, crumbs, lips, chips, dust or stains. Dark open
+    cracks on photographs look like that, and a network that saw only profiles misses them.
     """
 
-    profile: bool = True
+    profile_probability: Probability = 0.5
     contrast: SpanUnit = (0.1, 0.95)
     faint_probability: Probability = 0.35
     faint_contrast: SpanUnit = (0.05, 0.28)

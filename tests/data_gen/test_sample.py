@@ -228,7 +228,7 @@ def test_a_recipe_of_nothing_but_backgrounds_needs_backgrounds() -> None:
     "off",
     [
         pytest.param({"camera": {"enabled": False}}, id="camera"),
-        pytest.param({"appearance": {"profile": False}}, id="profile"),
+        pytest.param({"appearance": {"profile_probability": 0}}, id="profile"),
         pytest.param({"confounders": {"probability": 0, "over_probability": 0}}, id="confounders"),
     ],
 )
@@ -246,7 +246,7 @@ def test_without_profile_a_crack_is_one_flat_tone() -> None:
     flat = changed(
         PHOTO,
         surface=bare,
-        appearance={"profile": False},
+        appearance={"profile_probability": 0},
         cracks={"count": [1, 1], "empty_probability": 0, "width_px": [8, 9], "mix": {"hairline": 0}},
         confounders={"probability": 0},
         noise={"probability": 0},
