@@ -61,6 +61,12 @@ def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0
     return told
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three walls."""
+    return write_lines(tmp_path_factory.mktemp("few") / "walls", 3)
+
+
 @pytest.mark.parametrize("threshold", [None, "0.02", "0.9"])
 def test_the_numbers_are_those_of_the_masks_that_predict_writes(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], threshold: str | None
@@ -98,6 +104,53 @@ def test_the_table_and_the_report_say_the_same_as_the_json(
     assert header.split()[:3] == ["data", "images", "F1"]
     scores = told["data"]["walls"]
     assert row.split()[:4] == ["walls", "12", f"{scores['f1']:.3f}", f"{scores['precision']:.3f}"]
+
+
+@pytest.mark.parametrize("protocol", ["native", "classic", "centreline", "resize512"])
+def test_a_named_protocol_prints_its_card_and_every_score(
+    run: Path, few: Path, capsys: pytest.CaptureFixture[str], protocol: str
+) -> None:
+    assert main(["evaluate", "--data", str(few), "--model", str(run), "--protocol", protocol, "-q"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(f"protocol {protocol}")
+    titles = [line.split("  ")[1] for line in lines if line.startswith("  ") and line[2] != " "]
+    assert titles[:6] == ["resized", "tolerance", "threshold", "pooling", "empty masks", "source"]
+    assert "walls, 3 images" in lines
+    told = evaluated(capsys, "--data", str(few), "--model", str(run), "--protocol", protocol)
+    assert told["protocol"] == protocol
+    assert len(titles) == 6 + len(told["protocols"][protocol]["data"]["walls"])
+    assert told["data"]["walls"]["images"] == len(told["images"]) == 3
+    assert ("oracle" in told["threshold_from"].lower()) == (protocol == "resize512") == (told["threshold"] is None)
+
+
+def test_all_protocols_at_once_say_what_each_says_alone(
+    run: Path, few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--data", str(few), "--model", str(run), "--protocol")
+    together = evaluated(capsys, *arguments, "all", "--output", str(tmp_path / "out"))
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == together
+    alone = evaluated(capsys, *arguments, "centreline")
+    assert alone["protocols"]["centreline"] == together["protocols"]["centreline"]
+    for name in ("evaluation.md", "evaluation.html"):
+        assert "resize512" in (tmp_path / "out" / name).read_text()
+
+
+def test_two_models_are_put_side_by_side(
+    run: Path, few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = [str(run), str(run / "model.onnx")]
+    arguments = ["--data", str(few), "--compare", *models]
+    assert main(["evaluate", *arguments, "--report", str(tmp_path / "out"), "-q"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert [line.split()[1].rstrip(",") for line in shown.out.splitlines()[:2]] == models
+    told = evaluated(capsys, *arguments, "--protocol", "classic")
+    assert (told["compared"]["a"], told["compared"]["b"]) == tuple(models)
+    for entry in told["protocols"]["classic"]["data"]["walls"].values():
+        assert entry["difference"] == pytest.approx(0, abs=1e-6)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        f"evaluation.{end}" for end in ("json", "md", "html")
+    }
 
 
 def test_the_test_part_of_a_folder_is_taken(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,6 +217,11 @@ def test_an_unreadable_image_is_named_and_the_rest_is_scored(
         pytest.param(
             ["--data", "walls", "--report", "walls/images/wall00.png"], 3, "wall00.png", id="report is a file"
         ),
+        pytest.param(
+            ["--data", "walls", "--protocol", "resize512", "--threshold", "0.5"], 2, "best threshold", id="oracle's"
+        ),
+        pytest.param(["--data", "walls", "--model", "a", "--compare", "a", "b"], 2, "got both", id="model and compare"),
+        pytest.param(["--data", "walls", "--compare", "nothing", "b"], 2, "no such model", id="no model to compare"),
         pytest.param(["--data", "unmasked"], 3, "1 of 2 images have no mask", id="an image without a mask"),
     ],
 )
@@ -183,7 +241,7 @@ def test_what_cannot_be_done_is_one_line_and_its_exit_code(
     Path("empty").mkdir()
     for name in ("images", "masks"):
         (Path("hollow") / name).mkdir(parents=True)
-    model = [] if "--model" in arguments else ["--model", str(run)]
+    model = [] if {"--model", "--compare"} & set(arguments) else ["--model", str(run)]
     assert main(["evaluate", *arguments, *model]) == code
     shown = capsys.readouterr()
     assert mentions in only_error(shown.err)

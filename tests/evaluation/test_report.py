@@ -1,0 +1,280 @@
+"""Reports: intervals, files, the page; two models side by side."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lxml import etree
+from PIL import Image
+from scipy import stats
+
+from crackseg.dataset import find_samples
+from crackseg.errors import UsageError
+from crackseg.evaluation import Evaluation, evaluate
+from crackseg.evaluation.comparison import Comparison, find_differences
+from crackseg.evaluation.gallery import FALSE, HIT, MISSED, Gallery, draw_errors
+from crackseg.evaluation.page import build_comparison_page, build_page
+from crackseg.evaluation.report import Question, Report, make_report
+from crackseg.evaluation.tally import Judged
+from crackseg.evaluation.text import compare_markdown, compare_text, show, show_interval, to_markdown, to_text
+from crackseg.evaluation.writing import write_report
+from crackseg.metrics.counts import Counts
+from crackseg.metrics.protocols import NATIVE, find_protocols
+from tests.evaluation.scenes import Mask, model, picture, scribbled, write_set
+
+ALL = Question("all", pictures=True)
+
+
+def reported(folder: Path, question: Question = ALL, count: int = 8, *, threshold: float = 0.5) -> Report:
+    samples = write_set(folder / "lines", scribbled(count)) if not (folder / "lines").exists() else None
+    return make_report(model(threshold), samples or find_samples(folder / "lines", "test"), question)
+
+
+class _Cells(HTMLParser):
+    """Collects tags and their attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def test_intervals_hold_the_value_and_agree_with_scipy(tmp_path: Path) -> None:
+    pairs = scribbled(20)
+    found = evaluate(model(), write_set(tmp_path / "set", pairs))["set"]
+    estimate = found.estimates(NATIVE.scores[:1])["f1"]
+    assert estimate.interval is not None
+    assert estimate.value is not None
+    assert estimate.interval[0] < estimate.value < estimate.interval[1]
+    counts = np.array([[c.true_positive, c.false_positive + c.false_negative] for c in (Counts.of(*p) for p in pairs)])
+    expected = stats.bootstrap(
+        (counts[:, 0], counts[:, 1]),
+        lambda hit, wrong, axis: 2 * hit.sum(axis=axis) / (2 * hit.sum(axis=axis) + wrong.sum(axis=axis)),
+        paired=True,
+        n_resamples=4000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    assert estimate.interval == pytest.approx((expected.low, expected.high), abs=0.02)
+
+
+def test_a_single_image_has_scores_and_no_interval(tmp_path: Path) -> None:
+    found = evaluate(model(), write_set(tmp_path / "set", scribbled(1)))["set"]
+    estimates = found.estimates(NATIVE.scores[:4])
+    assert all(each.value is not None and each.interval is None for each in estimates.values())
+
+
+def test_the_files_say_the_same(tmp_path: Path) -> None:
+    report = reported(tmp_path)
+    write_report(tmp_path / "out", report)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        f"evaluation.{name}" for name in ("json", "md", "html")
+    }
+    told = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert told == report.to_dict()
+    assert list(told["protocols"]) == [protocol.name for protocol in find_protocols("all")]
+    text, markdown, page = to_text(report), to_markdown(report), build_page(report)
+    for protocol in find_protocols("all"):
+        entry = told["protocols"][protocol.name]
+        assert entry["oracle"] == protocol.oracle
+        for score in protocol.scores:
+            value = entry["data"]["lines"][score.key]
+            shown = show(value["value"], score.unit)
+            assert f"| {score.title} | {shown}" in markdown
+            assert f"<td>{score.title}</td><td>{shown}" in page
+            assert any(line.split("[")[0].split() == f"{score.title} {shown}".split() for line in text.splitlines())
+    assert text.count("ORACLE") == markdown.count("ORACLE") == page.count("ORACLE") == 1
+    assert "oracle: sees the test masks" in page
+
+
+def test_images_come_worst_first_and_each_as_its_masks_say(tmp_path: Path) -> None:
+    entries = reported(tmp_path).by_image()
+    values = [1.0 if entry["f1"] is None else entry["f1"] for entry in entries]
+    assert values == sorted(values)
+    by_name = {entry["image"]: entry for entry in entries}
+    for number, pair in enumerate(scribbled(8)):
+        counts, entry = Counts.of(*pair), by_name[f"wall{number:02d}.png"]
+        assert entry["f1"] == (None if math.isnan(counts.f1) else pytest.approx(counts.f1))
+        assert entry["crack_px"] == pair[1].sum()
+        assert entry["called_px"] == pair[0].sum()
+
+
+def test_the_page_needs_nothing_outside_itself(tmp_path: Path) -> None:
+    page = build_page(reported(tmp_path))
+    parser = _Cells()
+    parser.feed(page)
+    assert not {tag for tag, _ in parser.found} & {"script", "link", "iframe", "object"}
+    images = [attributes["src"] or "" for tag, attributes in parser.found if tag == "img"]
+    # Seven of the eight images have something wrong, each with its photograph.
+    assert len(images) == 14
+    for source in images:
+        assert source.startswith("data:image/jpeg;base64,")
+        with Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))) as image:
+            assert image.size == (120, 90)
+    assert "//" not in re.sub(r'src="data:[^"]*"', "", page)
+    chart = re.search(r"<svg.*?</svg>", page, re.DOTALL)
+    assert chart is not None
+    assert etree.fromstring(chart[0]).tag == "svg"
+    assert "AP 0." in chart[0]
+
+
+def test_names_come_out_as_text(tmp_path: Path) -> None:
+    samples = write_set(tmp_path / "<b>&", scribbled(2))
+    report = make_report(model(name="<i>m</i>"), samples, ALL)
+    page, markdown = build_page(report), to_markdown(report)
+    assert "<b>" not in page
+    assert "<i>" not in page
+    assert "&lt;b&gt;&amp;" in page
+    assert "<b>" not in markdown
+
+
+def test_the_headline_alone_is_one_line_and_a_table_without_details(tmp_path: Path) -> None:
+    report = reported(tmp_path, Question())
+    lines = to_text(report).splitlines()
+    assert lines[0] == "darkness, protocol native, threshold 0.5 (the model's validation images)"
+    assert len(lines) == 3
+    assert set(report.to_dict()) == {"model", "protocol", "threshold", "threshold_from", "data"}
+
+
+def test_a_report_without_a_named_protocol_prints_the_headline_and_writes_the_card(tmp_path: Path) -> None:
+    report = reported(tmp_path, Question(pictures=True))
+    assert len(to_text(report).splitlines()) == 3
+    assert list(report.to_dict()["protocols"]) == ["native"]
+    assert "threshold: 0.5" in to_markdown(report)
+
+
+def test_the_oracle_takes_no_threshold() -> None:
+    with pytest.raises(UsageError, match="best threshold"):
+        Question("resize512", 0.4)
+    Question("all", 0.4)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        (None, "", "-"),
+        (0.25, "", "0.250"),
+        (0.0125, "%", "1.250 %"),
+        (1.234, "px", "1.23 px"),
+        (5.0, "/Mpx", "5.0 /Mpx"),
+    ],
+)
+def test_numbers_are_shown_with_their_unit(value: float | None, unit: str, expected: str) -> None:
+    assert show(value, unit) == expected  # type: ignore[arg-type]
+
+
+def test_an_interval_is_shown_or_nothing() -> None:
+    assert show_interval((0.1, 0.25)) == "[0.100, 0.250]"
+    assert show_interval((-0.1, 0.25), "px", signed=True) == "[-0.10 px, +0.25 px]"
+    assert show_interval(None) == ""
+
+
+# The gallery.
+
+
+def test_the_gallery_keeps_the_worst_and_of_equal_ones_those_with_more_wrong_pixels(tmp_path: Path) -> None:
+    samples = write_set(tmp_path / "set", scribbled(12))
+    gallery = Gallery(4)
+    judged = [Judged(picture(one), other, one.astype(np.float32), one) for one, other in scribbled(12)]
+    for sample, each in zip(samples, judged, strict=True):
+        gallery.look(sample, each)
+
+    def rank(each: Judged) -> tuple[float, int]:
+        counts = Counts.of(each.predicted, each.true)
+        wrong = counts.false_positive + counts.false_negative
+        return (1.0 if math.isnan(counts.f1) else counts.f1), -wrong
+
+    expected = sorted(zip(samples, judged, strict=True), key=lambda item: rank(item[1]))[:4]
+    assert [picture.name for picture in gallery.worst_first()] == [sample.image.name for sample, _ in expected]
+
+
+def test_hit_missed_and_false_pixels_have_their_colours() -> None:
+    true, predicted = np.zeros((40, 50), np.bool_), np.zeros((40, 50), np.bool_)
+    true[10:12], predicted[11:13] = True, True
+    drawn = draw_errors(np.full((40, 50, 3), 128, np.uint8), predicted, true)
+    assert [tuple(drawn[row, 20].tolist()) for row in (10, 11, 12)] == [MISSED, HIT, FALSE]
+    assert len(set(drawn[20, 20].tolist())) == 1
+
+
+def test_an_error_one_pixel_wide_is_still_seen_when_the_image_is_shrunk() -> None:
+    false = np.zeros((1600, 1200), np.bool_)
+    false[801] = True
+    drawn = draw_errors(np.full((1600, 1200, 3), 128, np.uint8), false, np.zeros_like(false))
+    assert drawn.shape == (512, 384, 3)
+    assert (drawn == FALSE).all(axis=2).any(axis=0).all()
+
+
+# Two models.
+
+
+def pair_of(folder: Path, pairs: list[tuple[Mask, Mask]]) -> tuple[Evaluation, Evaluation]:
+    samples = write_set(folder / "set", pairs)
+    return evaluate(model(), samples)["set"], evaluate(model(0.9), samples)["set"]
+
+
+def test_a_difference_is_the_second_minus_the_first_and_turns_its_sign_with_them(tmp_path: Path) -> None:
+    one, other = pair_of(tmp_path, scribbled(10))
+    scores = NATIVE.scores[:4]
+    forth, back = find_differences(one, other, scores), find_differences(other, one, scores)
+    assert forth["f1"].value == pytest.approx(-(one.scores()["f1"] or 0))
+    assert forth["f1"].certain
+    for key in ("f1", "recall"):
+        assert forth[key].value == pytest.approx(-(back[key].value or 0))
+        low, high = forth[key].interval or (0, 0)
+        assert back[key].interval == pytest.approx((-high, -low))
+
+
+def test_a_model_does_not_differ_from_itself(tmp_path: Path) -> None:
+    one, _ = pair_of(tmp_path, scribbled(6))
+    found = find_differences(one, one, NATIVE.scores[:4])
+    assert {(each.value, each.interval) for each in found.values()} == {(0.0, (0.0, 0.0))}
+    assert not any(each.certain for each in found.values())
+
+
+def test_the_interval_of_a_difference_is_narrower_than_those_of_the_two(tmp_path: Path) -> None:
+    samples = write_set(tmp_path / "set", scribbled(12))
+    one = evaluate(model(), samples)["set"]
+    columns = dict(one.columns)
+    # The same model with one more false pixel in every image.
+    columns["false_positive"] = columns["false_positive"] + 1
+    difference = find_differences(one, Evaluation(one.samples, columns), NATIVE.scores[:1])["f1"]
+    alone = one.estimates(NATIVE.scores[:1])["f1"]
+    assert difference.interval is not None
+    assert alone.interval is not None
+    assert difference.interval[1] - difference.interval[0] < 0.05 * (alone.interval[1] - alone.interval[0])
+    assert difference.certain
+
+
+def test_models_are_compared_on_the_same_images_only(tmp_path: Path) -> None:
+    one, _ = pair_of(tmp_path / "a", scribbled(3))
+    other, _ = pair_of(tmp_path / "b", scribbled(4))
+    with pytest.raises(ValueError, match="same images"):
+        find_differences(one, other, NATIVE.scores[:1])
+
+
+def test_a_comparison_is_written_with_both_models_and_the_difference(tmp_path: Path) -> None:
+    comparison = Comparison(reported(tmp_path), reported(tmp_path, threshold=0.05))
+    write_report(tmp_path / "out", comparison)
+    told = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    found = told["protocols"]["native"]["data"]["lines"]["recall"]
+    assert found["a"] == told["a"]["data"]["lines"]["recall"]
+    assert found["b"] == told["b"]["data"]["lines"]["recall"] == 1
+    assert found["difference"] == pytest.approx(found["b"] - found["a"])
+    assert found["low"] <= found["difference"] <= found["high"]
+    text, markdown, page = compare_text(comparison), compare_markdown(comparison), build_comparison_page(comparison)
+    for form in (text, markdown, page):
+        assert show(found["difference"], signed=True) in form
+        assert "A 0.5 (the model&#x27;s" in form or "A 0.5 (the model's" in form
+    assert page.count("<svg") == 1
+    # The oracle sees no threshold, and so no difference between the two.
+    assert {each["difference"] for each in told["protocols"]["resize512"]["data"]["lines"].values()} == {0.0}

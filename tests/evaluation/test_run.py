@@ -1,0 +1,214 @@
+"""Every image is predicted once for each size, and the scores of a set are those of its masks."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crackseg.dataset import find_samples
+from crackseg.errors import ModelError
+from crackseg.evaluation import Evaluation, evaluate
+from crackseg.evaluation.tally import Judged, tally
+from crackseg.measurement.crack import measure_cracks
+from crackseg.measurement.skeleton import skeletonise
+from crackseg.metrics.boundary import count_boundary
+from crackseg.metrics.centreline import CentrelineCounts
+from crackseg.metrics.components import ComponentCounts
+from crackseg.metrics.counts import Counts
+from crackseg.metrics.histogram import ProbabilityHistogram
+from crackseg.metrics.protocols import CENTRELINE, NATIVE, RESIZE512, Part, Protocol, find_protocols
+from crackseg.metrics.scores import CURVE, PLAIN
+from crackseg.metrics.tolerance import ToleranceCounts
+from tests.evaluation.scenes import Darkness, Mask, model, picture, scribbled, write_set
+from tests.runs import write_sample
+
+EVERYTHING: frozenset[Part] = frozenset(part for protocol in find_protocols("all") for part in protocol.parts)
+
+
+def pooled(tmp_path: Path, pairs: list[tuple[Mask, Mask]]) -> Evaluation:
+    return evaluate(model(), write_set(tmp_path / "set", pairs), parts=EVERYTHING)["set"]
+
+
+def test_each_image_is_predicted_once_at_its_own_size_and_once_at_512_px(tmp_path: Path) -> None:
+    samples = write_set(tmp_path / "set", [*scribbled(2), (np.zeros((512, 512), np.bool_),) * 2])
+    asked = model()
+    assert isinstance(asked.predictor, Darkness)
+    evaluate(asked, samples, parts=EVERYTHING)
+    assert asked.predictor.seen == [(90, 120), (512, 512), (90, 120), (512, 512), (512, 512)]
+
+
+@pytest.mark.parametrize("protocol", [NATIVE, CENTRELINE, RESIZE512], ids=lambda each: str(each.name))
+def test_a_protocol_alone_predicts_each_image_once(tmp_path: Path, protocol: Protocol) -> None:
+    samples, asked = write_set(tmp_path / "set", scribbled(2)), model()
+    assert isinstance(asked.predictor, Darkness)
+    evaluate(asked, samples, parts=protocol.parts)
+    assert len(asked.predictor.seen) == 2
+
+
+def test_every_score_of_a_set_is_that_of_its_pooled_counts(tmp_path: Path) -> None:
+    pairs = scribbled(7)
+    found = pooled(tmp_path, pairs)
+    counts = sum((Counts.of(*pair) for pair in pairs), Counts())
+    expected = {key: getattr(counts, key) for key in ("f1", "precision", "recall", "iou", "false_alarm")}
+    for px in range(6):
+        near = sum((ToleranceCounts.of(*pair, tolerance_px=px) for pair in pairs), ToleranceCounts())
+        expected[f"f1_{px}px"] = near.f1
+        if px in (2, 5):
+            expected |= {f"precision_{px}px": near.precision, f"recall_{px}px": near.recall}
+    outline = sum((count_boundary(*pair, tolerance_px=2) for pair in pairs), ToleranceCounts())
+    pieces = sum((ComponentCounts.of(*pair, tolerance_px=2) for pair in pairs), ComponentCounts())
+    lines = [((one, skeletonise(one)), (other, skeletonise(other))) for one, other in pairs]
+    centre = sum((CentrelineCounts.of(*pair, tolerance_px=4) for pair in lines), CentrelineCounts())
+    expected |= {"boundary_f1": outline.f1, "cliou": centre.cliou, "cldice": centre.cldice}
+    expected |= {"detection_rate": pieces.detection_rate, "false_per_mpx": pieces.false_per_mpx}
+    scores = {
+        key: value for protocol in find_protocols("all")[:3] for key, value in found.scores(protocol.scores).items()
+    }
+    assert {key: scores[key] for key in expected} == pytest.approx(expected)
+
+
+def test_means_of_images_leave_out_those_with_neither_crack_nor_call(tmp_path: Path) -> None:
+    pairs = scribbled(5)
+    found = pooled(tmp_path, pairs).scores(NATIVE.scores)
+    values = [value for pair in pairs if not math.isnan(value := Counts.of(*pair).f1)]
+    assert len(values) == 4
+    assert values[2] == 0
+    assert found["f1_mean"] == pytest.approx(np.mean(values))
+    clean = [Counts.of(*pair) for pair in pairs if not pair[1].any()]
+    assert found["false_alarm_clean"] == pytest.approx(sum(clean, Counts()).false_alarm)
+    assert found["clean_images_alarmed"] == 0.5
+
+
+def test_lengths_and_widths_are_those_of_the_measurement(tmp_path: Path) -> None:
+    true, predicted = np.zeros((80, 200), np.bool_), np.zeros((80, 200), np.bool_)
+    true[40:44, 20:180] = True
+    predicted[39:45, 20:100] = True
+    found = pooled(tmp_path, [(predicted, true)]).scores(NATIVE.scores)
+    (crack,), (call,) = measure_cracks(true), measure_cracks(predicted)
+    assert crack.width_mean_px is not None
+    assert call.width_mean_px is not None
+    assert found["length_bias"] == pytest.approx(call.length_px / crack.length_px - 1)
+    assert found["length_bias"] == pytest.approx(-0.5, abs=0.02)
+    assert found["length_error"] == pytest.approx(0.5, abs=0.02)
+    assert found["width_bias_px"] == pytest.approx(call.width_mean_px - crack.width_mean_px)
+    assert found["width_error_px"] == pytest.approx(2, abs=0.3)
+
+
+def test_the_average_precision_of_a_set_is_that_of_the_pooled_histogram(tmp_path: Path) -> None:
+    found = pooled(tmp_path, scribbled(4))
+    total = ProbabilityHistogram.empty()
+    for predicted, true in scribbled(4):
+        probability = np.where(predicted, np.float32(0.8), np.float32(1 - np.float32(230) / 255))
+        total += ProbabilityHistogram.of(probability, true)
+    np.testing.assert_array_equal(found.sums()["probability_crack"], total.crack)
+    np.testing.assert_array_equal(found.sums()["probability_background"], total.background)
+    assert 0 < (found.scores(CURVE)["ap"] or 0) < 1
+
+
+def test_sums_do_not_depend_on_how_a_set_is_cut(tmp_path: Path) -> None:
+    samples = write_set(tmp_path / "set", scribbled(6))
+    whole = evaluate(model(), samples, parts=EVERYTHING)["set"]
+    parts = [evaluate(model(), part, parts=EVERYTHING)["set"] for part in (samples[:1], samples[1:])]
+    joined = Evaluation() + parts[0] + parts[1]
+    assert joined.samples == whole.samples
+    for protocol in find_protocols("all"):
+        assert joined.scores(protocol.scores) == whole.scores(protocol.scores)
+
+
+@pytest.mark.parametrize("parts", [NATIVE.parts, EVERYTHING], ids=["native", "everything"])
+def test_what_is_kept_of_an_image_does_not_grow_with_it(parts: frozenset[Part]) -> None:
+    def kept_bytes(side: int) -> int:
+        mask = np.zeros((side, side), np.bool_)
+        mask[side // 2] = True
+        resized = (mask.astype(np.float32), mask) if "sweep" in parts else None
+        counted = tally(Judged(picture(mask), mask, mask.astype(np.float32), mask, resized), parts)
+        return sum(
+            value.nbytes if isinstance(value, np.ndarray) else sys.getsizeof(value) for value in counted.values()
+        )
+
+    assert kept_bytes(40) == pytest.approx(kept_bytes(320), abs=64)
+    assert kept_bytes(320) < 5000
+
+
+def test_a_model_that_answers_nan_ends_the_evaluation(tmp_path: Path) -> None:
+    samples = write_set(tmp_path / "set", scribbled(1))
+    broken = model(gain=float("nan"))
+    with pytest.raises(ModelError):
+        evaluate(broken, samples)
+
+
+def test_a_sample_that_cannot_be_read_is_named_and_the_rest_is_scored(tmp_path: Path) -> None:
+    samples = write_set(tmp_path / "set", scribbled(3))
+    samples[1].image.write_bytes(b"no image")
+    done: list[int] = []
+    found = evaluate(model(), samples, parts=EVERYTHING, report=done.append)["set"]
+    assert found.samples == (samples[0], samples[2])
+    assert [sample for sample, _ in found.failed] == [samples[1]]
+    assert done == [1, 2, 3]
+
+
+def test_a_set_of_which_nothing_can_be_read_has_no_score(tmp_path: Path) -> None:
+    samples = write_set(tmp_path / "set", scribbled(1))
+    samples[0].image.write_bytes(b"no image")
+    found = evaluate(model(), samples)["set"]
+    assert found.images == 0
+    assert set(found.scores().values()) == {None}
+    assert found.to_dict()["crack_px"] == 0
+
+
+# The three traps.
+
+
+def test_trap_a_mask_of_nothing_scores_nothing_by_the_crack_and_half_by_a_mean_with_the_background(
+    tmp_path: Path,
+) -> None:
+    true = np.zeros((64, 64), np.bool_)
+    true[30] = True
+    found = pooled(tmp_path, [(np.zeros_like(true), true)] * 3)
+    native, oracle = found.scores(NATIVE.scores), found.scores(RESIZE512.scores)
+    assert (native["iou"], native["f1"]) == (0, 0)
+    assert oracle["miou"] == pytest.approx(0.49, abs=0.01)
+    # A flat answer lets no threshold find the crack, either.
+    assert (oracle["iou"] or 0) < 0.03
+
+
+def test_trap_the_oracle_s_threshold_flatters_where_the_validation_s_does_not(tmp_path: Path) -> None:
+    true = np.zeros((512, 512), np.bool_)
+    true[200:210] = True
+    write_sample(tmp_path / "set", "faint", picture(np.zeros_like(true), true), true)
+    found = evaluate(model(threshold=0.5), find_samples(tmp_path / "set", "test"), parts=EVERYTHING)["set"]
+    native, oracle = found.scores(NATIVE.scores), found.scores(RESIZE512.scores)
+    assert native["f1"] == 0
+    assert oracle["f1"] == oracle["ods"] == oracle["ois"] == 1
+    assert 0.1 <= (oracle["threshold"] or 0) < 0.4
+
+
+def test_the_oracle_chooses_one_threshold_for_ods_and_one_for_each_image_for_ois(tmp_path: Path) -> None:
+    true = np.zeros((512, 512), np.bool_)
+    true[200:220], rest = True, np.roll(np.eye(512, dtype=np.bool_), 3, axis=0)
+    write_sample(tmp_path / "set", "faint", picture(np.zeros_like(true), true), true)
+    # Here what is faint is no crack, and a threshold that finds the first image's crack calls all of it.
+    write_sample(tmp_path / "set", "strong", picture(true, rest | np.roll(true, 100, axis=0)), true)
+    found = evaluate(model(), find_samples(tmp_path / "set", "test"), parts=EVERYTHING)["set"].scores(RESIZE512.scores)
+    assert found["ois"] == 1
+    assert (found["ods"] or 1) < 1
+
+
+def test_masks_are_resized_to_512_px_as_the_published_protocol_has_it(tmp_path: Path) -> None:
+    true = np.zeros((256, 128), np.bool_)
+    true[100:110] = True
+    found = pooled(tmp_path, [(true, true)])
+    assert found.sums()["swept_crack"] == pytest.approx(10 * 2 * 512)
+    assert (found.scores(RESIZE512.scores)["f1"] or 0) > 0.97
+
+
+def test_the_headline_is_the_first_scores_of_the_native_protocol_and_no_other(tmp_path: Path) -> None:
+    found = evaluate(model(), write_set(tmp_path / "set", scribbled(3)))["set"]
+    headline = list(found.scores())
+    expected = ["f1", "precision", "recall", "iou", "f1_2px", "precision_2px", "recall_2px", "false_alarm"]
+    assert headline == expected
+    assert {each.key for each in PLAIN} >= set(headline)
