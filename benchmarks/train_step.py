@@ -28,6 +28,7 @@ from crackseg.nn.loop import Loop
 from crackseg.nn.losses import total_loss
 from crackseg.nn.patches import PatchDataset
 from crackseg.nn.precision import use_bfloat16
+from crackseg.nn.processes import Team
 from crackseg.nn.train_config import TrainConfig
 from data_gen import Recipe, generate_sample
 
@@ -73,7 +74,7 @@ def main() -> None:
             patches,
             config,
             epoch_steps=options.steps,
-            device=torch.device("cpu"),
+            team=Team(torch.device("cpu")),
             bfloat16=bfloat16,
         )
         plain = copy.deepcopy(loop.average).train().requires_grad_()

@@ -21,14 +21,14 @@ def usable_cores() -> int:
 
 def describe_machine() -> dict[str, str | int]:
     """Return processor, cores, system and the versions that decide what a number computed here is."""
-    from crackseg import __version__
+    from importlib.metadata import version
 
     return {
         "processor": _processor(),
         "cores": usable_cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "crackseg": __version__,
+        "crackseg": version("crackseg"),
     }
 
 
@@ -46,6 +46,7 @@ def _processor() -> str:
 _EXTRAS = {
     "train": ("torch", "segmentation_models_pytorch", "albumentations", "safetensors", "onnx", "matplotlib"),
     "openvino": ("openvino",),
+    "tensorboard": ("tensorboard",),
 }
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +16,9 @@ from crackseg.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, display_tex
 if TYPE_CHECKING:
     from crackseg.dataset import Sample
     from crackseg.nn.loop import TrainingProgress
+    from crackseg.nn.train_config import TrainConfig
+
+    Report = Callable[[TrainingProgress], None]
 
 
 def train(
@@ -24,6 +30,12 @@ def train(
     init: Annotated[str | None, typer.Option(metavar="F", help="Weights to start from.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Wall time; the schedule fits it.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random. [default: 0]")] = None,
+    folds: Annotated[
+        int | None, typer.Option(metavar="K", help="Train K times, each validated on another part.")
+    ] = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Only draw what the network would see.")] = False,
+    find_rate: Annotated[bool, typer.Option("--find-rate", help="Only look for a learning rate.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write curves for TensorBoard.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier call stopped.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     json: JsonFlag = False,
@@ -37,35 +49,99 @@ def train(
     from crackseg.machine import require_train_extra
     from crackseg.nn.train_config import TrainConfig
 
+    if (folds is not None) + preview + find_rate > 1 or (folds is not None and val):
+        raise UsageError("choose one of --folds, --preview and --find-rate; --folds takes no --val")
     shortcuts = {"init": init, "schedule.minutes": minutes, "seed": seed}
     settings = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
     chosen = load_config(TrainConfig, config, overrides=[*(overrides or []), *settings])
-    train_samples, validation = _samples(data, val or [], chosen.data.validation_fraction)
+    fraction = 0.0 if preview or find_rate or folds is not None else chosen.data.validation_fraction
+    samples, validation = _samples(data, val or [], fraction)
     require_train_extra()
+    # Of several processes, started by torchrun, the first one speaks.
+    silent = quiet or json or os.environ.get("RANK", "0") != "0"
+    if preview:
+        return _preview(chosen, samples, output, json=json)
+    if find_rate:
+        return _find_rate(chosen, samples, output, device, silent=silent, json=json)
+    with ProgressLine("train", 1.0, quiet=silent) as line, _reporting(line, output, tensorboard) as report:
+        if folds is not None:
+            return _train_folds(chosen, samples, folds, output, resume=resume, device=device, report=report, json=json)
+        return _train(chosen, (samples, validation), output, resume=resume, device=device, report=report, json=json)
+
+
+def _train(
+    config: TrainConfig,
+    data: tuple[tuple[Sample, ...], tuple[Sample, ...]],
+    output: Path,
+    *,
+    resume: bool,
+    device: str,
+    report: Report,
+    json: bool,
+) -> int:
     from crackseg.nn.training import TrainingData
     from crackseg.nn.training import train as run
 
-    with ProgressLine("train", 1.0, quiet=quiet or json) as line:
-
-        def report(progress: TrainingProgress) -> None:
-            line.update(progress.done, f"step {progress.step}  loss {progress.loss:.3f}")
-            if progress.row is not None:
-                line.say(_epoch(progress))
-
-        result = run(
-            chosen, TrainingData(train_samples, validation), output, resume=resume, device=device, report=report
-        )
+    result = run(config, TrainingData(*data), output, resume=resume, device=device, report=report)
     if not result.finished:
-        print_error(f"stopped and saved; the same command with --resume goes on in {display_text(output)}")
-        return EXIT_INTERRUPTED
+        return _stopped(output)
     score = result.card.scores["validation"]["all"]["f1"]
-    if json:
-        print_json({"output": display_text(output), "f1": score, "threshold": result.card.threshold})
-    else:
-        print(
-            f"validation F1 {score:.3f} at threshold {result.card.threshold:g}; "
-            f"model, card and pictures are in {display_text(output)}"
-        )
+    _tell(
+        {"output": display_text(output), "f1": score, "threshold": result.card.threshold},
+        f"validation F1 {score:.3f} at threshold {result.card.threshold:g}; "
+        f"model, card and pictures are in {display_text(output)}",
+        json=json,
+    )
+    return EXIT_DONE
+
+
+def _train_folds(
+    config: TrainConfig,
+    samples: tuple[Sample, ...],
+    count: int,
+    output: Path,
+    *,
+    resume: bool,
+    device: str,
+    report: Report,
+    json: bool,
+) -> int:
+    from crackseg.nn.folds import divide, train_folds
+
+    result = train_folds(config, divide(samples, count), output, resume=resume, device=device, report=report)
+    if not result.finished:
+        return _stopped(output)
+    mean, deviation = result.mean("f1"), result.deviation("f1")
+    _tell(
+        {"output": display_text(output), "folds": [dict(scores) for scores in result.scores], "f1": mean},
+        f"validation F1 {mean:.3f} +- {deviation:.3f} over {count} folds; they are in {display_text(output)}",
+        json=json,
+    )
+    return EXIT_DONE
+
+
+def _preview(config: TrainConfig, samples: tuple[Sample, ...], output: Path, *, json: bool) -> int:
+    from crackseg.nn.preview import draw_preview
+
+    path = display_text(draw_preview(config, samples, output))
+    _tell({"preview": path}, f"what the network would see is in {path}", json=json)
+    return EXIT_DONE
+
+
+def _find_rate(
+    config: TrainConfig, samples: tuple[Sample, ...], output: Path, device: str, *, silent: bool, json: bool
+) -> int:
+    from crackseg.nn.rate_finder import find_rate, save_trial
+    from crackseg.runtimes.torch import pick_device
+
+    with ProgressLine("find the rate", 1.0, quiet=silent) as line, _reporting(line, output, False) as report:
+        trial = find_rate(config, samples, device=pick_device(device), report=report)
+    save_trial(trial, output)
+    _tell(
+        {"output": display_text(output), "learning_rate": trial.suggestion},
+        f"--set optimiser.learning_rate={trial.suggestion:g}; the curve is in {display_text(output)}",
+        json=json,
+    )
     return EXIT_DONE
 
 
@@ -76,9 +152,55 @@ def _samples(data: list[Path], val: list[Path], fraction: float) -> tuple[tuple[
     samples = find_all_samples(data, "train")
     if val:
         return samples, find_all_samples(val, "val")
+    if fraction == 0:
+        return samples, ()
     if len(samples) < 2:
         raise UsageError("one image is not enough to train and to validate", where=data[0], hint="add images, or --val")
     return hold_out(samples, fraction)
+
+
+@contextlib.contextmanager
+def _reporting(line: ProgressLine, output: Path, tensorboard: bool) -> Iterator[Report]:
+    """Yield what shows the messages of a training, and keeps them for TensorBoard where that is asked for."""
+    best: list[float] = []
+
+    def show(progress: TrainingProgress) -> None:
+        if progress.note is not None:
+            line.say(progress.note)
+            return
+        if progress.row is not None:
+            best.append(progress.row["f1"])
+            line.say(_epoch(progress))
+        score = f"  best F1 {max(best):.3f}" if best else ""
+        line.update(progress.done, f"step {progress.step}  loss {progress.loss:.3f}{score}")
+
+    if not tensorboard or os.environ.get("RANK", "0") != "0":
+        yield show
+        return
+    from crackseg.nn.journal import tensorboard_journal
+
+    with tensorboard_journal(output) as note:
+
+        def both(progress: TrainingProgress) -> None:
+            show(progress)
+            note(progress)
+
+        yield both
+
+
+def _stopped(output: Path) -> int:
+    print_error(f"stopped and saved; the same command with --resume goes on in {display_text(output)}")
+    return EXIT_INTERRUPTED
+
+
+def _tell(values: dict[str, object], text: str, *, json: bool) -> None:
+    """Say on stdout what came of it; of several processes the first does."""
+    if os.environ.get("RANK", "0") != "0":
+        return
+    if json:
+        print_json(values)
+    else:
+        print(text)
 
 
 def _epoch(progress: TrainingProgress) -> str:

@@ -28,16 +28,29 @@ class Augmentation:
         self._transform = _compose(config)
 
     def __call__(
-        self, image: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """Return a changed ``(H, W, 3)`` image and its ``(H, W)`` mask, of the size they came in."""
+        self,
+        image: NDArray[np.uint8],
+        mask: NDArray[np.uint8],
+        rng: np.random.Generator,
+        *,
+        border: NDArray[np.float32] | None = None,
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32] | None]:
+        """Return a changed image and its mask, of the size they came in.
+
+        Args:
+            image: ``(H, W, 3)`` RGB pixels.
+            mask: ``(H, W)`` class numbers, 0 being the background.
+            rng: Decides everything.
+            border: ``(H, W)`` border weights, which move as the mask does.
+        """
         if rng.random() < self._confounders:
             from data_gen import draw_confounders
 
-            image = draw_confounders(image, mask, rng)
+            image = draw_confounders(image, mask > 0, rng)
         self._transform.set_random_seed(int(rng.integers(2**32)))
-        changed = self._transform(image=image, mask=mask.astype(np.uint8))
-        return np.ascontiguousarray(changed["image"]), changed["mask"].astype(np.bool_)
+        carried = {} if border is None else {"border": border}
+        changed = self._transform(image=image, mask=mask, **carried)
+        return np.ascontiguousarray(changed["image"]), np.ascontiguousarray(changed["mask"]), changed.get("border")
 
 
 def _compose(config: AugmentConfig) -> Any:
@@ -47,9 +60,10 @@ def _compose(config: AugmentConfig) -> Any:
     reflect = cv2.BORDER_REFLECT_101
     return album.Compose(
         [
-            album.D4(p=1),
+            album.D4(p=config.turns),
             album.Affine(rotate=(-25, 25), shear=(-8, 8), border_mode=reflect, p=config.rotate),
             album.ElasticTransform(alpha=40, sigma=8, border_mode=reflect, p=config.elastic),
+            *_rare_shapes(album, config),
             album.OneOf(
                 [
                     album.RandomBrightnessContrast(brightness_limit=0.35, contrast_limit=0.4),
@@ -76,5 +90,17 @@ def _compose(config: AugmentConfig) -> Any:
             ),
             album.GaussNoise(std_range=(0.01, 0.06), p=config.noise),
             album.ImageCompression(quality_range=(40, 90), p=config.jpeg),
-        ]
+        ],
+        additional_targets={"border": "mask"},
     )
+
+
+def _rare_shapes(album: Any, config: AugmentConfig) -> list[Any]:
+    """Return the changes of shape that are off by default; what is off is left out."""
+    reflect = cv2.BORDER_REFLECT_101
+    shapes = []
+    if config.grid:
+        shapes.append(album.GridDistortion(num_steps=5, distort_limit=0.2, border_mode=reflect, p=config.grid))
+    if config.perspective:
+        shapes.append(album.Perspective(scale=(0.03, 0.1), border_mode=reflect, p=config.perspective))
+    return shapes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, assert_never
@@ -125,8 +126,12 @@ def build_network(config: NetworkConfig) -> SegmentationNetwork:
     with encoder_errors(config):
         check_features(getattr(network, "encoder", None), channels=config.channels, side=side)
         _drop_unused(network, torch.zeros(1, config.channels, side, side))
-    _start_at_prior(_heads(network), config.classes)
-    return SegmentationNetwork(network, config.stride, channels=config.channels)
+    for head in _heads(network):
+        if config.dropout:
+            head.register_forward_pre_hook(functools.partial(_drop_channels, share=config.dropout))
+    built = SegmentationNetwork(network, config.stride, channels=config.channels)
+    start_at_prior(built, CRACK_PRIOR)
+    return built
 
 
 def prune(network: SegmentationNetwork, config: NetworkConfig, depth: int) -> tuple[SegmentationNetwork, NetworkConfig]:
@@ -222,11 +227,32 @@ def _heads(network: nn.Module) -> Sequence[nn.Module]:
     return [head] if isinstance(head, nn.Module) else []
 
 
-def _start_at_prior(heads: Sequence[nn.Module], classes: int) -> None:
-    for layer in (layer for head in heads for layer in head.modules()):
+def _drop_channels(head: nn.Module, inputs: tuple[Tensor, ...], *, share: float) -> tuple[Tensor, ...]:
+    """Set random channels of what a head sees to 0 in training.
+
+    Source:
+        Tompson et al., "Efficient object localization using convolutional networks", CVPR 2015, section 3.2.
+    """
+    return (functional.dropout2d(inputs[0], share, head.training), *inputs[1:])
+
+
+def start_at_prior(network: SegmentationNetwork, share: float) -> None:
+    """Set the bias of a network's output so that it begins by answering a probability everywhere.
+
+    Args:
+        network: A network that has not learnt yet.
+        share: Share of crack pixels, in [0, 1]; what is below 0.001 or above 0.5 is moved there. Of several classes
+            all but the background get equal parts of it.
+
+    Source:
+        Lin et al., "Focal loss for dense object detection", ICCV 2017, section 3.3.
+    """
+    share = min(max(share, 0.001), 0.5)
+    for layer in (layer for head in _heads(network.network) for layer in head.modules()):
         if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+            classes = layer.out_channels
             if classes == 1:
-                nn.init.constant_(layer.bias, math.log(CRACK_PRIOR / (1 - CRACK_PRIOR)))
+                nn.init.constant_(layer.bias, math.log(share / (1 - share)))
             else:
-                nn.init.constant_(layer.bias, math.log(CRACK_PRIOR / (classes - 1)))
-                nn.init.constant_(layer.bias[:1], math.log(1 - CRACK_PRIOR))
+                nn.init.constant_(layer.bias, math.log(share / (classes - 1)))
+                nn.init.constant_(layer.bias[:1], math.log(1 - share))

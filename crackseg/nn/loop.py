@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from crackseg.errors import ModelError, TrainingError
-from crackseg.machine import interrupts_held, usable_cores
+from crackseg.nn.batches import Batch, batches
 from crackseg.nn.checkpoint import ResumeState
 from crackseg.nn.factory import SegmentationNetwork, normalise
+from crackseg.nn.features import FeatureCache
 from crackseg.nn.guards import CollapseGuard
 from crackseg.nn.losses import total_loss
 from crackseg.nn.patches import PatchDataset
 from crackseg.nn.precision import keep_strided_depthwise_float32
+from crackseg.nn.processes import Team
+from crackseg.nn.rates import find_encoder, freeze, make_optimiser, set_rate
 from crackseg.nn.schedule import learning_rate, progress
 from crackseg.nn.train_config import TrainConfig
 
@@ -35,12 +37,14 @@ class TrainingProgress:
         step: Steps done.
         loss: Loss of the last step, or the epoch's mean where `row` is set.
         row: The row of ``metrics.csv`` just completed, if an epoch has ended.
+        note: What a user should know, if there is something.
     """
 
     done: float
     step: int
     loss: float
     row: Mapping[str, float] | None = None
+    note: str | None = None
 
 
 class Loop:
@@ -51,7 +55,7 @@ class Loop:
         patches: What to train it on.
         config: The training.
         epoch_steps: Steps between two validations.
-        device: Where to compute.
+        team: The processes that share the work, and where this one computes.
         bfloat16: Whether to compute in bfloat16.
     """
 
@@ -62,11 +66,13 @@ class Loop:
         config: TrainConfig,
         *,
         epoch_steps: int,
-        device: torch.device,
+        team: Team,
         bfloat16: bool,
     ) -> None:
+        device = team.device
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
+        team.prepare(self.network)
         if bfloat16 and device.type == "cpu":
             keep_strided_depthwise_float32(self.network)
         self.step = 0
@@ -74,9 +80,13 @@ class Loop:
         self.guard = CollapseGuard()
         self._config = config
         self._patches = patches
-        self._device = device
+        self._team = team
         self._bfloat16 = bfloat16
-        self._optimiser = _optimiser(self.network, config)
+        self._optimiser = make_optimiser(self.network, config.optimiser)
+        self._wrapped: nn.Module | None = None
+        self._frozen = False
+        self._features: FeatureCache | None = None
+        self._at_once = config.data.batch_size
         self._elapsed_s = 0.0
         self._started_s = time.monotonic()
         self._loss_sum, self._loss_count = 0.0, 0
@@ -88,9 +98,11 @@ class Loop:
 
     @property
     def done(self) -> float:
-        """Share of the training that is done, in [0, 1]."""
-        schedule = self._config.schedule
-        return progress(schedule, step=self.step, epoch_steps=self.epoch_steps, elapsed_s=self.elapsed_s)
+        """Share of the training that is done, in [0, 1], by the clock of this process."""
+        return self._done_at(self.elapsed_s)
+
+    def _done_at(self, elapsed_s: float) -> float:
+        return progress(self._config.schedule, step=self.step, epoch_steps=self.epoch_steps, elapsed_s=elapsed_s)
 
     @property
     def current_learning_rate(self) -> float:
@@ -104,15 +116,23 @@ class Loop:
             Whether it got there; False if it was stopped before.
 
         Raises:
-            TrainingError: If the loss is no longer finite, or no patch holds a crack.
+            TrainingError: If the loss is no longer finite, no patch holds a crack, or there is no memory for one patch.
+            CracksegError: What reading a sample raises.
         """
         self.network.train()
-        for image, mask in self._batches():
-            if stopped():
+        self._keep_still(self._frozen)
+        steps = range(self.step, (self.step // self.epoch_steps + 1) * self.epoch_steps)
+        found = batches(self._patches, self._config, steps, self._team)
+        # Each step consumes as many batches as it adds up.
+        while group := list(islice(found, self._config.optimiser.accumulate)):
+            stop, elapsed_s = self._team.agreed(wish=stopped(), seconds=self.elapsed_s)
+            if stop:
                 return False
-            loss = self._train_step(image, mask)
+            done = self._done_at(elapsed_s)
+            self._thaw_or_freeze(done)
+            loss = self.train_step(group, rate=learning_rate(self._config.optimiser, done), report=report)
             report(TrainingProgress(self.done, self.step, loss))
-            if self.done >= 1:
+            if self._done_at(elapsed_s) >= 1:
                 break
         return True
 
@@ -122,45 +142,23 @@ class Loop:
         self._loss_sum, self._loss_count = 0.0, 0
         return mean
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches from the current step to the end of its epoch."""
-        last = (self.step // self.epoch_steps + 1) * self.epoch_steps
-        size = self._config.data.batch_size
-        loader = DataLoader(
-            self._patches,
-            batch_size=size,
-            sampler=range(self.step * size, last * size),
-            num_workers=self._workers(),
-            pin_memory=self._device.type == "cuda",
-            worker_init_fn=_start_worker,
-        )
-        with interrupts_held():
-            batches = iter(loader)
-        yield from batches
+    def train_step(
+        self, group: Sequence[Batch], *, rate: float, report: Callable[[TrainingProgress], None] = lambda _: None
+    ) -> float:
+        """Move the network by one step and return the loss.
 
-    def _workers(self) -> int:
-        if self._config.workers is not None:
-            return self._config.workers
-        return 1 if self._device.type == "cpu" else max(1, usable_cores() - 1)
+        Args:
+            group: The batches whose gradients are added up.
+            rate: The learning rate.
+            report: Told where a step must be computed in smaller parts, for want of memory.
 
-    def _train_step(self, image: Tensor, mask: Tensor) -> float:
-        self.guard.check_batch(has_crack=bool(mask.any()), patches=len(mask))
+        Raises:
+            TrainingError: As `run_epoch`.
+        """
         torch.manual_seed(self._config.seed * 1_000_003 + self.step)
-        for group in self._optimiser.param_groups:
-            group["lr"] = self.current_learning_rate
-        image = normalise(image.to(self._device, non_blocking=True)).contiguous(memory_format=torch.channels_last)
-        target = mask.to(self._device, non_blocking=True)[:, None].float()
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
-            logits = self.network(image)
-        loss = total_loss(logits, target, self._config.loss)
-        value = float(loss.detach())
-        if not abs(value) < float("inf"):
-            raise TrainingError(
-                f"the loss is {value} at step {self.step}",
-                hint="lower optimiser.learning_rate, or set precision=fp32; --resume goes on from the last epoch",
-            )
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        set_rate(self._optimiser, rate)
+        while (value := self._gradients(group)) is None:
+            self._halve(report)
         nn.utils.clip_grad_norm_(self.network.parameters(), self._config.optimiser.gradient_clip)
         self._optimiser.step()
         self.step += 1
@@ -168,6 +166,80 @@ class Loop:
         self._loss_sum += value
         self._loss_count += 1
         return value
+
+    def _gradients(self, group: Sequence[Batch]) -> float | None:
+        """Add up the gradients of batches and return their mean loss; None if there was no memory for it."""
+        self._optimiser.zero_grad(set_to_none=True)
+        patches = sum(len(batch.numbers) for batch in group)
+        value = 0.0
+        try:
+            for part in (part for batch in group for part in batch.parts(self._at_once)):
+                loss = self._loss(part)
+                share = len(part.numbers) / patches
+                value += share * self._finite(loss)
+                # Averaged over the processes, each of which gives the gradient of its own patches alone.
+                (loss * (share * self._team.size)).backward()  # type: ignore[no-untyped-call]
+        except (MemoryError, RuntimeError) as error:
+            if not _is_lack_of_memory(error):
+                raise
+            return None
+        return value
+
+    def _loss(self, part: Batch) -> Tensor:
+        device = self._team.device
+        if self._wrapped is None:
+            self._wrapped = self._team.wrapped(self.network)
+        if self._features is not None:
+            self._features.expect(part.numbers)
+        images = normalise(part.images.to(device, non_blocking=True)).contiguous(memory_format=torch.channels_last)
+        target = self._team.gathered(part.target.to(device, non_blocking=True).float())
+        self.guard.check_batch(has_crack=bool(target[:, 0].any()), patches=len(target))
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
+            answer = self._wrapped(images, deep=True)
+        outputs = answer if isinstance(answer, tuple) else (answer,)
+        return total_loss(tuple(self._team.gathered(logits) for logits in outputs), target, self._config.loss)
+
+    def _finite(self, loss: Tensor) -> float:
+        value = float(loss.detach())
+        if not abs(value) < float("inf"):
+            raise TrainingError(
+                f"the loss is {value} at step {self.step}",
+                hint="lower optimiser.learning_rate, or set precision=fp32; --resume goes on from the last epoch",
+            )
+        return value
+
+    def _halve(self, report: Callable[[TrainingProgress], None]) -> None:
+        """Compute with half as many patches at once from now on, the gradients added up."""
+        self._optimiser.zero_grad(set_to_none=True)
+        if self._team.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self._at_once == 1 or self._team.size > 1:
+            raise TrainingError(
+                f"no memory for {self._at_once} patches of {self._config.data.patch_px} px at once",
+                hint="lower data.batch_size or data.patch_px, or choose a smaller network; --resume goes on",
+            )
+        self._at_once = (self._at_once + 1) // 2
+        note = f"out of memory: from here {self._at_once} patches at once, their gradients added up"
+        report(TrainingProgress(self.done, self.step, 0.0, note=note))
+
+    def _thaw_or_freeze(self, done: float) -> None:
+        frozen = done < self._config.optimiser.frozen
+        if frozen != self._frozen:
+            self._keep_still(frozen)
+
+    def _keep_still(self, frozen: bool) -> None:  # noqa: FBT001 - it is what the method is about
+        """Keep the encoder still or let it learn; while it is still, remember what it makes of patches that recur."""
+        if frozen or self._frozen:
+            encoder = find_encoder(self.network)
+            freeze(encoder, frozen=frozen)
+            if frozen and self._features is None and self._config.data.distinct_patches is not None:
+                self._features = FeatureCache(encoder, limit_bytes=self._config.data.cache_mb * 1_000_000)
+        if not frozen and self._features is not None:
+            self._features.detach()
+            self._features = None
+        if frozen != self._frozen:
+            self._wrapped = None
+        self._frozen = frozen
 
     def _update_average(self) -> None:
         decay = min(self._config.optimiser.ema_decay, (1 + self.step) / (10 + self.step))
@@ -220,18 +292,5 @@ class Loop:
         self._loss_sum, self._loss_count = float(state.values["loss_sum"]), int(state.values["loss_count"])
 
 
-def _optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """Return AdamW; only kernels decay, not biases and normalisation."""
-    kernels = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    groups = [
-        {"params": kernels, "weight_decay": config.optimiser.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.optimiser.learning_rate)
-
-
-def _start_worker(_: int) -> None:
-    """Keep a worker that prepares patches to one thread."""
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
+def _is_lack_of_memory(error: BaseException) -> bool:
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from crackseg.nn.loss_config import LossConfig
 from crackseg.nn.targets import needed_planes, planes_of
-from crackseg.nn.train_config import LossConfig
 
 
 def pixel_cross_entropy(logits: Tensor, target: Tensor, *, class_weights: Tensor | None = None) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crackseg.nn.train_config import LossConfig
+from crackseg.nn.loss_config import LossConfig
 from crackseg.nn.weight_map import border_weights, signed_distance
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from crackseg.config import Section
+from crackseg.nn.loss_config import LossConfig, Probability
 
-Probability = Annotated[float, Field(ge=0, le=1)]
 Precision = Literal["auto", "fp32", "bf16"]
 Architecture = Literal[
     "unet", "unet-classic", "unetplusplus", "fcn",
@@ -36,6 +36,7 @@ class NetworkConfig(Section):
         width: Factor on the widths of ``unet-classic``: 1 has 31 million parameters, 0.5 has 7.8 and 0.25 has 1.9.
         deep_supervision: Whether ``unetplusplus`` learns from an output at every depth, so that it can be pruned.
         pruned_to: Depth that ``unetplusplus`` is cut to, 1 being the fastest; null keeps all.
+        dropout: Probability that a training step does without a channel of what the output is made from.
     """
 
     arch: Architecture = "unet"
@@ -48,6 +49,7 @@ class NetworkConfig(Section):
     width: float = Field(1.0, gt=0, le=4)
     deep_supervision: bool = True
     pruned_to: int | None = Field(None, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _fits(self) -> NetworkConfig:
@@ -87,17 +89,21 @@ class DataConfig(Section):
         patch_px: Side of a training patch.
         batch_size: Patches per step.
         crack_share: Share of patches that are taken around a crack pixel, where the image has one.
-        mix: ``size`` gives every image the same chance, ``even`` every data folder.
+        mix: ``size`` gives every image the same chance, ``even`` every data folder; or a share for folders by name,
+            1 for those not named.
         validation_fraction: Share of the images held out for validation where no ``--val`` is given.
-        cache_mb: Decoded images kept in memory, in megabytes.
+        cache_mb: Decoded images kept in memory, in megabytes; as much again for features of a frozen encoder.
+        distinct_patches: Take so many patches and no more, again and again; null never takes one twice. While the
+            encoder is frozen, what it makes of each of them is computed once.
     """
 
     patch_px: int = Field(256, ge=64, multiple_of=32)
     batch_size: int = Field(8, ge=1)
     crack_share: Probability = 0.8
-    mix: Literal["size", "even"] = "size"
+    mix: Literal["size", "even"] | dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = "size"
     validation_fraction: float = Field(0.1, gt=0, lt=1)
     cache_mb: int = Field(4096, ge=0)
+    distinct_patches: int | None = Field(None, ge=1)
 
 
 class AugmentConfig(Section):
@@ -105,8 +111,11 @@ class AugmentConfig(Section):
 
     Attributes:
         scale: Smallest and largest magnification of a patch.
-        rotate: Rotation by up to 25 degrees, beside the eight flips and quarter turns that every patch goes through.
+        turns: One of the eight flips and quarter turns (the group D4).
+        rotate: Rotation by up to 25 degrees and shear by up to 8.
         elastic: Elastic deformation (Simard et al. 2003).
+        grid: Distortion of a coarse grid.
+        perspective: A view from the side.
         light: Brightness, contrast and gamma.
         colour: Hue, saturation and loss of colour.
         shadow: A hard shadow edge.
@@ -117,8 +126,11 @@ class AugmentConfig(Section):
     """
 
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.6, 1.6)
+    turns: Probability = 1.0
     rotate: Probability = 0.25
     elastic: Probability = 0.1
+    grid: Probability = 0.0
+    perspective: Probability = 0.0
     light: Probability = 0.6
     colour: Probability = 0.3
     shadow: Probability = 0.1
@@ -135,131 +147,6 @@ class AugmentConfig(Section):
         return scale
 
 
-class LossTerm(Section):
-    """A loss with settings of its own. A bare number in its place is its weight.
-
-    Attributes:
-        weight: Its weight in the sum; 0 leaves it out.
-    """
-
-    weight: float = Field(1.0, ge=0)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _number_is_weight(cls, value: Any) -> Any:
-        return {"weight": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-class BorderTerm(LossTerm):
-    """Cross-entropy weighted by the map of the U-Net paper.
-
-    Attributes:
-        w0: Weight, beside that of the classes, where two cracks touch.
-        sigma: How fast it falls with the distance to the two, in pixels.
-        balance: Whether crack and background get weights by their frequency in the batch; else both have weight 1.
-    """
-
-    w0: float = Field(10.0, ge=0)
-    sigma: float = Field(5.0, gt=0)
-    balance: bool = False
-
-
-class FocalTerm(LossTerm):
-    """Focal loss.
-
-    Attributes:
-        gamma: How much less what is already right counts.
-        alpha: Share of the weight that cracks get; background gets the rest.
-    """
-
-    gamma: float = Field(2.0, ge=0)
-    alpha: Probability = 0.25
-
-
-class TverskyTerm(LossTerm):
-    """Tversky loss.
-
-    Attributes:
-        alpha: Weight of false alarms.
-        beta: Weight of missed cracks.
-    """
-
-    alpha: float = Field(0.3, ge=0)
-    beta: float = Field(0.7, ge=0)
-
-
-class FocalTverskyTerm(TverskyTerm):
-    """Focal Tversky loss.
-
-    Attributes:
-        gamma: The loss is the Tversky loss to the power of 1 / gamma.
-    """
-
-    gamma: float = Field(4 / 3, ge=1, le=3)
-
-
-class ClDiceTerm(LossTerm):
-    """Centreline Dice.
-
-    Attributes:
-        iterations: Erosions of the soft skeleton; at least half the width of the widest crack, in pixels.
-    """
-
-    iterations: int = Field(5, ge=1)
-
-
-class OhemTerm(LossTerm):
-    """Cross-entropy of the hardest pixels alone.
-
-    Attributes:
-        share: Their share of all pixels.
-    """
-
-    share: float = Field(0.1, gt=0, le=1)
-
-
-class LossConfig(Section):
-    """A weighted sum of losses.
-
-    Attributes:
-        bce: Weight of the cross-entropy: binary for one class, softmax for several.
-        dice: Weight of the Dice loss.
-        positive_weight: Factor on the cross-entropy of crack pixels in ``bce``.
-        balanced_bce: Weight of the class-balanced cross-entropy.
-        jaccard: Weight of the Jaccard loss.
-        lovasz: Weight of the Lovasz loss.
-        boundary: Weight of the boundary loss; it counts pixels of distance, so 0.01 is much.
-        border: The cross-entropy weighted by the map of the U-Net paper.
-        focal: The focal loss.
-        tversky: The Tversky loss.
-        focal_tversky: The focal Tversky loss.
-        cldice: The centreline Dice loss.
-        ohem: The cross-entropy of the hardest pixels.
-    """
-
-    bce: float = Field(1.0, ge=0)
-    dice: float = Field(1.0, ge=0)
-    positive_weight: float = Field(2.0, gt=0)
-    balanced_bce: float = Field(0.0, ge=0)
-    jaccard: float = Field(0.0, ge=0)
-    lovasz: float = Field(0.0, ge=0)
-    boundary: float = Field(0.0, ge=0)
-    border: BorderTerm = BorderTerm(weight=0)
-    focal: FocalTerm = FocalTerm(weight=0)
-    tversky: TverskyTerm = TverskyTerm(weight=0)
-    focal_tversky: FocalTverskyTerm = FocalTverskyTerm(weight=0)
-    cldice: ClDiceTerm = ClDiceTerm(weight=0)
-    ohem: OhemTerm = OhemTerm(weight=0)
-
-    @model_validator(mode="after")
-    def _something(self) -> LossConfig:
-        plain = self.bce + self.dice + self.balanced_bce + self.jaccard + self.lovasz + self.boundary
-        terms = (self.border, self.focal, self.tversky, self.focal_tversky, self.cldice, self.ohem)
-        if plain + sum(term.weight for term in terms) == 0:
-            raise ValueError("expected at least one loss with a weight above 0")
-        return self
-
-
 class OptimiserConfig(Section):
     """AdamW, warm-up and cosine decay, and an exponential moving average of the weights.
 
@@ -269,6 +156,9 @@ class OptimiserConfig(Section):
         warmup: Share of the schedule that rises to the peak.
         gradient_clip: Largest norm of the gradient.
         ema_decay: Decay of the average per step; it starts lower and rises with the steps. 0 turns it off.
+        accumulate: Batches whose gradients are added up for one step.
+        frozen: Share of the training, its beginning, during which the encoder keeps still; 1 is all of it.
+        decay_below: Factor on the learning rate from each stage of the encoder to the one below it, towards the image.
     """
 
     learning_rate: float = Field(2e-3, gt=0)
@@ -276,6 +166,9 @@ class OptimiserConfig(Section):
     warmup: Probability = 0.05
     gradient_clip: float = Field(1.0, gt=0)
     ema_decay: float = Field(0.995, ge=0, lt=1)
+    accumulate: int = Field(1, ge=1)
+    frozen: Probability = 0.0
+    decay_below: float = Field(1.0, gt=0, le=1)
 
 
 class ScheduleConfig(Section):
@@ -285,11 +178,13 @@ class ScheduleConfig(Section):
         epochs: Epochs, where no time is set.
         steps_per_epoch: Steps between two validations; null takes images / batch size, at least 50 and at most 500.
         minutes: Wall time of the training; the learning rate follows the clock, and epochs are not counted.
+        patience: Epochs without a better validation F1 after which the training ends early; null waits for the end.
     """
 
     epochs: int = Field(30, ge=1)
     steps_per_epoch: int | None = Field(None, ge=1)
     minutes: float | None = Field(None, gt=0)
+    patience: int | None = Field(None, ge=1)
 
 
 class TrainConfig(Section):
@@ -316,3 +211,9 @@ class TrainConfig(Section):
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+
+    @model_validator(mode="after")
+    def _can_be_frozen(self) -> TrainConfig:
+        if self.optimiser.frozen and self.network.arch == "unet-classic":
+            raise ValueError("optimiser.frozen: unet-classic has no encoder that could keep still")
+        return self

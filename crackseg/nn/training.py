@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import dataclasses
 import io
 import math
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import torch
-import yaml
 
 from crackseg.card import ModelCard
 from crackseg.config import dump_config
 from crackseg.dataset import Sample, check_sizes, hash_samples
-from crackseg.errors import ConfigError, UsageError
+from crackseg.errors import ConfigError, CracksegError, DatasetError, ImageError, TrainingError, UsageError
 from crackseg.files import make_folder, write_bytes
 from crackseg.machine import describe_machine
 from crackseg.models import RUN_MODEL
 from crackseg.nn.checkpoint import ResumeState, find_weights, initialise, read_weights, save_weights
 from crackseg.nn.export import export_onnx
-from crackseg.nn.factory import build_network
+from crackseg.nn.factory import build_network, start_at_prior
+from crackseg.nn.label_width import measure_labels
 from crackseg.nn.loop import Loop, TrainingProgress
 from crackseg.nn.patches import PatchDataset
 from crackseg.nn.precision import use_bfloat16
+from crackseg.nn.processes import Team, joined_team
 from crackseg.nn.receptive_field import FALLBACK_CONTEXT_PX, measure_context
 from crackseg.nn.report import draw_curves, draw_samples
+from crackseg.nn.resume import RESUME_FILE, state_to_resume
 from crackseg.nn.schedule import steps_per_epoch
-from crackseg.nn.train_config import TrainConfig
+from crackseg.nn.stopping import stop_signals
+from crackseg.nn.train_config import NOT_IN_ONNX, TrainConfig
 from crackseg.nn.validation import judge, pooled, validate
 from crackseg.runtimes.torch import TorchPredictor, pick_device
-
-RESUME_FILE = "resume.safetensors"
-"""Network, average, optimiser and counters of a run, in one file beside ``last.safetensors``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,75 +71,136 @@ def train(
 ) -> TrainingResult:
     """Train a network into a run folder.
 
+    Started by ``torchrun``, the processes share every step's batch; the first of them validates and writes.
+
     Args:
         config: How.
         data: On what.
         output: The run folder: ``best.safetensors``, ``last.safetensors``, ``resume.safetensors``, ``model.onnx``,
-            ``config.yaml``, ``metrics.csv``, ``curves.png``, ``samples.png``, ``card.json``.
+            ``config.yaml``, ``metrics.csv``, ``curves.png``, ``samples.png``, ``card.json``. Architectures in
+            `NOT_IN_ONNX` leave no ``model.onnx``.
         resume: Go on where an earlier call with the same configuration stopped, if there was one.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        report: Called after every step and every epoch.
+        report: Called after every step and every epoch, and before the first with the width of the labels.
 
     Raises:
         UsageError: If the folder holds a run and ``resume`` is off, or the device is not there.
-        ConfigError: If the configuration is not that of the run to resume.
-        DatasetError: If an image and its mask do not fit.
-        TrainingError: If the loss or a weight is no longer finite, or the network has collapsed (see `CollapseGuard`).
+        ConfigError: If the configuration is not that of the run to resume, or does not fit image files.
+        DatasetError: If an image and its mask do not fit, or the masks hold other classes than the network.
+        TrainingError: If the loss or a weight is no longer finite, the network has collapsed (see `CollapseGuard`),
+            there is no memory for one patch, or an image can no longer be read; then the run can be resumed.
         OutputError: If the run folder cannot be written.
     """
+    if config.network.channels not in (1, 3):
+        raise ConfigError(
+            f"network.channels is {config.network.channels}, and image files are read with 3",
+            where="network.channels",
+            hint="3 takes their colours, 1 their grey value",
+        )
     chosen = pick_device(device)
-    state = _state_to_resume(config, output, resume=resume)
+    state = state_to_resume(config, output, resume=resume)
     check_sizes([*data.train, *data.validation])
-    run = _Run(config, data, make_folder(output), chosen)
-    if state is not None:
-        run.restore(state)
-    with _stop_signals() as stopped:
-        while not run.history or run.loop.done < 1:
-            if not run.loop.run_epoch(stopped=stopped, report=report):
-                run.save_state()
+    with joined_team(chosen) as team, stop_signals() as stopped:
+        run = _Run(config, data, make_folder(output), team)
+        if state is not None:
+            run.restore(state)
+        elif team.leads:
+            note = measure_labels(data.train, config.network.classes).describe()
+            report(TrainingProgress(0.0, 0, 0.0, note=note))
+        while not run.is_over():
+            if not run.train_epoch(stopped=stopped, report=report):
                 return TrainingResult(finished=False, card=run.card, history=tuple(run.history))
             report(run.end_epoch())
-    return TrainingResult(finished=True, card=run.finish(), history=tuple(run.history))
+        return TrainingResult(finished=True, card=run.finish(report), history=tuple(run.history))
 
 
 class _Run:
     """A run folder and the loop that fills it."""
 
-    def __init__(self, config: TrainConfig, data: TrainingData, output: Path, device: torch.device) -> None:
+    def __init__(self, config: TrainConfig, data: TrainingData, output: Path, team: Team) -> None:
         torch.manual_seed(config.seed)
-        self._config, self._data, self._output, self._device = config, data, output, device
-        self._bfloat16 = use_bfloat16(config.precision, device)
+        self._config, self._data, self._output, self._team = config, data, output, team
+        self._bfloat16 = team.told(use_bfloat16(config.precision, team.device))
+        patches = PatchDataset(data.train, config)
         network = build_network(config.network)
         context = measure_context(network.network.eval(), stride=network.stride)
+        start_at_prior(network, patches.crack_prior())
         if config.init is not None:
             initialise(network, find_weights(config.init))
         self.card = _first_card(config, data, output, context)
         self.history: list[dict[str, float]] = []
         self.loop = Loop(
             network,
-            PatchDataset(data.train, config),
+            patches,
             config,
-            epoch_steps=steps_per_epoch(config.schedule, images=len(data.train), batch_size=config.data.batch_size),
-            device=device,
+            epoch_steps=steps_per_epoch(
+                config.schedule, images=len(data.train), batch_size=config.data.batch_size * team.size
+            ),
+            team=team,
             bfloat16=self._bfloat16,
         )
-        write_bytes(output / "config.yaml", dump_config(config).encode())
+        if team.leads:
+            write_bytes(output / "config.yaml", dump_config(config).encode())
 
     def restore(self, state: ResumeState) -> None:
         self.loop.restore(state, where=self._output / RESUME_FILE)
         self.history = [dict(row) for row in state.values["history"]]
         self.card = dataclasses.replace(self.card, threshold=float(state.values["threshold"]))
 
+    def is_over(self) -> bool:
+        """Tell whether the time is up, or the network has not become better for too long."""
+        return self._team.told(bool(self.history) and (self.loop.done >= 1 or self._epochs_lost() is not None))
+
+    def _epochs_lost(self) -> int | None:
+        """Return for how many epochs the network has not become better, if that is too long."""
+        scores = [row["f1"] for row in self.history]
+        lost = len(scores) - 1 - scores.index(max(scores))
+        patience = self._config.schedule.patience
+        return lost if patience is not None and lost >= patience else None
+
+    def train_epoch(self, *, stopped: Callable[[], bool], report: Callable[[TrainingProgress], None]) -> bool:
+        """Train to the end of the epoch; where that is not reached, save what a resumed run needs."""
+        try:
+            finished = self.loop.run_epoch(stopped=stopped, report=report)
+        except ConfigError:
+            raise
+        except (DatasetError, ImageError, UsageError) as error:
+            self.save_state()
+            raise TrainingError(
+                f"{error.what}, at step {self.loop.step}",
+                where=error.where,
+                hint="the state is saved: when the data is back, the same command with --resume goes on",
+            ) from error
+        if not finished:
+            self.save_state()
+        return finished
+
     def save_state(self) -> None:
+        """Write the state from which `restore` goes on."""
+        if not self._team.leads:
+            return
         tensors, values = self.loop.state()
         values |= {"history": self.history, "threshold": self.card.threshold, "config": dump_config(self._config)}
         ResumeState(tensors, values).save(self._output / RESUME_FILE)
 
     def end_epoch(self) -> TrainingProgress:
+        """Let the first process validate, keep the best, and write everything; all learn what came of it."""
+        outcome: TrainingProgress | CracksegError | None = None
+        if self._team.leads:
+            try:
+                outcome = self._validate_epoch()
+            except CracksegError as error:
+                outcome = error
+        outcome, self.history, self.card = self._team.told((outcome, self.history, self.card))
+        if not isinstance(outcome, TrainingProgress):
+            raise outcome or TrainingError("the first process has not validated")
+        return outcome
+
+    def _validate_epoch(self) -> TrainingProgress:
         """Validate, keep the best, and write everything; the state that makes it count is written last."""
         rate, loss = self.loop.current_learning_rate, self.loop.take_mean_loss()
-        predictor = TorchPredictor(self.loop.average, self.card, device=self._device, bfloat16=self._bfloat16)
-        histogram = pooled(validate(predictor, self._data.validation))
+        predictor = TorchPredictor(self.loop.average, self.card, device=self._team.device, bfloat16=self._bfloat16)
+        histogram = pooled(validate(predictor, self._data.validation, classes=self._config.network.classes))
         threshold = histogram.best_threshold()
         counts = histogram.counts_at(threshold)
         row = {
@@ -168,13 +225,23 @@ class _Run:
         self.loop.guard.check_epoch(histogram, done=self.loop.done)
         return TrainingProgress(self.loop.done, self.loop.step, loss, row)
 
-    def finish(self) -> ModelCard:
-        """Score the best weights as they are stored, and write card, model and pictures."""
+    def finish(self, report: Callable[[TrainingProgress], None]) -> ModelCard:
+        """Let the first process score the best weights as they are stored, and write card, model and pictures."""
+        lost = self._epochs_lost()
+        if lost is not None and self.loop.done < 1:
+            note = f"no better validation F1 in {lost} epochs: the training ends early"
+            report(TrainingProgress(self.loop.done, self.loop.step, 0.0, note=note))
+        if self._team.leads:
+            self.card = self._finish()
+        self.card = self._team.told(self.card)
+        return self.card
+
+    def _finish(self) -> ModelCard:
         best = self._output / "best.safetensors"
         network = self.loop.average
         network.load_state_dict(read_weights(best))
-        predictor = TorchPredictor(network, self.card, device=self._device)
-        histograms = validate(predictor, self._data.validation)
+        predictor = TorchPredictor(network, self.card, device=self._team.device)
+        histograms = validate(predictor, self._data.validation, classes=self._config.network.classes)
         threshold = pooled(histograms).best_threshold()
         scores = {
             group: {
@@ -188,14 +255,17 @@ class _Run:
             "steps": self.loop.step,
             "seconds": round(self.loop.elapsed_s, 1),
             "bfloat16": self._bfloat16,
+            "processes": self._team.size,
         }
         card = dataclasses.replace(self.card, threshold=threshold, scores={"validation": scores}, training=training)
         # How long it took differs between equal runs; what is built from the weights alone must not.
         timeless = dataclasses.replace(card, training={**card.training, "seconds": None})
-        export_onnx(network, self._output / RUN_MODEL, timeless)
+        if self._config.network.arch not in NOT_IN_ONNX:
+            export_onnx(network, self._output / RUN_MODEL, timeless)
         save_weights(best, network, timeless)
         draw_curves(self.history, self._output / "curves.png")
-        draw_samples(judge(predictor, self._data.validation, threshold), self._output / "samples.png")
+        judged = judge(predictor, self._data.validation, threshold, classes=self._config.network.classes)
+        draw_samples(judged, self._output / "samples.png")
         write_bytes(self._output / "card.json", (card.to_json() + "\n").encode())
         return card
 
@@ -224,40 +294,6 @@ def _describe_group(group: str, samples: Sequence[Sample]) -> dict[str, str | in
     return {"name": group, "images": len(members), "sha256": hash_samples(members)}
 
 
-def _state_to_resume(config: TrainConfig, output: Path, *, resume: bool) -> ResumeState | None:
-    path = output / RESUME_FILE
-    if not path.exists():
-        if (output / "best.safetensors").exists() and not resume:
-            raise UsageError("holds a run already", where=output, hint="choose another folder")
-        return None
-    if not resume:
-        raise UsageError("holds a run already", where=output, hint="add --resume to go on, or choose another folder")
-    state = ResumeState.load(path)
-    was, now = (yaml.safe_load(text) for text in (state.values["config"], dump_config(config)))
-    difference = _first_difference(was, now)
-    if difference is not None:
-        raise ConfigError(
-            f"the run was begun with another configuration: {difference}",
-            where=output,
-            hint="use the same one, or another folder",
-        )
-    return state
-
-
-def _first_difference(was: object, now: object, key: str = "") -> str | None:
-    """Return the first key in which two configurations differ; how long to train may change."""
-    if isinstance(was, dict) and isinstance(now, dict):
-        for name in sorted(was.keys() | now.keys()):
-            path = f"{key}.{name}" if key else str(name)
-            if path in ("schedule.epochs", "schedule.minutes"):
-                continue
-            found = _first_difference(was.get(name), now.get(name), path)
-            if found is not None:
-                return found
-        return None
-    return None if was == now else f"{key} was {was!r} and is {now!r}"
-
-
 def _csv(history: Sequence[dict[str, float]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
@@ -268,22 +304,3 @@ def _csv(history: Sequence[dict[str, float]]) -> bytes:
 
 def _or_zero(value: float) -> float:
     return 0.0 if math.isnan(value) else value
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turn SIGINT and SIGTERM into a wish to stop after the current step, where signals can be caught."""
-    wish = threading.Event()
-
-    def note(_signal: int, _frame: FrameType | None) -> None:
-        wish.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield wish.is_set
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield wish.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

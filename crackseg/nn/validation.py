@@ -8,22 +8,28 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.dataset import Sample, read_sample
+from crackseg.dataset import Sample
 from crackseg.images import ArrayImage
 from crackseg.metrics.histogram import ProbabilityHistogram
 from crackseg.nn.report import Judged
+from crackseg.nn.truth import read_truth
 from crackseg.prediction import predict_probability
 from crackseg.runtimes.predictor import Predictor
 
 
-def validate(predictor: Predictor, samples: Sequence[Sample]) -> dict[str, ProbabilityHistogram]:
+def validate(predictor: Predictor, samples: Sequence[Sample], *, classes: int = 1) -> dict[str, ProbabilityHistogram]:
     """Run a network over samples and count, by data set, its probabilities on crack and on background.
+
+    Args:
+        predictor: The network.
+        samples: What to run it over.
+        classes: Classes that the masks tell apart; all but the background count as crack.
 
     Raises:
         ModelError: If the network answers with NaN.
     """
     histograms: dict[str, ProbabilityHistogram] = {}
-    for sample, _, true, probability in _predictions(predictor, samples):
+    for sample, _, true, probability in _predictions(predictor, samples, classes):
         counted = histograms.get(sample.group, ProbabilityHistogram.empty())
         histograms[sample.group] = counted + ProbabilityHistogram.of(probability, true)
     return histograms
@@ -34,17 +40,17 @@ def pooled(histograms: Mapping[str, ProbabilityHistogram]) -> ProbabilityHistogr
     return reduce(ProbabilityHistogram.__add__, histograms.values(), ProbabilityHistogram.empty())
 
 
-def judge(predictor: Predictor, samples: Sequence[Sample], threshold: float) -> list[Judged]:
+def judge(predictor: Predictor, samples: Sequence[Sample], threshold: float, *, classes: int = 1) -> list[Judged]:
     """Return samples with what a network says about them at a threshold."""
     return [
         Judged(sample.image.name, image, true, probability >= threshold)
-        for sample, image, true, probability in _predictions(predictor, samples)
+        for sample, image, true, probability in _predictions(predictor, samples, classes)
     ]
 
 
 def _predictions(
-    predictor: Predictor, samples: Sequence[Sample]
+    predictor: Predictor, samples: Sequence[Sample], classes: int
 ) -> Iterator[tuple[Sample, NDArray[np.uint8], NDArray[np.bool_], NDArray[np.float32]]]:
     for sample in samples:
-        image, true = read_sample(sample)
-        yield sample, image, true, predict_probability(ArrayImage(image), predictor)
+        image, truth = read_truth(sample, classes)
+        yield sample, image, truth > 0, predict_probability(ArrayImage(image), predictor)

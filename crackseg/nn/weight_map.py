@@ -160,7 +160,7 @@ def _distance(outside: NDArray[np.bool_]) -> NDArray[np.float32]:
     source = np.ascontiguousarray(outside).view(np.uint8)
     rough = cv2.distanceTransform(source, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     # OpenCV's last digit depends on where its memory happens to lie; the squares are whole numbers.
-    return np.sqrt(np.rint(rough * rough)).astype(np.float32, copy=False)
+    return np.asarray(np.sqrt(np.rint(rough * rough)), dtype=np.float32)
 
 
 def signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:

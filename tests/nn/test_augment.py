@@ -12,7 +12,8 @@ from tests.runs import line_sample
 
 pytestmark = pytest.mark.train
 
-KINDS = ("rotate", "elastic", "light", "colour", "shadow", "blur", "noise", "jpeg", "confounders")
+SHAPES = ("rotate", "elastic", "grid", "perspective")
+KINDS = (*SHAPES, "light", "colour", "shadow", "blur", "noise", "jpeg", "confounders")
 OFF = AugmentConfig.model_validate(dict.fromkeys(KINDS, 0))
 
 
@@ -21,8 +22,9 @@ def only(kind: str) -> Augmentation:
 
 
 @pytest.fixture
-def pair() -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    return line_sample(1, (96, 96))
+def pair() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    image, mask = line_sample(1, (96, 96))
+    return image, mask.astype(np.uint8)
 
 
 def turned(plane: NDArray[np.generic]) -> set[bytes]:
@@ -31,68 +33,90 @@ def turned(plane: NDArray[np.generic]) -> set[bytes]:
 
 
 def test_with_everything_off_there_are_the_eight_flips_and_turns(
-    pair: tuple[NDArray[np.uint8], NDArray[np.bool_]],
+    pair: tuple[NDArray[np.uint8], NDArray[np.uint8]],
 ) -> None:
     image, mask = pair
     seen = set()
     augmentation = Augmentation(OFF)
     for seed in range(80):
-        changed, changed_mask = augmentation(image, mask, np.random.default_rng(seed))
+        changed, changed_mask, border = augmentation(image, mask, np.random.default_rng(seed))
+        assert border is None
         assert changed_mask.tobytes() in turned(mask)
         seen.add(changed.tobytes())
     assert seen == turned(image)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_is_repeatable_and_does_something(kind: str, pair: tuple[NDArray[np.uint8], NDArray[np.bool_]]) -> None:
+def test_a_kind_is_repeatable_and_does_something(kind: str, pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
     image, mask = pair
     before = image.copy()
     differs = 0
     for seed in range(4):
-        one, one_mask = only(kind)(image, mask, np.random.default_rng(seed))
-        two, two_mask = only(kind)(image, mask, np.random.default_rng(seed))
+        one, one_mask, _ = only(kind)(image, mask, np.random.default_rng(seed))
+        two, two_mask, _ = only(kind)(image, mask, np.random.default_rng(seed))
         np.testing.assert_array_equal(one, two)
         np.testing.assert_array_equal(one_mask, two_mask)
         assert one.shape == image.shape
         assert one.dtype == np.uint8
         assert one_mask.shape == mask.shape
-        assert one_mask.dtype == np.bool_
+        assert one_mask.dtype == np.uint8
         differs += one.tobytes() not in turned(image)
     assert differs >= 2
     np.testing.assert_array_equal(image, before)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("rotate", "elastic")])
-def test_what_changes_only_pixels_leaves_the_mask(kind: str, pair: tuple[NDArray[np.uint8], NDArray[np.bool_]]) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in SHAPES])
+def test_what_changes_only_pixels_leaves_the_mask(kind: str, pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
     image, mask = pair
     for seed in range(6):
-        _, changed = only(kind)(image, mask, np.random.default_rng(seed))
+        _, changed, _ = only(kind)(image, mask, np.random.default_rng(seed))
         assert changed.tobytes() in turned(mask)
 
 
-def test_confounders_are_not_drawn_over_the_crack(pair: tuple[NDArray[np.uint8], NDArray[np.bool_]]) -> None:
+def test_confounders_are_not_drawn_over_the_crack(pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
     image, mask = pair
     touched = changed = 0
     for seed in range(12):
-        drawn, drawn_mask = only("confounders")(image, mask, np.random.default_rng(seed))
+        drawn, drawn_mask, _ = only("confounders")(image, mask, np.random.default_rng(seed))
         plain, plain_mask = line_in_place(image, mask, drawn_mask)
         np.testing.assert_array_equal(plain_mask, drawn_mask)
         difference = (drawn != plain).any(axis=2)
-        touched += int((difference & drawn_mask).sum())
+        touched += int((difference & (drawn_mask > 0)).sum())
         changed += int(difference.sum())
     assert changed > 0
     assert touched == 0
 
 
 def line_in_place(
-    image: NDArray[np.uint8], mask: NDArray[np.bool_], wanted: NDArray[np.bool_]
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], wanted: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The image turned as the wanted mask is."""
     for flip in (slice(None), slice(None, None, -1)):
         for turn in range(4):
             if np.array_equal(np.rot90(mask[flip], turn), wanted):
                 return np.rot90(image[flip], turn), np.rot90(mask[flip], turn)
     raise ValueError("no flip or turn gives the wanted mask")
+
+
+def test_without_turns_a_patch_stays_as_it_lies(pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
+    image, mask = pair
+    still = Augmentation(OFF.model_copy(update={"turns": 0.0}))
+    for seed in range(4):
+        changed, changed_mask, _ = still(image, mask, np.random.default_rng(seed))
+        np.testing.assert_array_equal(changed, image)
+        np.testing.assert_array_equal(changed_mask, mask)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_border_weights_move_as_the_mask_does(kind: str) -> None:
+    rows, cols = np.mgrid[:96, :96]
+    mask = (((rows - 40) ** 2 + (cols - 50) ** 2) < 25**2).astype(np.uint8)
+    image = np.repeat(mask[..., None] * np.uint8(200), 3, axis=2)
+    for seed in range(4):
+        _, changed, border = only(kind)(image, mask, np.random.default_rng(seed), border=7.5 * mask.astype(np.float32))
+        assert border is not None
+        assert border.dtype == np.float32
+        np.testing.assert_array_equal(border, 7.5 * changed)
 
 
 def test_no_package_index_is_asked_for_a_version() -> None:

@@ -18,9 +18,9 @@ from torch.nn import functional
 from crackseg.config import load_config
 from crackseg.errors import ConfigError
 from crackseg.nn import losses
+from crackseg.nn.loss_config import LossConfig
 from crackseg.nn.losses import dice_loss, total_loss, weighted_bce
 from crackseg.nn.targets import target_planes
-from crackseg.nn.train_config import LossConfig
 
 pytestmark = pytest.mark.train
 

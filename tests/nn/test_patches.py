@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from crackseg.dataset import find_samples
+from crackseg.errors import ConfigError
 from crackseg.nn.patches import PatchDataset, resize_pair
 from tests.runs import line_sample, tiny_config, write_sample
 
@@ -23,7 +24,7 @@ def patches(folder: Path, *overrides: str) -> PatchDataset:
     return PatchDataset(find_samples(folder, "train"), tiny_config(*overrides))
 
 
-def masks(dataset: PatchDataset, count: int) -> NDArray[np.uint8]:
+def masks(dataset: PatchDataset, count: int) -> NDArray[np.generic]:
     return np.stack([dataset[index][1] for index in range(count)])
 
 
@@ -93,7 +94,7 @@ def test_an_image_smaller_than_the_patch_is_mirrored(tmp_path: Path) -> None:
     write_sample(tmp_path, "small", image.astype(np.uint8), mask)
     patch, patch_mask = patches(tmp_path, *STILL, "augment.scale=[1, 1]")[0]
     assert {tuple(pixel) for pixel in patch.reshape(-1, 3)} == {tuple(pixel) for pixel in image.reshape(-1, 3)}
-    colours = {tuple(pixel) for pixel in patch[patch_mask > 0]}
+    colours = {tuple(pixel) for pixel in patch[patch_mask.astype(np.bool_)]}
     assert colours == {tuple(pixel) for pixel in image[mask]}
 
 
@@ -106,7 +107,12 @@ def test_a_single_pixel_is_enough_of_an_image(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("mix", "expected"),
-    [pytest.param("size", 0.1, id="every image alike"), pytest.param("even", 0.5, id="every folder alike")],
+    [
+        pytest.param("size", 0.1, id="every image alike"),
+        pytest.param("even", 0.5, id="every folder alike"),
+        pytest.param("{one: 3}", 0.75, id="a share by name, 1 for the rest"),
+        pytest.param("{many: 0}", 1.0, id="a folder left out"),
+    ],
 )
 def test_the_mix_gives_each_image_or_each_folder_its_chance(tmp_path: Path, mix: str, expected: float) -> None:
     for name, count, level in (("many", 9, 50), ("one", 1, 200)):
@@ -119,17 +125,28 @@ def test_the_mix_gives_each_image_or_each_folder_its_chance(tmp_path: Path, mix:
     assert share == pytest.approx(expected, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("mix", "told"),
+    [("{wals: 2}", "they are walls"), ("{walls: 0}", "above 0")],
+    ids=["a name not there", "nothing left"],
+)
+def test_a_mix_that_cannot_be_is_told(tmp_path: Path, mix: str, told: str) -> None:
+    write_sample(tmp_path / "walls", "a", np.full((70, 70, 3), 90, np.uint8), np.zeros((70, 70), np.bool_))
+    with pytest.raises(ConfigError, match=told):
+        PatchDataset(find_samples(tmp_path / "walls", "train"), tiny_config(f"data.mix={mix}"))
+
+
 def test_a_hairline_survives_being_shrunk() -> None:
-    mask = np.zeros((128, 128), np.bool_)
-    mask[:, 64] = True
+    mask = np.zeros((128, 128), np.uint8)
+    mask[:, 64] = 1
     _, small = resize_pair(np.zeros((128, 128, 3), np.uint8), mask, 64)
     assert small.any(axis=1).all()
     assert small.sum(axis=1).max() <= 2
 
 
 def test_resizing_keeps_the_share_of_a_wide_crack() -> None:
-    mask = np.zeros((100, 100), np.bool_)
-    mask[30:70] = True
+    mask = np.zeros((100, 100), np.uint8)
+    mask[30:70] = 1
     for side in (64, 90, 160):
         _, resized = resize_pair(np.zeros((100, 100, 3), np.uint8), mask, side)
         assert resized.mean() == pytest.approx(0.4, abs=0.02)

@@ -56,5 +56,6 @@ def test_values_gradients_and_names_stay_as_they_are() -> None:
     assert list(kept.state_dict()) == list(plain.state_dict())
     assert torch.equal(kept(image), plain(image))
     for ours, theirs in zip(kept.parameters(), plain.parameters(), strict=True):
-        assert ours.grad is not None and theirs.grad is not None
+        assert ours.grad is not None
+        assert theirs.grad is not None
         assert torch.equal(ours.grad, theirs.grad)

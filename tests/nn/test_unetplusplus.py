@@ -14,8 +14,9 @@ from crackseg.errors import ConfigError
 from crackseg.nn.checkpoint import load_whole, read_weights, save_weights
 from crackseg.nn.export import export_onnx
 from crackseg.nn.factory import SegmentationNetwork, build_network, prune
+from crackseg.nn.loss_config import LossConfig
 from crackseg.nn.losses import total_loss
-from crackseg.nn.train_config import LossConfig, NetworkConfig
+from crackseg.nn.train_config import NetworkConfig
 from crackseg.nn.unetplusplus import UnetPlusPlus
 from crackseg.runtimes.onnx import OnnxPredictor
 from crackseg.runtimes.torch import TorchPredictor, load_torch_predictor
