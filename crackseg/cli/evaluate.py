@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
+from crackseg.cli.predict import HysteresisOption, PrecisionOption, RuntimeOption, ThresholdOption, TtaOption
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ def evaluate(
     compare: Annotated[
         tuple[str, str] | None, typer.Option(metavar="A B", help="Two models side by side, with the difference.")
     ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="Probability that counts as crack. [default: the model's]")
-    ] = None,
+    threshold: ThresholdOption = None,
     protocol: Annotated[
         Literal["native", "classic", "centreline", "resize512", "all"] | None,
         typer.Option(help="How to score; printed with its card. [default: native, the headline alone]"),
@@ -32,7 +31,10 @@ def evaluate(
         Path | None,
         typer.Option("--report", "--output", "-o", metavar="OUT", help="Folder for evaluation.json, .md and .html."),
     ] = None,
-    runtime: Annotated[Literal["auto", "onnx", "torch"], typer.Option(help="Library that computes.")] = "auto",
+    hysteresis: HysteresisOption = None,
+    tta: TtaOption = "none",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -52,7 +54,10 @@ def evaluate(
         raise UsageError("expected --model or --compare, got both", hint="name both models after --compare")
     question = Question(protocol, threshold, pictures=report is not None)
     samples = find_all_samples(data, "test")
-    models = [load_model(name, runtime=runtime, device=device) for name in compare or (model,)]
+    models = [
+        load_model(name, runtime=runtime, device=device, precision=precision).tuned(tta=tta, hysteresis=hysteresis)
+        for name in compare or (model,)
+    ]
     if report is not None:
         make_folder(report)
     reports: list[Report] = []

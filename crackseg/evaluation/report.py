@@ -189,8 +189,18 @@ def make_report(
     return Report(
         model=name or model.card.name,
         threshold=model.threshold(question.threshold),
-        threshold_from="the model's validation images" if question.threshold is None else "--threshold",
+        threshold_from=_origin(model, question),
         question=question,
         results=results,
         pictures=gallery.worst_first(),
     )
+
+
+def _origin(model: Model, question: Question) -> str:
+    """Return where the threshold comes from, and what else the model was told to do."""
+    parts = ["the model's validation images" if question.threshold is None else "--threshold"]
+    if model.hysteresis is not None:
+        parts.append(f"hysteresis from {model.hysteresis:g}")
+    if model.tta != "none":
+        parts.append(f"mean over {model.tta}")
+    return ", ".join(parts)

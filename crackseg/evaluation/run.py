@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crackseg.averaging import predict_averaged
 from crackseg.dataset import Sample, read_sample
 from crackseg.errors import CracksegError, ModelError
 from crackseg.evaluation.table import Evaluation
 from crackseg.evaluation.tally import HEADLINE_PARTS, Judged, Tally, tally
-from crackseg.images import ArrayImage
 from crackseg.metrics.protocols import RESIZED_PX, Part
-from crackseg.prediction import Model, predict_probability
+from crackseg.prediction import Model
+from crackseg.probability import find_mask
 
 
 def evaluate(
@@ -66,23 +67,32 @@ def evaluate(
 def _judge(model: Model, sample: Sample, threshold: float, parts: Collection[Part]) -> Judged:
     image, true = read_sample(sample)
     native = not {"sweep"}.issuperset(parts)
-    resized = _resized(image, true) if "sweep" in parts else None
+    resized = resize_sample(image, true) if "sweep" in parts else None
     same = image.shape[:2] == (RESIZED_PX, RESIZED_PX)
     probability = _predict(model, image) if native or same else np.zeros(true.shape, np.float32)
     swept = None
     if resized is not None:
         swept = (probability if same else _predict(model, resized[0])), resized[1]
-    return Judged(image, true, probability, probability >= threshold, swept)
+    predicted = find_mask(probability, threshold=threshold, low=model.hysteresis)
+    return Judged(image, true, probability, predicted, swept)
 
 
 def _predict(model: Model, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return predict_probability(
-        ArrayImage(image), model.predictor, tile_size=model.tile_size, memory_gib=model.memory_gib
+    return predict_averaged(
+        image, model.predictor, tta=model.tta, tile_size=model.tile_size, memory_gib=model.memory_gib
     )
 
 
-def _resized(image: NDArray[np.uint8], true: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Return an image and its mask as protocol ``resize512`` wants them."""
+def resize_sample(image: NDArray[np.uint8], true: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return an image and its mask as protocol ``resize512`` wants them.
+
+    Args:
+        image: ``(H, W, 3)`` RGB pixels.
+        true: ``(H, W)`` true mask.
+
+    Returns:
+        Both at 512x512 px.
+    """
     side = (RESIZED_PX, RESIZED_PX)
     levels = cv2.resize(true.astype(np.uint8) * np.uint8(255), side, interpolation=cv2.INTER_CUBIC)
     pixels = cv2.resize(image, side, interpolation=cv2.INTER_CUBIC)

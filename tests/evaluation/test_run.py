@@ -12,6 +12,7 @@ import pytest
 from crackseg.dataset import find_samples
 from crackseg.errors import ModelError
 from crackseg.evaluation import Evaluation, evaluate
+from crackseg.evaluation.report import Question, make_report
 from crackseg.evaluation.tally import Judged, tally
 from crackseg.measurement.crack import measure_cracks
 from crackseg.measurement.skeleton import skeletonise
@@ -158,6 +159,22 @@ def test_a_set_of_which_nothing_can_be_read_has_no_score(tmp_path: Path) -> None
     assert found.images == 0
     assert set(found.scores().values()) == {None}
     assert found.to_dict()["crack_px"] == 0
+
+
+def test_a_tuned_model_is_scored_as_it_predicts(tmp_path: Path) -> None:
+    true = np.zeros((40, 60), np.bool_)
+    true[20, 10:50] = True
+    strong = np.zeros_like(true)
+    strong[20, 10:20] = True
+    write_sample(tmp_path / "set", "wall", picture(strong, true), true)
+    samples = find_samples(tmp_path / "set", "test")
+    plain, tuned = model(), model().tuned(hysteresis=0.3, tta="flips")
+    scores = [evaluate(each, samples)["set"].scores()["recall"] for each in (plain, tuned)]
+    assert scores == [0.25, 1]
+    for each, recall in zip((plain, tuned), scores, strict=True):
+        predicted = each.predict(samples[0].image).mask
+        assert (predicted & true).sum() / true.sum() == recall
+    assert make_report(tuned, samples, Question()).threshold_from.endswith("hysteresis from 0.3, mean over flips")
 
 
 # The three traps.

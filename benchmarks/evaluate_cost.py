@@ -1,0 +1,138 @@
+"""What an evaluation costs beside its network, and whether its memory grows with the number of images.
+
+    python benchmarks/evaluate_cost.py [--count 30] [--many 400] [--model MODEL]
+
+Generated images of 256, 384 and 512 px in equal parts, cut from 512 px. Processor seconds, user and system, are told
+apart by step, which holds on a machine that is shared. `headline` is the plain command; `native` and `all` are the
+protocols with a report, whose pictures and intervals are counted, the second prediction at 512 px as network. Aim: the
+network takes more than half of it. All but the intervals grows with the number of images.
+
+Then whole evaluations with report of a quarter of `--many` images and of all of them, the same few again and again, each
+in a process of its own; the system tells its largest resident memory. Here a stand-in that calls dark pixels crack takes
+the place of the network, whose memory does not grow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import data_gen
+from crackseg.card import ModelCard
+from crackseg.dataset import find_samples, read_sample
+from crackseg.evaluation.gallery import Gallery
+from crackseg.evaluation.report import Question, make_report
+from crackseg.evaluation.run import resize_sample
+from crackseg.evaluation.table import Evaluation
+from crackseg.evaluation.tally import Judged, tally
+from crackseg.evaluation.writing import write_report
+from crackseg.images import ArrayImage, mask_pixels, write_png
+from crackseg.metrics.protocols import Part, find_protocols
+from crackseg.models import load_model
+from crackseg.prediction import Model, predict_probability
+
+SIDES = (256, 384, 512)
+
+
+class Darkness:
+    """A stand-in for a network."""
+
+    stride, context = 1, 0
+
+    def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        return 1 - pixels.mean(axis=3, dtype=np.float32) / np.float32(255)
+
+
+def write_images(folder: Path, count: int) -> None:
+    """A third of the images are generated, and each is cut three times."""
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for number in range(count):
+        if number % 3 == 0:
+            sample = data_gen.generate_sample(data_gen.Recipe(size=512), seed=1, index=number // 3)
+        side = SIDES[number % 3]
+        write_png(folder / "images" / f"{number:04d}.png", sample.image[-side:, -side:].copy(), compression=1)
+        write_png(folder / "masks" / f"{number:04d}.png", mask_pixels(sample.mask[-side:, -side:]))
+
+
+def shares(model: Model, folder: Path, parts: frozenset[Part], *, pictures: bool) -> dict[str, float]:
+    """Processor seconds by step."""
+    spent = dict.fromkeys(("read", "network", "metrics", "pictures", "intervals"), 0.0)
+    gallery, rows = Gallery(), []
+
+    def lap(step: str, since: float) -> float:
+        now = time.process_time()
+        spent[step] += now - since
+        return now
+
+    for sample in find_samples(folder, "test"):
+        clock = time.process_time()
+        image, true = read_sample(sample)
+        clock = lap("read", clock)
+        probability = predict_probability(ArrayImage(image), model.predictor)
+        resized = None
+        if "sweep" in parts:
+            small, mask = resize_sample(image, true)
+            resized = (predict_probability(ArrayImage(small), model.predictor), mask)
+        clock = lap("network", clock)
+        judged = Judged(image, true, probability, probability >= model.card.threshold, resized)
+        rows.append((sample, tally(judged, parts)))
+        clock = lap("metrics", clock)
+        if pictures:
+            gallery.look(sample, judged)
+            lap("pictures", clock)
+    if pictures:
+        clock = time.process_time()
+        found = Evaluation.of(rows, ())
+        drawn = found.drawn()
+        for protocol in find_protocols("all"):
+            if set(protocol.parts) <= parts:
+                found.estimates(protocol.scores, drawn)
+        lap("intervals", clock)
+    return spent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=30)
+    parser.add_argument("--many", type=int, default=400)
+    parser.add_argument("--model")
+    parser.add_argument("--measure", type=Path)
+    options = parser.parse_args()
+    if options.measure is not None:
+        few = find_samples(options.measure, "test")
+        samples = [few[number % len(few)] for number in range(options.many)]
+        card = ModelCard(name="darkness", network={}, stride=1, context_px=0, threshold=0.6)
+        question = Question("native", pictures=True)
+        write_report(options.measure / "report", make_report(Model(Darkness(), card), samples, question))
+        print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "set"
+        write_images(folder, options.count)
+        model = load_model(options.model)
+        native = find_protocols("native")[0].parts
+        everything = frozenset(part for protocol in find_protocols("all") for part in protocol.parts)
+        asked = {"headline": frozenset[Part](("pixels",)), "native": frozenset(native), "all": everything}
+        for name, parts in asked.items():
+            spent = shares(model, folder, parts, pictures=name != "headline")
+            total = sum(spent.values())
+            steps = "  ".join(f"{step} {100 * seconds / total:.1f} %" for step, seconds in spent.items())
+            print(f"{name:<9} {1000 * total / options.count:6.0f} ms an image: {steps}", flush=True)
+        for many in (options.many // 4, options.many):
+            command = [sys.executable, __file__, "--many", str(many), "--measure", str(folder)]
+            peak = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+            print(f"{many} images: peak memory {peak:.0f} MiB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
