@@ -138,7 +138,7 @@ def _leave_copy(
     if one.image in out or other.image in out:
         return
     gone, kept = (one, other) if _TRUST[one.split] > _TRUST[other.split] else (other, one)
-    leave(gone.image, f"shows {finding.text} as {display_text(kept.image)}")
+    leave(gone.image, f"{finding.text}; {display_text(kept.image)} stays")
 
 
 def _read_pair(folder: Path, pair: Pair) -> tuple[StoredImage, StoredImage]:

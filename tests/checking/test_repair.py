@@ -137,7 +137,7 @@ def test_a_copy_across_splits_leaves_training(tmp_path: Path) -> None:
     assert set(changes) == {f"train/{part}/{stem}.png" for part in ("images", "masks") for stem in ("02", "99")}
     assert changes["train/images/99.png"] == (
         "left out",
-        "shows the same picture, the two labels agree to IoU 1.00 as train/images/01.png",
+        "the same picture, the two labels agree to IoU 1.00; train/images/01.png stays",
     )
     assert (tmp_path / "out" / "test" / "images" / "97.png").is_file()
 

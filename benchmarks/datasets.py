@@ -1,0 +1,61 @@
+"""What the doctor finds in each of the data folders in a folder, as the tables and lines of docs/datasets.md.
+
+python benchmarks/datasets.py DATA > found.md
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from crackseg.checking.doctor import DatasetReport, check_dataset
+from crackseg.checking.finding import TITLES, by_kind
+from crackseg.checking.summary import line_of
+
+SHOWN = 4
+HEAD = (
+    "| set | samples | crack % | masks without crack | mean width px | IoU at 1 px | F1 at 1 px | errors | warnings |\n"
+    "|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def row(name: str, report: DatasetReport) -> str:
+    sums = report.sums
+    iou, width = sums.shift_iou, sums.width_mean_px
+    told = report.to_dict()
+    splits = " + ".join(f"{count} {split}" for split, count in report.splits.items())
+    cells = [
+        name,
+        splits,
+        f"{100 * (sums.crack_fraction or 0):.2f}",
+        f"{report.fractions[0][2]}",
+        "-" if width is None else f"{width:.1f}",
+        "-" if iou is None else f"{iou:.3f}",
+        "-" if iou is None else f"{2 * iou / (1 + iou):.3f}",
+        f"{told['errors']}",
+        f"{told['warnings']}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    folders = sorted(folder for folder in parser.parse_args().data.iterdir() if folder.is_dir())
+    reports = {folder.name: check_dataset(folder) for folder in folders}
+    print(HEAD)
+    for name, report in reports.items():
+        print(row(name, report))
+    total: Counter[str] = Counter()
+    for name, report in reports.items():
+        print(f"\n## {name}\n")
+        for kind, found in by_kind(report.findings).items():
+            total[kind] += len(found)
+            print(f"- {found[0].severity.name.lower()}: {TITLES[kind]}: {len(found)}")
+            print("\n".join(f"  - {line_of(finding)}" for finding in found[:SHOWN]))
+    print(f"\n{dict(total)}")
+
+
+if __name__ == "__main__":
+    main()
