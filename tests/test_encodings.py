@@ -32,7 +32,7 @@ def with_pillow(kind: str, mode: str = "RGB", **options: object) -> Callable[[Pi
         image = image.quantize(256) if mode == "P" else image.convert(mode)
         if mode in ("RGBA", "LA"):
             image.putalpha(100)
-        image.save(file, kind, **options)  # type: ignore[arg-type]
+        image.save(file, kind, **options)
         return file.getvalue()
 
     return encode
