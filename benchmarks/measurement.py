@@ -3,7 +3,7 @@
     python benchmarks/measurement.py lines          lines of constant width at all angles, straight and bent
     python benchmarks/measurement.py cracks         generated cracks, from their exact masks
     python benchmarks/measurement.py photographs    generated photographs, from what the model finds in them
-    python benchmarks/measurement.py seconds        time of measuring over time of predicting
+    python benchmarks/measurement.py seconds        time of measuring over time of predicting; --images for real ones
 
 Each prints a table for docs/measurement.md. `--seed` and `--count` change the cases; `seconds` times both sides in turn
 in one run and gives the ratio of the fastest, so that it holds on a machine with other work.
@@ -16,12 +16,15 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 import data_gen
+from crackseg.files import list_images
+from crackseg.images import read_image
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
 from data_gen.crack import SyntheticCrack, place
 from data_gen.stroke import Stroke
@@ -192,17 +195,35 @@ def photographs(options: argparse.Namespace) -> None:
         print_table(f"Photographs, {model.card.name}, {name}", binned(cases, (0, 1, 2, 3, 4, 6, 8, 12, 20, 60)))
 
 
+def mosaic(folder: Path, number: int) -> NDArray[np.uint8]:
+    """Photographs side by side in a square of 1024 pixels, the next ones for each number."""
+    square = np.zeros((1024, 1024, 3), np.uint8)
+    paths = list_images(folder)
+    height, width = read_image(paths[0]).shape[:2]
+    places = [(row, col) for row in range(0, 1024, height) for col in range(0, 1024, width)]
+    for at, (row, col) in enumerate(places):
+        image = read_image(paths[(number * len(places) + at) % len(paths)])
+        space = square[row : row + image.shape[0], col : col + image.shape[1]]
+        space[:] = image[: space.shape[0], : space.shape[1]]
+    return square
+
+
 def seconds(options: argparse.Namespace) -> None:
     import crackseg
 
     model = crackseg.load_model(options.model)
-    samples = [data_gen.generate_sample(data_gen.Recipe(size=1024), seed=options.seed, index=i) for i in range(4)]
-    results = [model.predict(sample.image) for sample in samples]
+    if options.images is None:
+        pictures = [
+            data_gen.generate_sample(data_gen.Recipe(size=1024), seed=options.seed, index=i).image for i in range(4)
+        ]
+    else:
+        pictures = [mosaic(options.images, number) for number in range(4)]
+    results = [model.predict(picture) for picture in pictures]
     fastest: dict[str, list[float]] = {"predict": [], "measure": [], "mask alone": []}
-    for sample, result in zip(samples, results, strict=True):
-        given = {"probability": result.probability, "threshold": result.threshold, "image": sample.image}
+    for picture, result in zip(pictures, results, strict=True):
+        given = {"probability": result.probability, "threshold": result.threshold, "image": picture}
         runs: dict[str, Callable[[], object]] = {
-            "predict": lambda pixels=sample.image: model.predict(pixels),  # type: ignore[misc]
+            "predict": lambda pixels=picture: model.predict(pixels),  # type: ignore[misc]
             "measure": lambda mask=result.mask, given=given: measure_cracks(mask, **given),  # type: ignore[misc]
             "mask alone": lambda mask=result.mask: measure_cracks(mask),  # type: ignore[misc]
         }
@@ -231,6 +252,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--model")
+    parser.add_argument("--images", type=Path, help="folder of photographs for `seconds`; generated ones if left out")
     options = parser.parse_args()
     {"lines": lines, "cracks": cracks, "photographs": photographs, "seconds": seconds}[options.what](options)
 

@@ -6,7 +6,7 @@ import math
 
 from crackseg.measurement.graph import Branch, Node, SkeletonGraph
 
-SPUR_PX, SPUR_SHARE = 2.0, 0.7
+SPUR_PX, SPUR_SHARE = 3.0, 0.7
 """A branch with a free end is a spur if it leaves the disc at its junction by less than this many pixels, or by less
 than this share of the disc's radius."""
 

@@ -70,7 +70,8 @@ def probability_widths(probability: NDArray[np.float32], lines: Lines, threshold
     """
     widths, slopes = np.zeros(lines.radii_px.size), np.zeros(lines.radii_px.size)
     for cut in _cuts(lines, 1.3 * lines.radii_px + 3):
-        values = sample(probability, cut.rows, cut.cols)
+        # Beyond the border of the image nothing is known; were it to go on there, cracks that leave would be wider.
+        values = sample(probability, cut.rows, cut.cols) * _inside(cut, probability.shape)
         middle = cut.offsets.size // 2
         for side in (values[:, middle:], values[:, middle::-1]):
             inside = np.logical_and.accumulate(side >= threshold, axis=1)
@@ -79,6 +80,12 @@ def probability_widths(probability: NDArray[np.float32], lines: Lines, threshold
             falls = (side[:, :-_PER_PX] - side[:, _PER_PX:]).max(axis=1)
             slopes[cut.points] += falls / np.maximum(2 * side[:, :_PER_PX].max(axis=1), 1e-3)
     return ProbabilityWidths(_smoothed(lines, widths), slopes)
+
+
+def _inside(cut: _Cut, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Tell which places of a cut lie in an image of height and width ``shape``."""
+    rows = (cut.rows >= -0.5) & (cut.rows <= shape[0] - 0.5)
+    return np.asarray(rows & (cut.cols >= -0.5) & (cut.cols <= shape[1] - 0.5))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +124,7 @@ def grey_widths(picture: NDArray[np.uint8], lines: Lines) -> GreyWidths:
         near = np.abs(cut.offsets) <= np.maximum(radii[part], 1.0)[:, None]
         centre = np.where(near, values, np.inf).argmin(axis=1)
         inner = np.take_along_axis(values, centre[:, None], axis=1)[:, 0].astype(np.float64)
-        far = np.abs(cut.offsets) > (radii[part] + _GAP_PX + 1)[:, None]
+        far = (np.abs(cut.offsets) > (radii[part] + _GAP_PX + 1)[:, None]) | ~_inside(cut, picture.shape)
         for _ in range(2):
             right = _edge(values, far, centre, (levels[:, 1] + inner) / 2)
             left = _edge(values[:, ::-1], far[:, ::-1], values.shape[1] - 1 - centre, (levels[:, 0] + inner) / 2)
