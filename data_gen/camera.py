@@ -13,7 +13,7 @@ from data_gen.plane import Plane, Planes, at_least, blurred, to_picture
 from data_gen.recipe import CameraRecipe
 
 _KNEE, _HIGHLIGHTS = 0.75, 0.4
-_STRIP_ROWS = 32
+_STRIP_ROWS = 16
 """What is done pixel by pixel is done in strips of this many rows, which stay in the processor's cache."""
 
 

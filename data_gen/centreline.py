@@ -98,9 +98,3 @@ def bridges(rng: np.random.Generator, ends: NDArray[np.float64], wander: Wander)
         line = path[begin : begin + count + 1] - path[begin]
         lines.append(start + line - np.linspace(0.0, 1.0, count + 1)[:, None] * (line[-1] - way))
     return tuple(lines)
-
-
-def tangents(points: Points) -> Points:
-    """Return the unit direction ``(n, 2)`` at every point of a polyline."""
-    slope = np.gradient(points, axis=0)
-    return np.asarray(slope / np.maximum(np.hypot(slope[:, 0], slope[:, 1]), 1e-9)[:, None])

@@ -213,7 +213,7 @@ def _rubble(rng: np.random.Generator, site: _Site) -> Values:
     cells = draw_cells(rng, (_TILE_PX, _TILE_PX), size)
     shade = rng.beta(rng.uniform(0.8, 4.0), rng.uniform(0.8, 3.0), cells.count).astype(np.float32)
     gaps = clip(1 - cells.inset_px * np.float32(rng.uniform(0.4, 1.0)))
-    grains = site.sampled(shade[cells.labels] + gaps * np.float32(0.6))
+    grains = site.sampled(cells.spread(shade) + gaps * np.float32(0.6))
     if chance.happens(rng, 0.6):
         winding = site.noise(rng, 12.0) * np.float32(0.2 * site.width_px)
         deep = site.depth_px + winding - np.float32(site.width_px * rng.uniform(0.15, 0.5))

@@ -1,17 +1,17 @@
 """Cracks cut out of pictures: binarised, split into connected parts, turned, scaled, deformed."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.centreline import tangents
 from data_gen.geometry import Turn
 from data_gen.plane import Plane, clip
 from data_gen.render import Raster
-from data_gen.stroke import Points, Stroke
+from data_gen.stroke import Joined, Points, Stroke, starts
 from data_gen.thinning import thinned, traced
 
 _LEVELS_OF_A_PHOTOGRAPH = 16
@@ -21,6 +21,8 @@ _LEVEL = 0.4
 _NEAR_PX = 2.5
 _NORMAL_PX = 3.0
 _NOTHING = 0.02
+_MOST_ROWS = 16_384
+"""cv2.remap takes no more than 32767."""
 
 
 def binarised(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -132,22 +134,27 @@ def strokes_of(raster: Raster, origin: tuple[int, int]) -> tuple[Stroke, ...]:
         Strokes in image coordinates, one per branch; free ends reach to the tip.
     """
     lines = traced(thinned(raster.mask))
-    ends = np.concatenate([line[[0, -1]] for line in lines]) if lines else np.empty((0, 2))
-    strokes = []
+    if not lines:
+        return ()
+    ends = np.concatenate([line[[0, -1]] for line in lines])
+    lengthened = []
     for number, line in enumerate(lines):
         away = np.hypot(*(ends[:, None] - line[[0, -1]]).transpose(2, 0, 1))
         away[2 * number : 2 * number + 2] = np.inf
         free = away.min(axis=0) > _NEAR_PX
-        strokes.append(_measured(raster, _to_tips(raster, line, (bool(free[0]), bool(free[1])))))
-    shift = np.asarray(origin, np.float64)
-    return tuple(Stroke(stroke.points + shift, stroke.left_px, stroke.right_px) for stroke in strokes)
+        lengthened.append(_to_tips(raster, line, (bool(free[0]), bool(free[1]))))
+    whole = _measured(raster, lengthened)
+    return replace(whole, points=whole.points + np.asarray(origin, np.float64)).parted()
 
 
-def _at(plane: Plane, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> NDArray[np.float64]:
+def _at(plane: Plane, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return a plane at sub-pixel places ``(n, k)``, linear in between, 0 outside."""
-    where = cols.astype(np.float32), rows.astype(np.float32)
-    value = cv2.remap(plane, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.asarray(value, dtype=np.float64)
+    value = np.empty(rows.shape, np.float32)
+    for start in range(0, len(rows), _MOST_ROWS):
+        part = slice(start, start + _MOST_ROWS)
+        where = cols[part].astype(np.float32), rows[part].astype(np.float32)
+        value[part] = cv2.remap(plane, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return value
 
 
 def _to_tips(raster: Raster, line: Points, free: tuple[bool, bool]) -> Points:
@@ -165,37 +172,49 @@ def _to_tips(raster: Raster, line: Points, free: tuple[bool, bool]) -> Points:
     return line
 
 
-def _measured(raster: Raster, line: Points) -> Stroke:
-    """Centre a line in its crack and measure both sides."""
-    spots = np.rint(line).astype(np.int64)
-    depth = raster.depth_px[np.clip(spots[:, 0], 0, None), np.clip(spots[:, 1], 0, None)].astype(np.float64)
+def _measured(raster: Raster, lines: Sequence[Points]) -> Joined:
+    """Centre lines in their cracks and measure both sides."""
+    points, first = np.concatenate(lines), starts([len(line) for line in lines])
+    spots = np.maximum(np.rint(points).astype(np.int64), 0)
+    depth = raster.depth_px[spots[:, 0], spots[:, 1]].astype(np.float64)
     reach = 1.25 * np.maximum(depth, 0.0) + 2.0
     count = 2 * int(np.ceil(4 * reach.max())) + 1
-    share = np.linspace(-1, 1, count)
-    left = right = np.zeros(len(line))
+    share, middle = np.linspace(-1, 1, count), count // 2
+    left = right = np.zeros(len(points))
     for _ in range(3):
-        normal = tangents(_smooth(line, _NORMAL_PX))[:, ::-1] * (1.0, -1.0)
+        smooth = Joined(_smooth(points, first, _NORMAL_PX), left, right, first)
+        normal = smooth.tangents[:, ::-1] * (1.0, -1.0)
         offset = share * reach[:, None]
-        profile = _at(raster.coverage, line[:, :1] + normal[:, :1] * offset, line[:, 1:] + normal[:, 1:] * offset)
-        middle = count // 2
-        right, left = _reach(profile[:, middle:]), _reach(profile[:, middle::-1])
-        right, left = right * reach / middle, left * reach / middle
-        line = line + normal * ((right - left) / 2)[:, None]
-    half = _smooth(((left + right) / 2)[:, None], 1.0)[:, 0]
-    return Stroke(_smooth(line, 1.5), half, half)
+        profile = _at(raster.coverage, points[:, :1] + normal[:, :1] * offset, points[:, 1:] + normal[:, 1:] * offset)
+        right, left = (_reach(side) * reach / middle for side in (profile[:, middle:], profile[:, middle::-1]))
+        points = points + normal * ((right - left) / 2)[:, None]
+    half = _smooth(((left + right) / 2)[:, None], first, 1.0)[:, 0]
+    return Joined(_smooth(points, first, 1.5), half, half, first)
 
 
-def _reach(profile: NDArray[np.float64]) -> NDArray[np.float64]:
+def _reach(profile: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the sum of every row ``(n, k)`` up to where it first falls to nothing, in steps."""
-    on = np.cumprod(profile > _NOTHING, axis=1)
-    return np.asarray((profile * on).sum(axis=1) - profile[:, 0] / 2)
+    on = np.logical_and.accumulate(profile > _NOTHING, axis=1)
+    return np.asarray((profile * on).sum(axis=1, dtype=np.float64) - profile[:, 0] / 2)
 
 
-def _smooth(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """Smooth columns ``(n, k)`` by a Gaussian; the first and last row stay."""
-    reach = min(math.ceil(3 * sigma), len(values) - 1)
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    padded = np.concatenate(
-        [2 * values[:1] - values[reach:0:-1], values, 2 * values[-1:] - values[-2 : -reach - 2 : -1]]
-    )
-    return np.column_stack([np.convolve(column, kernel / kernel.sum(), mode="valid") for column in padded.T])
+def _smooth(values: NDArray[np.float64], first: NDArray[np.int64], sigma: float) -> NDArray[np.float64]:
+    """Smooth columns ``(n, k)`` by a Gaussian, each line for itself; its first and last row stay.
+
+    ``first`` ``(m + 1,)`` says where each line begins, and ``n``. Lines go on beyond their ends turned by half a turn.
+    """
+    counts = np.diff(first)
+    begin, last, most = (np.repeat(each, counts) for each in (first[:-1], first[1:] - 1, counts - 1))
+    total, sum_ = np.zeros_like(values), np.zeros(len(values))
+    here = np.arange(len(values))
+    for step in range(-math.ceil(3 * sigma), math.ceil(3 * sigma) + 1):
+        weight = (abs(step) <= most) * np.exp(-0.5 * (step / sigma) ** 2)
+        end = begin if step < 0 else last
+        there = here + step
+        beyond = (there < begin) if step < 0 else (there > last)
+        mirrored = np.where(beyond, 2 * end - there, there)
+        found = values[np.clip(mirrored, begin, last)]
+        found[beyond] = 2 * values[end[beyond]] - found[beyond]
+        total += weight[:, None] * found
+        sum_ += weight
+    return np.asarray(total / sum_[:, None])

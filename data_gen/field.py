@@ -1,5 +1,6 @@
 """Correlated noise along a line and over an image."""
 
+import functools
 from collections.abc import Sequence
 
 import cv2
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 
 _SMOOTH = 3.5
 """Pixels per period from which straight lines between pixels look smooth."""
+_STORE, _STRETCH = 2**21, 2**18
+"""Draws kept for white noise, and how many of them at most are used in a row."""
 
 
 def noise_1d(rng: np.random.Generator, length: int, period: float) -> NDArray[np.float64]:
@@ -83,7 +86,8 @@ def noise_2d(
     cols, col_offset = _cells(rng, shape[1], max(float(col_period), 1.0))
     if rows[0] == rows[1] and cols[0] == cols[1]:
         return white_2d(rng, shape)
-    coarse = rng.standard_normal((rows[0], cols[0]), dtype=np.float32) * np.float32(1.2)
+    coarse = white_2d(rng, (rows[0], cols[0]))
+    coarse *= np.float32(1.2)
     step = min(rows[1] / rows[0], cols[1] / cols[0]) / _SMOOTH
     if step >= 2:
         between = (int(cols[1] / step), int(rows[1] / step))
@@ -96,18 +100,30 @@ def noise_2d(
 
 
 def white_2d(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Draw noise without any correlation, the sum of three even draws at every pixel.
+    """Draw noise without any correlation: stretches of one long fixed draw, each from a random place.
 
     Args:
         rng: Source of randomness.
         shape: ``(H, W)`` in pixels.
 
     Returns:
-        ``(H, W)`` float32, mean 0, standard deviation 1, within 3.
+        ``(H, W)`` float32, mean 0, standard deviation 1.
     """
-    draws = np.frombuffer(rng.bytes(3 * shape[0] * shape[1]), np.uint8).reshape(3, *shape)
-    total = cv2.add(cv2.add(draws[0], draws[1], dtype=cv2.CV_16S), draws[2], dtype=cv2.CV_16S)
-    return np.asarray(np.multiply(total - np.int16(382), np.float32(1 / 128), dtype=np.float32))
+    store, count = _normal_draws(), shape[0] * shape[1]
+    drawn = np.empty(count, np.float32)
+    for first in range(0, count, _STRETCH):
+        part = drawn[first : first + _STRETCH]
+        start = int(rng.integers(0, len(store) - len(part), endpoint=True))
+        part[:] = store[start : start + len(part)]
+    return drawn.reshape(shape)
+
+
+@functools.lru_cache(maxsize=1)
+def _normal_draws() -> NDArray[np.float32]:
+    """Return many normal draws, always the same: to draw a million of them takes as long as a third of an image."""
+    draws = np.random.Generator(np.random.SFC64(0)).standard_normal(_STORE, np.float32)
+    draws.flags.writeable = False
+    return draws
 
 
 def _cells(rng: np.random.Generator, length: int, period: float) -> tuple[tuple[int, int], int]:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from data_gen.plane import Plane
 
+_STRIP_ROWS = 16
+"""Layers are laid in strips of this many rows, which stay in the processor's cache; empty ones are passed over."""
+
 
 @dataclass(frozen=True)
 class Ink:
@@ -56,9 +59,12 @@ def lay(planes: NDArray[np.float32], inks: tuple[Ink, ...], open_share: Plane | 
         open_share: ``(H, W)`` float32, 0 where nothing may be drawn; None if everything may be.
     """
     for ink in inks:
-        alpha = ink.alpha if open_share is None else cv2.multiply(ink.alpha, open_share)
-        factor = 1 + alpha * np.float32(ink.gain - 1)
-        for band, colour in enumerate(ink.colour):
-            planes[band] *= factor
-            if colour != 0.0:
-                planes[band] += alpha * np.float32(colour)
+        whole = ink.alpha if open_share is None else cv2.multiply(ink.alpha, open_share)
+        colour = np.array(ink.colour, np.float32)[:, None, None]
+        for row in range(0, len(whole), _STRIP_ROWS):
+            alpha, strip = whole[row : row + _STRIP_ROWS], planes[:, row : row + _STRIP_ROWS]
+            if not alpha.any():
+                continue
+            strip *= 1 + alpha * np.float32(ink.gain - 1)
+            if colour.any():
+                strip += alpha * colour

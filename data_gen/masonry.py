@@ -10,30 +10,37 @@ from data_gen.material import Look
 from data_gen.plane import Plane, clip
 from data_gen.relief import lit
 
+_KINDS = 1024
+"""Units that differ; a power of 2."""
+
 
 @dataclass(frozen=True)
 class _Courses:
     """Pixels of a wall: number of the unit, and distance from the middle of the nearest joint, in pixels."""
 
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int32]
     inset_px: Plane
 
 
-def _lay(rng: np.random.Generator, shape: tuple[int, int], unit_px: tuple[float, float], *, stagger: bool) -> _Courses:
-    """Lay units of ``(height, width)`` pixels, turned a little, the joints not quite straight."""
-    rows, cols = np.indices(shape, dtype=np.float32)
+def _lay(
+    rng: np.random.Generator, shape: tuple[int, int], unit_px: tuple[float, float], sway_px: float, *, stagger: bool
+) -> _Courses:
+    """Lay units of ``(height, width)`` pixels, turned a little, the joints straight but for ``sway_px``."""
+    rows, cols = np.arange(shape[0], dtype=np.float32)[:, None], np.arange(shape[1], dtype=np.float32)[None]
     turn = np.float32(rng.normal(0, 0.02) + (np.pi / 2 if rng.random() < 0.25 else 0.0))
-    sway = np.float32(0.012 * unit_px[0] if stagger else 0.2)
+    sway = np.float32(sway_px)
     down = rows * np.cos(turn) + cols * np.sin(turn) + noise_2d(rng, shape, 40.0) * sway
     right = cols * np.cos(turn) - rows * np.sin(turn) + noise_2d(rng, shape, 40.0) * sway
     down = (down + np.float32(rng.uniform(0, unit_px[0]))) / np.float32(unit_px[0])
     course = np.floor(down)
-    shift = (course % 2) * np.float32(0.5) if stagger else np.float32(0.0)
-    right = (right + np.float32(rng.uniform(0, unit_px[1]))) / np.float32(unit_px[1]) + shift
+    number = course.astype(np.int32)
+    right = (right + np.float32(rng.uniform(0, unit_px[1]))) / np.float32(unit_px[1])
+    if stagger:
+        right += (number & 1) * np.float32(0.5)
     place = np.floor(right)
     inset_row = (np.float32(0.5) - np.abs(down - course - np.float32(0.5))) * np.float32(unit_px[0])
     inset_col = (np.float32(0.5) - np.abs(right - place - np.float32(0.5))) * np.float32(unit_px[1])
-    labels = (course.astype(np.int64) * 7919 + place.astype(np.int64) * 104_729) % 997
+    labels = (number * 395 + place.astype(np.int32) * 681) & (_KINDS - 1)
     return _Courses(labels, np.minimum(inset_row, inset_col))
 
 
@@ -49,13 +56,14 @@ def brick(rng: np.random.Generator, shape: tuple[int, int], look: Look) -> NDArr
         ``(3, h, w)`` float32 in about [0, 1].
     """
     height = float(rng.uniform(28, 110))
-    courses = _lay(rng, shape, (height, height * float(rng.uniform(2.2, 3.6))), stagger=True)
+    courses = _lay(rng, shape, (height, height * float(rng.uniform(2.2, 3.6))), min(0.012 * height, 0.8), stagger=True)
     joint = np.float32(height * rng.uniform(0.05, 0.11))
     inside = np.clip((courses.inset_px - joint / 2 + 0.6 * noise_2d(rng, shape, 5.0)) / 1.5 + 0.5, 0, 1)
     kinds = [(0.55, 0.28, 0.2), (0.62, 0.42, 0.3), (0.45, 0.42, 0.4), (0.75, 0.68, 0.55), (0.8, 0.8, 0.78)]
     colour = np.array(kinds[int(rng.integers(0, len(kinds)))], np.float32) * np.float32(0.5 + look.brightness)
-    spread = (1 + 0.12 * rng.standard_normal((997, 1)) + 0.03 * rng.standard_normal((997, 3))).astype(np.float32)
-    grain = 1 + fractal_2d(rng, shape, (1.5, 24.0), 0.8) * np.float32(0.09 * look.texture)
+    colour = colour.mean() + np.float32(rng.uniform(0.5, 1.0)) * (colour - colour.mean())
+    spread = (1 + 0.12 * rng.standard_normal((_KINDS, 1)) + 0.03 * rng.standard_normal((_KINDS, 3))).astype(np.float32)
+    grain = 1 + fractal_2d(rng, shape, (1.5, 12.0), 0.9) * np.float32(0.09 * look.texture)
     mortar = np.float32(rng.uniform(0.35, 0.85)) * np.array([1.0, 0.98, 0.94], np.float32)
     share = np.asarray(inside, np.float32)
     shade = grain * (1 + lit(share, look.light_rad, float(rng.uniform(0.0, 0.5))))
@@ -63,20 +71,24 @@ def brick(rng: np.random.Generator, shape: tuple[int, int], look: Look) -> NDArr
 
 
 def _jointed(courses: _Courses, units: Plane, joint: Plane, share: Plane, shade: Plane) -> NDArray[np.float32]:
-    """Colour units ``(997, 3)`` by their number and joints ``(3,)`` between them; ``share`` is 1 inside units."""
-    return np.stack(
-        [(np.ascontiguousarray(units[:, k])[courses.labels] * share + joint[k] * (1 - share)) * shade for k in range(3)]
-    )
+    """Colour units ``(1024, 3)`` by their number and joints ``(3,)`` between them; ``share`` is 1 inside units."""
+    planes = np.empty((3, *share.shape), np.float32)
+    for band in range(3):
+        np.take(np.ascontiguousarray(units[:, band] - joint[band]), courses.labels, out=planes[band], mode="clip")
+        planes[band] *= share
+        planes[band] += joint[band]
+    planes *= shade
+    return planes
 
 
 def tile(rng: np.random.Generator, shape: tuple[int, int], look: Look) -> NDArray[np.float32]:
     """Draw glazed tiles with grout. As ``brick``."""
     side = float(rng.uniform(70, 360))
-    courses = _lay(rng, shape, (side, side * float(rng.choice([1.0, 1.0, 2.0]))), stagger=bool(rng.random() < 0.2))
+    courses = _lay(rng, shape, (side, side * float(rng.choice([1.0, 1.0, 2.0]))), 0.2, stagger=bool(rng.random() < 0.2))
     joint = np.float32(rng.uniform(1.5, 7.0))
     inside = np.clip((courses.inset_px - joint / 2) / 1.2 + 0.5, 0, 1).astype(np.float32)
     colour = np.clip(look.brightness + 0.15 + rng.normal(0, 0.08, 3), 0.1, 0.97).astype(np.float32)
-    spread = (1 + 0.03 * rng.standard_normal((997, 1))).astype(np.float32)
+    spread = (1 + 0.03 * rng.standard_normal((_KINDS, 1))).astype(np.float32)
     glaze = 1 + fractal_2d(rng, shape, (12.0, 120.0), 0.6) * np.float32(0.04 * look.texture)
     glaze += noise_2d(rng, shape, 1.5) * np.float32(0.008 * look.texture)
     grout = np.float32(rng.uniform(0.2, 0.9)) * np.ones(3, np.float32)

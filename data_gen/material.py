@@ -107,11 +107,11 @@ def _gravel(rng: np.random.Generator, shape: tuple[int, int], look: Look, share:
     if share < 1:
         gap[rng.random(cells.count) > share] = 1e3
         gap += np.float32(0.03 * look.grain_px)
-    rise = cells.inset_px - gap[cells.labels]
+    rise = cells.inset_px - cells.spread(gap)
     if look.grain_px > 5:
         rise += noise_2d(rng, shape, 3.0) * np.float32(0.5)
     inside = clip(rise * np.float32(0.7) + np.float32(0.3))
-    change = inside * shine[cells.labels] - _BINDER
+    change = inside * cells.spread(shine) - _BINDER
     dome = clip(rise, 0.0, float(min(0.3 * look.grain_px, 3.0)))
     return np.asarray(change + lit(dome, look.light_rad, rng.uniform(0.0, 0.45)), dtype=np.float32)
 

@@ -196,7 +196,7 @@ def merge(canvas: Grey, window: tuple[slice, slice], grey: Grey) -> None:
 def paint_noise(
     rng: np.random.Generator, planes: Planes, patches: Sequence[NoisePatch], strength: tuple[float, float]
 ) -> None:
-    """Blend patches into a photograph as pits, dirt or light crumbs.
+    """Blend patches into a photograph as pits, dirt or light crumbs, their edges soft.
 
     Args:
         rng: Source of randomness.
@@ -209,4 +209,5 @@ def paint_noise(
     changes = (signs * rng.uniform(strength[0], strength[1], len(patches)) / 255).astype(np.float32)
     for patch, change in zip(patches, changes, strict=True):
         rows, cols = patch.window
-        planes[:, rows, cols] *= 1 + change * patch.grey
+        soft = cv2.GaussianBlur(patch.grey, (0, 0), 0.08 * max(patch.grey.shape), borderType=cv2.BORDER_CONSTANT)
+        planes[:, rows, cols] *= 1 + change * soft

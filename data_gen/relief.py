@@ -27,7 +27,8 @@ def lit(height: Plane, light_rad: float, strength: float) -> Plane:
     return np.asarray(cv2.filter2D(height, cv2.CV_32F, kernel.astype(np.float32)), dtype=np.float32)
 
 
-_LARGE_CELL_PX = 5.0
+_HALF_FROM_PX, _QUARTER_FROM_PX = 10.0, 24.0
+"""Cells from these sizes on are drawn at a half and a quarter of the resolution; smaller ones would show its grid."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Cells:
     """A plane cut into random angular cells.
 
     Attributes:
-        labels: ``(h, w)`` int32, number of the cell of every pixel, from 0 to ``count - 1``.
+        labels: ``(h2, w2)`` int32, number of the cell of every pixel, from 0 to ``count - 1``; for large cells at a
+            half or a quarter of the resolution.
         inset_px: ``(h, w)`` float32, distance to the border of the cell, in pixels.
         count: Number of cells.
     """
@@ -44,6 +46,10 @@ class Cells:
     inset_px: Plane
     count: int
 
+    def spread(self, values: Plane) -> Plane:
+        """Give every pixel ``(h, w)`` the value of its cell, of ``(count,)`` float32; soft where large cells meet."""
+        return _grown(np.take(values, self.labels, mode="clip"), (self.inset_px.shape[0], self.inset_px.shape[1]))
+
 
 def draw_cells(rng: np.random.Generator, shape: tuple[int, int], size_px: float) -> Cells:
     """Cut a plane into the Voronoi cells of random points.
@@ -51,26 +57,32 @@ def draw_cells(rng: np.random.Generator, shape: tuple[int, int], size_px: float)
     Args:
         rng: Source of randomness.
         shape: ``(h, w)`` in pixels.
-        size_px: Typical size of a cell, in pixels; at least 2. Large cells are drawn at half the resolution.
+        size_px: Typical size of a cell, in pixels; at least 2.
 
     Returns:
         The cells.
     """
-    if size_px >= _LARGE_CELL_PX:
-        half = draw_cells(rng, ((shape[0] + 1) // 2, (shape[1] + 1) // 2), size_px / 2)
-        numbers = half.labels.repeat(2, axis=0).repeat(2, axis=1)[: shape[0], : shape[1]]
-        inset = cv2.resize(half.inset_px, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
-        return Cells(numbers, np.asarray(inset[: shape[0], : shape[1]] * 2, dtype=np.float32), half.count)
+    factor = 1 + (size_px >= _HALF_FROM_PX) + 2 * (size_px >= _QUARTER_FROM_PX)
+    small = -(-shape[0] // factor), -(-shape[1] // factor)
     count = max(4, round(shape[0] * shape[1] / size_px**2))
-    empty = np.full(shape, 255, np.uint8)
-    empty.ravel()[rng.integers(0, shape[0] * shape[1], count)] = 0
+    empty = np.full(small, 255, np.uint8)
+    empty.ravel()[rng.integers(0, small[0] * small[1], count)] = 0
     _, labels = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL)
-    same = np.ones(shape, np.uint8)
+    same = np.ones(small, np.uint8)
     same[:, 1:] &= (labels[:, 1:] == labels[:, :-1]).view(np.uint8)
     same[1:] &= (labels[1:] == labels[:-1]).view(np.uint8)
     inset = cv2.distanceTransform(same, cv2.DIST_L2, cv2.DIST_MASK_3)
     numbers = np.asarray(labels, dtype=np.int32) - 1
-    return Cells(numbers, np.asarray(inset, dtype=np.float32), int(numbers.max()) + 1)
+    return Cells(numbers, _grown(np.asarray(inset * np.float32(factor), np.float32), shape), int(numbers.max()) + 1)
+
+
+def _grown(plane: Plane, shape: tuple[int, int]) -> Plane:
+    """Enlarge a plane by a whole factor to ``shape``, which may cut its last pixels."""
+    factor = max(-(-shape[0] // plane.shape[0]), -(-shape[1] // plane.shape[1]))
+    if factor == 1:
+        return plane
+    large = cv2.resize(plane, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(large[: shape[0], : shape[1]], dtype=np.float32)
 
 
 def spots(rng: np.random.Generator, shape: tuple[int, int], count: int, radius_px: tuple[float, float]) -> Plane:

@@ -15,10 +15,10 @@ from crackseg.generation.journal import Journal, Record
 from crackseg.labels.coco import CocoImage, CocoObject, flat_ring, iter_coco
 from crackseg.labels.kaggle import KaggleRow, encode_kaggle
 from crackseg.labels.polygon import trace_rings
-from crackseg.labels.rle import compress_counts, decode_counts, decompress_counts, encode_cutout
+from crackseg.labels.rle import decode_counts, decompress_counts
 from crackseg.labels.voc import VocAnnotation, encode_voc
 from crackseg.labels.yolo import YoloObject, encode_names, encode_yolo
-from data_gen import SyntheticCrack, SyntheticSample
+from data_gen import SyntheticSample
 
 CATEGORY = "crack"
 
@@ -70,12 +70,6 @@ def write_sample_files(job: GenerationJob, sample: SyntheticSample, name: str) -
         encoded["yolo"] = encode_yolo([YoloObject(ring) for ring in rings], shape)
     for place, data in zip(files_of(sample.index, tuple(encoded)), encoded.values(), strict=True):
         write_bytes(job.output / place, data)
-
-
-def describe_pixels(crack: SyntheticCrack, shape: tuple[int, int]) -> dict[str, Any]:
-    """Return the pixels of a crack for the manifest: their number, and COCO's compressed run lengths over the image."""
-    counts = encode_cutout(crack.mask, crack.box[:2], shape)
-    return {"mask_px": int(np.count_nonzero(crack.mask)), "rle": compress_counts(counts)}
 
 
 def write_documents(job: GenerationJob, journal: Journal) -> None:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import multiprocessing
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from typing import Any
 
 import cv2
-import numpy as np
 
 from crackseg.config import dump_config
 from crackseg.drawing import contact_sheet, draw_boxes
 from crackseg.errors import ConfigError, OutputError, UsageError
 from crackseg.files import PARTIAL_PREFIX, make_folder, write_bytes
 from crackseg.generation.annotations import (
-    describe_pixels,
     files_of,
     folders_of,
     formats_in,
@@ -30,9 +26,10 @@ from crackseg.generation.annotations import (
 from crackseg.generation.assets import load_assets
 from crackseg.generation.job import FORMATS, GenerationJob
 from crackseg.generation.journal import Journal, Record
+from crackseg.generation.record import encode_record
 from crackseg.images import mask_pixels, read_file, read_image, read_mask, write_png
 from crackseg.machine import interrupts_held, usable_cores
-from data_gen import Assets, SyntheticCrack, SyntheticSample, generate_sample
+from data_gen import Assets, generate_sample
 
 _PREVIEW_SAMPLES = 12
 
@@ -168,39 +165,10 @@ def _write_sample(job: GenerationJob, assets: Assets, index: int) -> bytes:
         write_png(job.output / "masks" / name, mask_pixels(sample.noisy_mask))
         write_png(job.output / "exact" / name, mask_pixels(sample.mask))
     write_sample_files(job, sample, name)
-    return (json.dumps(_describe(sample, name)) + "\n").encode("ascii")
+    return encode_record(sample, name)
 
 
-def _describe(sample: SyntheticSample, name: str) -> Record:
-    shape = (sample.mask.shape[0], sample.mask.shape[1])
-    return {
-        "index": sample.index,
-        "seed": sample.seed,
-        "image": f"images/{name}",
-        "mask": f"masks/{name}",
-        **({} if sample.noisy_mask is None else {"exact_mask": f"exact/{name}"}),
-        "surface": sample.surface,
-        "cracks": [{**_describe_crack(crack), **describe_pixels(crack, shape)} for crack in sample.cracks],
-        "cracks_left_out": sample.left_out,
-        "confounders": [dataclasses.asdict(item) for item in sample.confounders],
-        "noise": dict(Counter(patch.family for patch in sample.noise)),
-    }
-
-
-def _describe_crack(crack: SyntheticCrack) -> dict[str, Any]:
-    return {
-        "box": list(crack.box),
-        "kind": crack.kind,
-        "length_px": round(crack.length_px, 3),
-        "width_mean_px": round(crack.width_mean_px, 3),
-        "width_max_px": round(crack.width_max_px, 3),
-        "area_px": round(crack.area_px, 3),
-        "centrelines": [np.round(line, 2).tolist() for line in crack.centrelines],
-        "widths_px": [np.round(widths, 2).tolist() for widths in crack.widths_px],
-    }
-
-
-def _write_preview(job: GenerationJob, records: Sequence[dict[str, Any]]) -> None:
+def _write_preview(job: GenerationJob, records: Sequence[Record]) -> None:
     """Write a contact sheet of the first samples, their boxes and outlines drawn in."""
     drawn = []
     for record in records:
