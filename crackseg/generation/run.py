@@ -31,7 +31,7 @@ from crackseg.images import mask_pixels, read_file, read_image, read_mask, write
 from crackseg.machine import interrupts_held, usable_cores
 from data_gen import Assets, generate_sample
 
-_PREVIEW_SAMPLES = 12
+_PREVIEW_SAMPLES, _PREVIEW_PX = 12, 640
 
 
 def generate(
@@ -173,5 +173,6 @@ def _write_preview(job: GenerationJob, records: Sequence[Record]) -> None:
     drawn = []
     for record in records:
         image, mask = read_image(job.output / record["image"]), read_mask(job.output / record["mask"])
-        drawn.append(draw_boxes(image, mask, [tuple(crack["box"]) for crack in record["cracks"]]))
+        whole = draw_boxes(image, mask, [tuple(crack["box"]) for crack in record["cracks"]])
+        drawn.append(contact_sheet([whole], side=_PREVIEW_PX))  # one large image in memory at a time
     write_png(job.output / "preview.png", contact_sheet(drawn))
