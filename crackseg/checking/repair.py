@@ -109,8 +109,8 @@ def _left_out(report: DatasetReport) -> dict[Path, str]:
         if finding.kind in _HOPELESS:
             leave(path, finding.text)
         elif finding.kind in _UNKNOWN:
-            for one in _doubtful(report, finding):
-                leave(one, f"{finding.text}; {_UNKNOWN[finding.kind]}")
+            for one, reason in _doubtful(report, finding):
+                leave(one, f"{finding.text}; {reason}")
         elif (
             finding.kind in ("size-differs", "turned")
             and _mask_turn(*_read_pair(report.folder, partners[path])) is None
@@ -122,13 +122,14 @@ def _left_out(report: DatasetReport) -> dict[Path, str]:
     return out
 
 
-def _doubtful(report: DatasetReport, finding: Finding) -> Iterator[Path]:
-    """Yield the files of a finding except one whose label alone of all stands out."""
+def _doubtful(report: DatasetReport, finding: Finding) -> Iterator[tuple[Path, str]]:
+    """Yield the files of a finding except one whose label alone of all stands out, each with the reason."""
     contrast = report.contrasts
     fits = [path for path in finding.files if contrast.get(path, 0.0) >= _CLEAR_CONTRAST]
     off = [path for path in finding.files if contrast.get(path, 0.0) < LEAST_CONTRAST]
     clear = len(fits) == 1 and len(off) == len(finding.files) - 1
-    yield from off if clear else finding.files
+    for path in off if clear else finding.files:
+        yield path, f"its crack is that of {display_text(fits[0])}" if clear else _UNKNOWN[finding.kind]
 
 
 def _leave_copy(

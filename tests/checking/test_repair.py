@@ -124,6 +124,7 @@ def test_of_a_mask_for_two_pictures_the_one_it_fits_keeps_it(tmp_path: Path) -> 
     save(data / "masks" / "02.png", mask_pixels(wall(0)[1]))
     changes = fix(data, tmp_path / "out")
     assert set(changes) == {"images/02.png", "masks/02.png"}
+    assert changes["masks/02.png"][1].endswith("two different pictures; its crack is that of masks/00.png")
     assert (tmp_path / "out" / "masks" / "00.png").is_file()
 
 
