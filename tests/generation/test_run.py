@@ -298,12 +298,18 @@ def test_a_broken_background_is_named_and_left_aside(tmp_path: Path) -> None:
     assert all(mean[0] > 1.5 * mean[2] for mean in means)
 
 
-def test_backgrounds_give_the_same_bytes_in_two_processes(tmp_path: Path) -> None:
+def test_the_users_own_material_gives_the_same_bytes_in_two_processes(tmp_path: Path) -> None:
     plain_background(tmp_path / "walls")
+    for name, side in (("patterns", 60), ("noise/small", 12), ("noise/big", 40)):
+        (tmp_path / name).mkdir(parents=True)
+        write_png(tmp_path / name / "a.png", np.tri(side, dtype=np.uint8) * np.uint8(255))
+    folders = AssetFolders(tmp_path / "walls", tmp_path / "patterns", tmp_path / "noise")
+    recipe = Recipe.model_validate({"size": 64, "noise": {"probability": 1}, "cracks": {"mix": {"cutout": 50}}})
     for workers in (1, 2):
-        job = GenerationJob(SMALL, tmp_path / f"out{workers}", 3, folders=AssetFolders(backgrounds=tmp_path / "walls"))
-        generate(job, workers=workers)
+        generate(GenerationJob(recipe, tmp_path / f"out{workers}", 3, folders=folders), workers=workers)
     assert contents(tmp_path / "out1") == contents(tmp_path / "out2")
+    kinds = {crack["kind"] for record in manifest_of(tmp_path / "out1") for crack in record["cracks"]}
+    assert "cutout" in kinds
 
 
 @pytest.mark.parametrize("kind", ["backgrounds", "patterns"])
