@@ -1,18 +1,18 @@
 """What each network costs and how far it sees: the tables of docs/networks.md.
 
-    python benchmarks/networks.py --rows networks.json [--only NAME] [--no-time]
+    python benchmarks/networks.py --rows networks.json [--only NAME] [--time-up-to 300]
 
-Every network is really built. Parameters are those that the network keeps; GFLOP are counted by torch at 1024x1024 px,
-a multiplication with its addition being two; the context is measured as `crackseg.nn.receptive_field` does, up to 768
-px; the time is what the processor spends on one image of 512x512 px in one thread and float32, the lower of two, so
-that other work on the machine counts little. Rows that the file holds are not measured again: a run that was stopped
-goes on. The tables are printed at the end.
+Parameters are those that the network keeps; GFLOP are counted by torch's counter at 1024x1024 px, a multiplication with
+its addition being two, on the meta device, where nothing is computed. Then every network is really built and run, the
+cheapest first, to measure its context as `crackseg.nn.receptive_field` does, up to 768 px; and those up to a number of
+GFLOP are timed: what the processor spends on one image of 512x512 px in one thread and float32, the lower of two, so
+that other work on the machine counts little. What the file holds is not measured again: a run that was stopped goes
+on. The tables are printed at the end; a dash stands for what has not been measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import time
 import warnings
@@ -96,12 +96,21 @@ def build(changes: Mapping[str, Any]) -> SegmentationNetwork:
     return prune(network, config, changes["cut"])[0].eval() if "cut" in changes else network
 
 
-def count_gflop(network: SegmentationNetwork) -> float:
-    """Count without computing, on torch's meta device."""
+def count(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Count without computing, on torch's meta device; networks that cannot be built there are built here first."""
+    try:
+        with torch.device("meta"):
+            network = build(changes)
+    except CracksegError:
+        network = build(changes).to("meta")
     counter = FlopCounterMode(display=False)
     with counter, torch.inference_mode():
-        copy.deepcopy(network).to("meta")(torch.zeros((1, 3, SIDE_PX, SIDE_PX), device="meta"))
-    return float(counter.get_total_flops()) / 1e9
+        network(torch.zeros((1, 3, SIDE_PX, SIDE_PX), device="meta"))
+    return {
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "gflop": float(counter.get_total_flops()) / 1e9,
+        "stride": network.stride,
+    }
 
 
 def cpu_seconds(network: SegmentationNetwork) -> float:
@@ -116,18 +125,17 @@ def cpu_seconds(network: SegmentationNetwork) -> float:
     return min(times)
 
 
-def measure(changes: Mapping[str, Any], *, timed: bool) -> dict[str, float | int | str | None]:
+def measure(kind: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Measure one kind of thing about one network."""
     try:
+        if kind == "gflop":
+            return count(changes)
         network = build(changes)
+        if kind == "context_px":
+            return {kind: measure_context(network.network, stride=network.stride, limit_px=LIMIT_PX)}
+        return {kind: cpu_seconds(network)}
     except CracksegError as error:
         return {"error": str(error)}
-    return {
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "gflop": count_gflop(network),
-        "stride": network.stride,
-        "context_px": measure_context(network.network, stride=network.stride, limit_px=LIMIT_PX),
-        "seconds": cpu_seconds(network) if timed else None,
-    }
 
 
 def table(rows: Mapping[str, Mapping[str, Any]], kind: str, title: str) -> str:
@@ -142,8 +150,9 @@ def table(rows: Mapping[str, Mapping[str, Any]], kind: str, title: str) -> str:
         if "error" in row:
             lines.append(f"| {name} | {row['error']} | | | | |")
             continue
-        context = "not finite" if row["context_px"] is None else f"{row['context_px']} px"
-        seconds = "-" if row["seconds"] is None else f"{row['seconds']:.2f}"
+        reach = row.get("context_px", "-")
+        context = "not finite" if reach is None else f"{reach} px" if "context_px" in row else "-"
+        seconds = f"{row['seconds']:.2f}" if "seconds" in row else "-"
         millions = row["parameters"] / 1e6
         lines.append(f"| {name} | {millions:.2f} M | {row['gflop']:.1f} | {seconds} | {row['stride']} | {context} |")
     return "\n".join(lines)
@@ -153,16 +162,20 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=Path, required=True, help="where measured rows are kept")
     parser.add_argument("--only", default="", help="networks whose name holds this")
-    parser.add_argument("--no-time", action="store_true")
+    parser.add_argument("--time-up-to", type=float, default=300, metavar="GFLOP")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    rows = json.loads(options.rows.read_text()) if options.rows.exists() else {}
-    for key, changes in networks().items():
-        if key not in rows and options.only in key:
-            rows[key] = measure(changes, timed=not options.no_time)
+    rows: dict[str, dict[str, Any]] = json.loads(options.rows.read_text()) if options.rows.exists() else {}
+    wanted = {key: changes for key, changes in networks().items() if options.only in key}
+    for kind in ("gflop", "context_px", "seconds"):
+        for key in sorted(wanted, key=lambda name: rows.get(name, {}).get("gflop", 0)):
+            row = rows.setdefault(key, {})
+            if kind in row or "error" in row or (kind == "seconds" and row["gflop"] > options.time_up_to):
+                continue
+            row |= measure(kind, wanted[key])
             write_bytes(options.rows, json.dumps(rows, indent=1).encode())
-            print(key, rows[key], flush=True)
+            print(key, row, flush=True)
     ordered = {key: rows[key] for key in networks() if key in rows}
     print(f"\n{table(ordered, 'decoder', 'network')}\n\n{table(ordered, 'encoder', 'encoder')}")
 
