@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from crackseg.card import ModelCard, PrecisionName
 from crackseg.errors import UsageError
 from crackseg.files import make_folder, write_bytes
+from crackseg.images import ArrayImage
 from crackseg.machine import require_extra
 from crackseg.models import ModelFile
 from crackseg.parity import LIMITS, Parity, ParityLimits, compare
-from crackseg.runtimes.onnx import OnnxPredictor
+from crackseg.runtimes.onnx import CARD_KEY, OnnxPredictor
+from crackseg.runtimes.onnx_file import with_metadata
 from crackseg.runtimes.predictor import Predictor
+from crackseg.seams import measure_seams
 
 FormatName = Literal["onnx", "openvino"]
 
@@ -101,11 +104,21 @@ def export_model(
     before = OnnxPredictor(data, name=found.name)
     if before.card.precision == "int8":
         raise UsageError("holds an int8 model already", where=found.name, hint="give the model it was made of")
+    card = before.card if before.card.context_exact else _with_seams(before.card, before)
     checked = samples[1::2] if precision == "int8" else samples
-    converted = convert(data, before.card, form=form, precision=precision, samples=samples[::2])
+    converted = convert(data, card, form=form, precision=precision, samples=samples[::2])
     parity = compare(before, converted.predictor, checked, threshold=before.card.threshold)
     parity.check(LIMITS[precision] if limits is None else limits)
     return converted.write(target), parity
+
+
+def _with_seams(card: ModelCard, predictor: Predictor) -> ModelCard:
+    """Return the card of a network without a finite context with what its seams cost on a generated wall."""
+    from data_gen import Recipe, generate_sample
+
+    wall = generate_sample(Recipe(size=2 * card.context_px + 8 * card.stride), seed=0, index=0).image
+    seams = measure_seams(predictor, ArrayImage(wall), threshold=card.threshold)
+    return dataclasses.replace(card, training={**card.training, "seams": dataclasses.asdict(seams)})
 
 
 def convert(data: bytes, card: ModelCard, *, form: FormatName, precision: PrecisionName, samples: Samples) -> Converted:
@@ -125,6 +138,8 @@ def convert(data: bytes, card: ModelCard, *, form: FormatName, precision: Precis
         from crackseg.quantisation import quantise
 
         data = quantise(data, card, [image for image, _ in samples])
+    else:
+        data = with_metadata(data, CARD_KEY, card.to_json(indent=None))
     if form == "onnx":
         return Converted({".onnx": data}, OnnxPredictor(data, name="the exported model"), card)
     require_extra("openvino")

@@ -16,8 +16,8 @@ from crackseg.images import ArrayImage
 from crackseg.models import find_model
 from crackseg.probability import predict_probability
 from crackseg.runtimes.onnx import OnnxPredictor
+from crackseg.runtimes.onnx_file import find_non_finite, with_metadata
 from crackseg.runtimes.predictor import TileMemoryError
-from crackseg.runtimes.weights import find_non_finite
 
 Pixels = NDArray[np.uint8]
 
@@ -63,6 +63,18 @@ def test_the_shipped_model_is_numbers_through_and_through_and_a_copy_with_one_na
     kernel.CopyFrom(numpy_helper.from_array(values, kernel.name))
     with pytest.raises(ModelError, match="NaN or infinity"):
         OnnxPredictor(model.SerializeToString(), name="flawed.onnx")
+
+
+@settings(max_examples=30)
+@given(old=st.dictionaries(st.sampled_from(["a", "b", "card"]), st.text(max_size=300)), value=st.text(max_size=40000))
+def test_one_entry_of_the_metadata_is_replaced_and_the_rest_stays(old: dict[str, str], value: str) -> None:
+    """Oracle: the package onnx."""
+    model = onnx.load_from_string(file_of(np.ones(3, np.float32)))
+    helper.set_model_props(model, old)
+    found = onnx.load_from_string(with_metadata(model.SerializeToString(), "card", value))
+    assert {entry.key: entry.value for entry in found.metadata_props} == {**old, "card": value}
+    assert len(found.metadata_props) == len({*old, "card"})
+    assert found.graph == model.graph
 
 
 @pytest.mark.train

@@ -14,6 +14,7 @@ from crackseg.images import ArrayImage
 from crackseg.models import find_model
 from crackseg.probability import BYTES_PER_PX, TileLimits, predict_probability
 from crackseg.runtimes.onnx import OnnxPredictor
+from crackseg.seams import measure_seams
 from data_gen import Recipe, generate_sample
 
 Pixels = NDArray[np.uint8]
@@ -93,3 +94,30 @@ def test_with_128_px_of_context_the_same_check_fails(model: OnnxPredictor, photo
     }
     assert seams[128] > 10 * SEAM
     assert seams[model.context] <= SEAM
+
+
+class Glancing:
+    """Compares each pixel with the mean of all it is shown, as squeeze-excite does."""
+
+    stride, context = 4, 8
+
+    def __call__(self, pixels: Pixels, /) -> NDArray[np.float32]:
+        grey = pixels.mean(axis=3) / 255
+        return np.asarray(np.clip(0.5 + grey.mean(axis=(1, 2), keepdims=True) - grey, 0, 1), np.float32)
+
+
+def test_where_no_context_is_enough_the_seams_are_measured() -> None:
+    pixels = np.full((40, 120, 3), 100, np.uint8)
+    pixels[:, 60:] = 200
+    seams = measure_seams(Glancing(), ArrayImage(pixels), threshold=0.5)
+    assert seams.context_px == 8
+    assert seams.difference == pytest.approx(50 / 255, abs=0.02)
+    assert 0.2 < seams.changed <= 1
+    with pytest.raises(ValueError, match="more than 24 px"):
+        measure_seams(Glancing(), ArrayImage(pixels[:20, :20]), threshold=0.5)
+
+
+def test_a_network_with_a_finite_context_has_none(model: OnnxPredictor, photograph: Pixels) -> None:
+    seams = measure_seams(model, strip(photograph, (300, 0), (30, 900)), threshold=0.3)
+    assert seams.difference <= SEAM
+    assert seams.changed == 0

@@ -12,8 +12,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 from crackseg.card import ModelCard
 from crackseg.errors import ModelError, display_text
 from crackseg.machine import usable_cores
+from crackseg.runtimes.onnx_file import find_non_finite
 from crackseg.runtimes.predictor import TileMemoryError
-from crackseg.runtimes.weights import find_non_finite
 
 CARD_KEY = "crackseg_card"
 """Key of the metadata of an ONNX file under which its model card stands."""

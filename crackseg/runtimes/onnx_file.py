@@ -1,4 +1,4 @@
-"""Whether the weights inside an ONNX file are numbers, found without a library that reads ONNX."""
+"""ONNX files read and changed without a library for them: whether weights are numbers, and what the metadata say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-_GRAPH, _INITIALIZER = 7, 5
+_GRAPH, _INITIALIZER, _METADATA = 7, 5, 14
+_KEY, _VALUE = 1, 2
 _TYPE, _FLOATS, _DOUBLES, _NAME, _RAW = 2, 4, 10, 8, 9
 _FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16
 
@@ -39,10 +40,50 @@ def find_non_finite(data: bytes) -> str | None:
     return None
 
 
+def with_metadata(data: bytes, key: str, value: str) -> bytes:
+    """Return an ONNX file with one entry of its metadata replaced, or added.
+
+    Args:
+        data: The file.
+        key: Of the entry.
+        value: Its new value.
+
+    Raises:
+        ValueError: If ``data`` is no ONNX file.
+    """
+    kept, start = [], 0
+    message = memoryview(data)
+    for number, content, stop in _fields(message):
+        if number != _METADATA or not isinstance(content, memoryview) or _key_of(content) != key:
+            kept.append(message[start:stop])
+        start = stop
+    entry = _text(_KEY, key) + _text(_VALUE, value)
+    return b"".join([*kept, _varint(_METADATA << 3 | 2), _varint(len(entry)), entry])
+
+
+def _key_of(entry: memoryview) -> str:
+    keys = [bytes(value) for number, value, _ in _fields(entry) if number == _KEY and isinstance(value, memoryview)]
+    return keys[-1].decode("utf-8", "replace") if keys else ""
+
+
+def _text(number: int, text: str) -> bytes:
+    content = text.encode()
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    """Return a number as one of variable length."""
+    parts = []
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*parts, value])
+
+
 def _checked(tensor: memoryview) -> str | None:
     """Return the name of a tensor if it holds a number that is none."""
     kind, name, parts = 0, "", []
-    for number, value in _fields(tensor):
+    for number, value, _ in _fields(tensor):
         if number == _TYPE and isinstance(value, int):
             kind = value
         elif number == _NAME and isinstance(value, memoryview):
@@ -60,13 +101,13 @@ def _checked(tensor: memoryview) -> str | None:
 
 
 def _parts(message: memoryview, wanted: int) -> Iterator[memoryview]:
-    for number, value in _fields(message):
+    for number, value, _ in _fields(message):
         if number == wanted and isinstance(value, memoryview):
             yield value
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Walk the fields of a message: number and value, in the order in which they stand.
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview, int]]:
+    """Walk the fields of a message: number, value, and where it ends, in the order in which they stand.
 
     Raises:
         ValueError: If it is none.
@@ -77,7 +118,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         kind = tag & 7
         if kind == 0:
             value, place = _number(message, place)
-            yield tag >> 3, value
+            yield tag >> 3, value, place
             continue
         if kind == 2:
             size, place = _number(message, place)
@@ -87,8 +128,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             raise ValueError(f"no field of kind {kind}")
         if place + size > len(message):
             raise ValueError("cut short")
-        yield tag >> 3, message[place : place + size]
         place += size
+        yield tag >> 3, message[place - size : place], place
 
 
 def _number(message: memoryview, place: int) -> tuple[int, int]:
