@@ -7,8 +7,8 @@ apart by step, which holds on a machine that is shared. `headline` is the plain 
 protocols with a report, whose pictures and intervals are counted, the second prediction at 512 px as network. Aim: the
 network takes more than half of it. All but the intervals grows with the number of images.
 
-Then whole evaluations with report of a quarter of `--many` images and of all of them, the same few again and again, each
-in a process of its own; the system tells its largest resident memory. Here a stand-in that calls dark pixels crack takes
+Then whole evaluations with report of a quarter of `--many` images and of all of them, the same few over and over, each
+in a process of its own; the system tells its largest resident memory. A stand-in that calls dark pixels crack takes
 the place of the network, whose memory does not grow.
 """
 

@@ -8,7 +8,6 @@ from html import escape
 
 import numpy as np
 
-from crackseg.errors import display_text
 from crackseg.evaluation.table import HEADLINE, Evaluation
 from crackseg.metrics.curve import Floats, precision_recall
 from crackseg.metrics.scores import CURVE
@@ -48,7 +47,7 @@ def trace(title: str, evaluation: Evaluation) -> Curve | None:
     values = evaluation.scores(tuple(scores.values()))
     precision, recall = precision_recall(sums["probability_crack"], sums["probability_background"])
     chosen = values["recall"] or 0.0, 1.0 if values["precision"] is None else values["precision"]
-    return Curve(display_text(title), precision, recall, chosen, values["ap"] or 0.0)
+    return Curve(title, precision, recall, chosen, values["ap"] or 0.0)
 
 
 def draw_chart(curves: Sequence[Curve]) -> str:

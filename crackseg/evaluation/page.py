@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 
-from crackseg.errors import display_text
 from crackseg.evaluation.chart import Curve, draw_chart, trace
 from crackseg.evaluation.comparison import Comparison
 from crackseg.evaluation.gallery import FALSE, HIT, MISSED, Picture
@@ -46,10 +45,10 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 def build_page(report: Report) -> str:
     """Return an evaluation as an HTML page. Whatever stands in a name comes out as text."""
-    names = ", ".join(f"{name} ({result.images})" for name, result in report.results.items() if name != "all")
+    names = ", ".join(f"{name} ({result.images})" for name, result in report.results.items() if name != report.total)
     threshold = f"threshold {report.threshold:g} ({report.threshold_from})"
     parts = [
-        *_head(f"Evaluation of {report.model}", f"{display_text(names)}; {threshold}"),
+        *_head(f"Evaluation of {report.model}", f"{names}; {threshold}"),
         *(part for protocol in report.question.protocols for part in _protocol(report, protocol)),
         "<h2>Precision and recall over all thresholds</h2>",
         draw_chart([curve for name, result in report.results.items() if (curve := trace(name, result)) is not None]),
@@ -104,13 +103,13 @@ def _protocol(report: Report, protocol: Protocol) -> Iterator[str]:
         ]
         for score in protocol.scores
     ]
-    yield _table(["score", *(f"{display_text(name)} ({report.results[name].images})" for name in names)], rows)
+    yield _table(["score", *(f"{name} ({report.results[name].images})" for name in names)], rows)
 
 
 def _compared(comparison: Comparison, protocol: Protocol) -> Iterator[str]:
     yield from _card(protocol, comparison.card(protocol))
     for name, differences in comparison.differences[protocol.name].items():
-        yield f"<h3>{escape(display_text(name))}, {comparison.one.results[name].images} images</h3>"
+        yield f"<h3>{escape(name)}, {comparison.one.results[name].images} images</h3>"
         rows = []
         for score in comparison.one.question.scores(protocol):
             found = differences[score.key]

@@ -77,7 +77,8 @@ class Report:
         threshold: Probability from which a pixel counts as crack.
         threshold_from: Where it came from.
         question: What was asked.
-        results: Counts by data set; all of them together, where there are several, under "all".
+        results: Counts by data set, and of all of them together where there are several.
+        total: Under which name all of them together stand; None for a single data set.
         pictures: The worst images, worst first.
     """
 
@@ -86,6 +87,7 @@ class Report:
     threshold_from: str
     question: Question
     results: dict[str, Evaluation]
+    total: str | None = None
     pictures: tuple[Picture, ...] = ()
 
     @property
@@ -142,13 +144,13 @@ class Report:
         scores = {score.key: score for score in HEADLINE}
         entries: list[dict[str, Any]] = []
         for group, result in self.results.items():
-            if group == "all" or not result.samples:
+            if group == self.total or not result.samples:
                 continue
             values = {key: result.by_image(scores[key]).tolist() for key in _BY_IMAGE}
             crack = result.columns["true_positive"] + result.columns["false_negative"]
             called = result.columns["true_positive"] + result.columns["false_positive"]
             for index, sample in enumerate(result.samples):
-                entry: dict[str, Any] = {"data": display_text(group), "image": display_text(sample.image.name)}
+                entry: dict[str, Any] = {"data": group, "image": display_text(sample.image.name)}
                 entry |= {key: None if math.isnan(each[index]) else each[index] for key, each in values.items()}
                 entries.append(entry | {"crack_px": int(crack[index]), "called_px": int(called[index])})
         return sorted(entries, key=lambda entry: 1.0 if entry["f1"] is None else entry["f1"])
@@ -176,7 +178,7 @@ def make_report(
         ModelError: If the network answers with NaN.
     """
     gallery = Gallery()
-    results = evaluate(
+    counted = evaluate(
         model,
         samples,
         threshold=question.threshold,
@@ -184,14 +186,18 @@ def make_report(
         report=report,
         look=gallery.look if question.pictures else lambda _, __: None,
     )
+    results = {display_text(group): result for group, result in counted.items()}
+    total = None
     if len(results) > 1:
-        results["all"] = sum(results.values(), Evaluation())
+        total = "all" if "all" not in results else "all together"
+        results[total] = sum(counted.values(), Evaluation())
     return Report(
         model=name or model.card.name,
         threshold=model.threshold(question.threshold),
         threshold_from=_origin(model, question),
         question=question,
         results=results,
+        total=total,
         pictures=gallery.worst_first(),
     )
 

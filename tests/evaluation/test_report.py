@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import math
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -136,6 +137,27 @@ def test_names_come_out_as_text(tmp_path: Path) -> None:
     assert "<i>" not in page
     assert "&lt;b&gt;&amp;" in page
     assert "<b>" not in markdown
+
+
+def test_a_set_called_all_is_not_taken_for_all_sets_together(tmp_path: Path) -> None:
+    samples = [sample for name in ("all", "other") for sample in write_set(tmp_path / name, scribbled(2))]
+    report = make_report(model(), samples, ALL)
+    assert [(name, result.images) for name, result in report.results.items()] == [
+        ("all", 2),
+        ("other", 2),
+        ("all together", 4),
+    ]
+    assert [entry["data"] for entry in report.by_image()].count("all") == 2
+    alone = make_report(model(), samples[:2], ALL)
+    assert [entry["data"] for entry in alone.by_image()] == ["all", "all"]
+
+
+def test_a_set_whose_name_is_no_text_is_shown_escaped(tmp_path: Path) -> None:
+    samples = write_set(tmp_path / os.fsdecode(b"w\xffll"), scribbled(2))
+    report = make_report(model(), samples, ALL)
+    write_report(tmp_path / "out", report)
+    assert "w\\xffll" in to_text(report)
+    assert "w\\xffll" in (tmp_path / "out" / "evaluation.html").read_text()
 
 
 def test_the_headline_alone_is_one_line_and_a_table_without_details(tmp_path: Path) -> None:
