@@ -6,6 +6,7 @@ import contextlib
 import csv
 import functools
 import io
+import signal
 import subprocess
 import sys
 import tempfile
@@ -186,3 +187,8 @@ def one_thread() -> Iterator[None]:
         yield
     torch.set_num_threads(before[0])
     cv2.setNumThreads(before[1])
+
+
+def hear_ctrl_c() -> None:
+    """Make a child process hear SIGINT even where the tests run in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -16,7 +16,7 @@ from lxml import etree
 from PIL import Image
 
 from crackseg.cli import main
-from tests.runs import REPOSITORY, only_error
+from tests.runs import REPOSITORY, hear_ctrl_c, only_error
 
 SMALL = ("--size", "96", "--seed", "5", "--quiet")
 
@@ -203,6 +203,7 @@ def test_ctrl_c_exits_130_and_resume_ends_like_an_unbroken_call(tmp_path: Path) 
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509
     ) as process:
         end = time.monotonic() + 120
         while not (output / "images" / "000003.png").exists() and time.monotonic() < end:
