@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ from crackseg.images import read_mask
 from crackseg.inspection.quality import QualityLimits
 from crackseg.inspection.row import VERDICTS, Verdict
 from crackseg.measurement.crack import CrackMeasurement
+from crackseg.measurement.resolution import RESOLUTIONS, WidthStatistic
 
 IMAGE_FIGURES = (
     "components",
@@ -36,6 +37,8 @@ IMAGE_FIGURES = (
 _SYNONYMS = {"density": "crack_fraction"}
 _RELATIONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 _CONDITION = re.compile(r"\s*([a-z0-9_]+)\s*(>=|<=|>|<)\s*([-+0-9.eE]+)\s*")
+_STATISTICS: dict[str, WidthStatistic] = {name: name for name in get_args(WidthStatistic)}
+_WIDTH = re.compile(rf"width_(?P<statistic>{'|'.join(_STATISTICS)})_(?P<unit>px|mm)")
 _MILLIMETRES = re.compile(r"_(mm|mm2)$")
 
 
@@ -289,7 +292,12 @@ def _decide(conditions: Sequence[Condition], crack: CrackMeasurement) -> bool | 
     unknown = False
     for condition in conditions:
         value = _value(crack, condition.figure)
-        if value is None or _could_hold(condition, crack, value):
+        if value is None:
+            most = _most(condition.figure, crack)
+            unknown = True
+            if most is not None and condition.relation.startswith(">") and not condition.holds(most):
+                return False
+        elif _could_hold(condition, crack, value):
             unknown = True
         elif not condition.holds(value):
             return False
@@ -303,6 +311,17 @@ def _could_hold(condition: Condition, crack: CrackMeasurement, value: float) -> 
     if uncertainty is None or condition.holds(value) or not condition.relation.startswith(">"):
         return False
     return condition.holds(value + uncertainty)
+
+
+def _most(figure: str, crack: CrackMeasurement) -> float | None:
+    """Return what a width stays below that is too small to be told; None if that is not known either."""
+    found = _WIDTH.fullmatch(figure)
+    if found is None or (found["unit"] == "mm" and crack.length_mm is None):
+        return None
+    resolution, statistic = RESOLUTIONS[crack.width_source], _STATISTICS[found["statistic"]]
+    least_px = resolution.least_px(statistic)
+    factor = 1.0 if crack.length_mm is None or found["unit"] == "px" else crack.length_mm / crack.length_px
+    return (least_px + resolution.uncertainty_px(least_px, statistic)) * factor
 
 
 def _value(crack: CrackMeasurement, figure: str) -> float | None:

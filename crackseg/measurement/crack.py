@@ -16,7 +16,7 @@ from crackseg.measurement.components import Components, find_components
 from crackseg.measurement.graph import trace_graph
 from crackseg.measurement.profile import sample
 from crackseg.measurement.pruning import prune
-from crackseg.measurement.resolution import WidthSource, WidthStatistic
+from crackseg.measurement.resolution import RESOLUTIONS, WidthSource, WidthStatistic
 from crackseg.measurement.shape import Pattern, ShapeTable, tabulate_shapes
 from crackseg.measurement.skeleton import find_skeleton
 from crackseg.measurement.width_table import Evidence, WidthTable, tabulate_widths
@@ -214,8 +214,9 @@ class _Tables:
 
     def _width_fields(self, label: int, scale: Scale | None) -> dict[str, Any]:
         """Return the fields that begin with ``width_``, and ``cannot_measure``."""
-        resolution = self._widths.resolutions[label]
-        fields: dict[str, Any] = {"width_source": self._widths.sources[label]}
+        source = self._widths.sources[label]
+        resolution = RESOLUTIONS[source]
+        fields: dict[str, Any] = {"width_source": source}
         fields["width_max_at"] = tuple(float(value) for value in self._widths.places[label])
         untold = []
         for name, values in self._widths.columns().items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,20 +67,13 @@ RESOLUTIONS: dict[WidthSource, Resolution] = {
     "grey": Resolution(
         limit_px=3.5,
         reason="blur makes a photograph show whatever is narrower as that wide",
-        offset_px=1.0,
+        offset_px=1.5,
         share=0.25,
-        offset_max_px=2.0,
+        offset_max_px=2.5,
         share_max=0.3,
     ),
 }
 """By source. `probability` and `grey` hold for the shipped model and photographs as sharp as generated ones."""
-
-SHARP_PROBABILITY = dataclasses.replace(
-    RESOLUTIONS["mask"], reason="of whatever is narrower than a pixel no pixel is certain"
-)
-"""Of a probability that is as sharp as pixels allow, which networks do not give: labels, or drawn cracks."""
-SHARP_SLOPE = 0.62
-"""Share of its height by which a sharp probability falls in one pixel at an edge."""
 
 GREY_BELOW_PX = 7.0
 """Cracks that the mask shows narrower than this are measured in the photograph, wider ones in the probability: light

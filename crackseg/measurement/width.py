@@ -13,7 +13,6 @@ from crackseg.measurement.lines import Indices, Lines, Values, smooth_values
 from crackseg.measurement.profile import sample
 
 _STEP_PX = 0.5
-_PER_PX = 2
 _SIGMAS_PX, _NARROW_PX = (2.0, 3.0), 3.0
 _GAP_PX, _SURROUNDINGS_PX = 1.5, 6
 
@@ -47,28 +46,18 @@ def _smoothed(lines: Lines, widths_px: Values) -> Values:
     return np.where(more < _NARROW_PX, more, little)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ProbabilityWidths:
-    """What the probability across lines says.
-
-    Attributes:
-        widths_px: ``(n,)`` distance between the two places where it falls below the threshold.
-        slopes: ``(n,)`` share of its height by which it falls in one pixel at the edges, where it falls most.
-    """
-
-    widths_px: Values
-    slopes: Values
-
-
-def probability_widths(probability: NDArray[np.float32], lines: Lines, threshold: float) -> ProbabilityWidths:
-    """Measure cracks in a probability, at the threshold.
+def probability_widths(probability: NDArray[np.float32], lines: Lines, threshold: float) -> Values:
+    """Return the distance across lines between the two places where the probability falls below the threshold.
 
     Args:
         probability: ``(H, W)`` crack probability, in [0, 1].
         lines: The centrelines of the components of ``probability >= threshold``.
         threshold: From where a pixel counts as crack.
+
+    Returns:
+        ``(n,)`` widths, in pixels.
     """
-    widths, slopes = np.zeros(lines.radii_px.size), np.zeros(lines.radii_px.size)
+    widths = np.zeros(lines.radii_px.size)
     for cut in _cuts(lines, 1.3 * lines.radii_px + 3):
         # Beyond the border of the image nothing is known; were it to go on there, cracks that leave would be wider.
         values = sample(probability, cut.rows, cut.cols) * _inside(cut, probability.shape)
@@ -77,9 +66,7 @@ def probability_widths(probability: NDArray[np.float32], lines: Lines, threshold
             inside = np.logical_and.accumulate(side >= threshold, axis=1)
             last = np.maximum(inside.sum(axis=1) - 1, 0)
             widths[cut.points] += _crossing(side, last, np.full(last.size, threshold)) * _STEP_PX
-            falls = (side[:, :-_PER_PX] - side[:, _PER_PX:]).max(axis=1)
-            slopes[cut.points] += falls / np.maximum(2 * side[:, :_PER_PX].max(axis=1), 1e-3)
-    return ProbabilityWidths(_smoothed(lines, widths), slopes)
+    return _smoothed(lines, widths)
 
 
 def _inside(cut: _Cut, shape: tuple[int, ...]) -> NDArray[np.bool_]:

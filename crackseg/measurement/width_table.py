@@ -15,10 +15,6 @@ from crackseg.measurement.resolution import (
     GREY_BELOW_PX,
     LEAST_CONTRAST,
     LEAST_CONTRAST_TO_NOISE,
-    RESOLUTIONS,
-    SHARP_PROBABILITY,
-    SHARP_SLOPE,
-    Resolution,
     WidthSource,
     WidthStatistic,
 )
@@ -46,7 +42,6 @@ class WidthTable:
 
     Attributes:
         sources: What they were measured in, ``count`` of them.
-        resolutions: What that is worth.
         means: ``(count,)`` mean.
         medians: ``(count,)`` median.
         p95s: ``(count,)`` 95th percentile.
@@ -55,7 +50,6 @@ class WidthTable:
     """
 
     sources: list[WidthSource]
-    resolutions: list[Resolution]
     means: Values
     medians: Values
     p95s: Values
@@ -78,45 +72,29 @@ def tabulate_widths(components: Components, centrelines: Centrelines, evidence: 
     counted = weights * centrelines.away_from_junctions()
     hidden = np.bincount(owner, counted, minlength=components.count) <= 0
     weights = np.where(hidden[owner], weights, counted)
-    chosen = _choose(components, centrelines, evidence, (owner, weights))
-    weights = np.where(np.isfinite(chosen.widths_px), weights, 0.0)
-    return _summarise(chosen, (owner, weights), lines.places)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Chosen:
-    """The source of each component, what it is worth, and the widths of all points in that of their component."""
-
-    sources: list[WidthSource]
-    resolutions: list[Resolution]
-    widths_px: Values
+    sources, widths = _choose(components, centrelines, evidence, (owner, weights))
+    weights = np.where(np.isfinite(widths), weights, 0.0)
+    return _summarise(sources, np.nan_to_num(widths), (owner, weights), lines.places)
 
 
 def _choose(
     components: Components, centrelines: Centrelines, evidence: Evidence, counted: tuple[Indices, Values]
-) -> _Chosen:
-    """Choose the source for each component: a sharp probability, then the photograph, then what there is."""
+) -> tuple[list[WidthSource], Values]:
+    """Return the source for each component, and the widths of all points in the source of their component."""
     lines, count = centrelines.lines, components.count
-    source: WidthSource = "mask"
-    sharp = np.zeros(count, dtype=np.bool_)
+    first: WidthSource = "mask" if evidence.probability is None else "probability"
     if evidence.probability is None:
         widths = mask_widths(components, lines)
     else:
-        found = probability_widths(evidence.probability, lines, evidence.threshold)
-        source, widths = "probability", found.widths_px
-        sharp = _mean(counted, found.slopes, count) >= SHARP_SLOPE
-    grey = np.zeros(count, dtype=np.bool_)
-    if evidence.image is not None:
-        picture = np.asarray(cv2.cvtColor(evidence.image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-        seen = grey_widths(picture, lines)
-        shown, contrast, noise = (_mean(counted, v, count) for v in (np.nan_to_num(widths), seen.contrast, seen.noise))
-        grey = ~sharp & (shown < GREY_BELOW_PX)
-        grey &= (contrast >= LEAST_CONTRAST) & (contrast >= LEAST_CONTRAST_TO_NOISE * noise)
-        widths = np.where(grey[counted[0]], seen.widths_px, widths)
-    sources: list[WidthSource] = ["grey" if use else source for use in grey.tolist()]
-    exact = sharp.tolist()
-    resolutions = [SHARP_PROBABILITY if sure else RESOLUTIONS[name] for name, sure in zip(sources, exact, strict=True)]
-    return _Chosen(sources, resolutions, widths)
+        widths = probability_widths(evidence.probability, lines, evidence.threshold)
+    if evidence.image is None:
+        return [first] * count, widths
+    picture = np.asarray(cv2.cvtColor(evidence.image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    seen = grey_widths(picture, lines)
+    shown, contrast, noise = (_mean(counted, v, count) for v in (np.nan_to_num(widths), seen.contrast, seen.noise))
+    grey = (contrast >= LEAST_CONTRAST) & (contrast >= LEAST_CONTRAST_TO_NOISE * noise) & (shown < GREY_BELOW_PX)
+    sources: list[WidthSource] = ["grey" if use else first for use in grey.tolist()]
+    return sources, np.where(grey[counted[0]], seen.widths_px, widths)
 
 
 def _mean(counted: tuple[Indices, Values], values: Values, count: int) -> Values:
@@ -125,9 +103,11 @@ def _mean(counted: tuple[Indices, Values], values: Values, count: int) -> Values
     return np.asarray(np.bincount(owner, weights * values, minlength=count) / np.maximum(total, 1e-12))
 
 
-def _summarise(chosen: _Chosen, counted: tuple[Indices, Values], places: Values) -> WidthTable:
-    (owner, weights), widths = counted, np.nan_to_num(chosen.widths_px)
-    count = len(chosen.sources)
+def _summarise(
+    sources: list[WidthSource], widths: Values, counted: tuple[Indices, Values], places: Values
+) -> WidthTable:
+    owner, weights = counted
+    count = len(sources)
     used = np.flatnonzero(weights > 0)
     order = used[np.lexsort((widths[used], owner[used]))]
     below = np.cumsum(weights[order])
@@ -143,4 +123,4 @@ def _summarise(chosen: _Chosen, counted: tuple[Indices, Values], places: Values)
 
     last = order[np.maximum(stops - 1, 0)]
     columns = _mean(counted, widths, count), quantile(0.5), quantile(0.95), widths[last]
-    return WidthTable(chosen.sources, chosen.resolutions, *columns, places[last])
+    return WidthTable(sources, *columns, places[last])

@@ -112,7 +112,7 @@ def test_one_worker_and_two_write_the_same(dark_model: Path, tmp_path: Path) -> 
 def test_the_same_scene_in_every_encoding_gets_the_same_verdict_and_widths(dark_model: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    grey = np.where(wall(0)[..., :1].repeat(3, axis=2) < 100, 30, 180).astype(np.uint8)
+    grey = np.where(wall(0, (64, 80), width_px=9)[..., :1].repeat(3, axis=2) < 100, 30, 180).astype(np.uint8)
     grey[::7, ::5] = 175
     image = Image.fromarray(grey)
     for name in ("a.png", "a.bmp", "a.tif", "a.ppm", "a.tga", "a.gif"):
@@ -129,12 +129,13 @@ def test_the_same_scene_in_every_encoding_gets_the_same_verdict_and_widths(dark_
     inspect(job(folder, output, dark_model))
     found = rows(output)
     assert len(found) == 13
-    assert {row["verdict"] for row in found.values()} == {"WARN"}
-    assert {row["components"] for row in found.values()} == {1}
+    told = {name: (row["verdict"], row["components"], row["reasons"]) for name, row in found.items()}
+    assert {(row["verdict"], row["components"]) for row in found.values()} == {("WARN", 1)}, told
     widths = {name: row["width_max_px"] for name, row in found.items()}
     lengths = {name: row["length_max_px"] for name, row in found.items()}
     lossy = {"a.gif": widths.pop("a.gif"), "fine.jpg": widths.pop("fine.jpg")}
     assert len(set(widths.values())) == 1, widths
+    assert widths["a.png"] is not None
     assert lossy == pytest.approx(dict.fromkeys(lossy, widths["a.png"]), abs=0.1)
     assert lengths == pytest.approx(dict.fromkeys(lengths, lengths["a.png"]), abs=0.5)
 
@@ -142,14 +143,17 @@ def test_the_same_scene_in_every_encoding_gets_the_same_verdict_and_widths(dark_
 def test_millimetres_come_from_the_scale_and_decide(dark_model: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    write_png(folder / "thin.png", wall(1, width_px=2))
-    write_png(folder / "wide.png", wall(1, width_px=9))
-    limits = "rules=[{name: wide, verdict: NG, when: [width_max_mm > 0.4]}]"
+    for name, width_px in (("thin", 2), ("wide", 19)):
+        write_png(folder / f"{name}.png", wall(1, (160, 240), width_px=width_px))
+    limits = "rules=[{name: wide, verdict: NG, when: [width_max_mm > 1.2]}]"
     inspect(with_rules(job(folder, output, dark_model), limits, scale=0.1))
     found = rows(output)
     assert (found["thin.png"]["verdict"], found["wide.png"]["verdict"]) == ("OK", "NG")
     assert found["wide.png"]["width_max_mm"] == pytest.approx(0.1 * found["wide.png"]["width_max_px"])
     assert "width_max_mm" in found["wide.png"]["reasons"]
+    inspect(with_rules(job(folder, output, dark_model), limits.replace("1.2", "0.2"), scale=0.1))
+    assert rows(output)["thin.png"]["verdict"] == "CANNOT JUDGE"
+    assert "cannot be told" in rows(output)["thin.png"]["reasons"]
     with pytest.raises(UsageError, match="no scale is known"):
         inspect(with_rules(job(folder, output, dark_model), limits))
 

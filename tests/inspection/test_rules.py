@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from crackseg.config import dump_config, load_config
 from crackseg.errors import ConfigError, UsageError
+from crackseg.geometry import Scale
 from crackseg.inspection.row import VERDICTS
 from crackseg.inspection.rules import JudgedArea, Rule, Rules, check_scale, judge, load_rules, parse_condition
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
@@ -142,3 +143,13 @@ def test_what_is_ignored_does_not_count_and_the_rest_does(height: int, width: in
     counts = JudgedArea(config).mask((height, width))
     top, left = round(float(f"{row:.6f}") * height), round(float(f"{col:.6f}") * width)
     assert int((~counts).sum()) == (height - top) * (width - left)
+
+
+def test_a_width_too_small_to_be_told_is_below_a_limit_that_is_far_above_what_can_be_told() -> None:
+    mask = np.zeros((40, 200), np.bool_)
+    mask[20, 10:190] = True
+    (hair,) = measure_cracks(mask, scale=Scale(0.1, "--scale"))
+    assert hair.width_max_mm is None
+    for limit, verdict in ((0.3, "OK"), (0.2, "CANNOT JUDGE")):
+        for figure in (f"width_max_mm > {limit}", f"width_max_px > {10 * limit}"):
+            assert judge(rules(Rule(name="wide", verdict="NG", when=(figure,))), {}, [hair])[0] == verdict
