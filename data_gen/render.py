@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from data_gen.stroke import Joined, Stroke, join
 
 _CHUNK = 400_000
+_GROUP_COST = 25_000
+"""Pixels that are looked at in the time that one more group of segments costs."""
 _NEVER = np.float32(-1e3)
 _RADII = np.array([3, 6, 11, 20, 40, 80, 160, 400, 2000])
 _BREADTHS = np.array([4, 6, 14, 40, 120, 400, 2000, 20_000])
@@ -115,10 +117,35 @@ def _grouped(strokes: Sequence[Stroke], shape: tuple[int, int], origin: tuple[in
     radius = _rounded_up(reach, _RADII)
     breadth = _rounded_up((length + everything.margin.sum(axis=1)) * slant + 1, _BREADTHS)
     keys = np.where(near, radius * 100_000 + breadth, -1)
+    found, counts = np.unique(keys[near], return_counts=True)
+    for key, host in _hosts(found.tolist(), counts.tolist()).items():
+        keys[keys == key] = host
     return [
         replace(everything.part(keys == key), radius=int(key) // 100_000, breadth=int(key) % 100_000)
         for key in np.unique(keys[near])
     ]
+
+
+def _hosts(keys: list[int], counts: list[int]) -> dict[int, int]:
+    """Return which few segments are better worked off with larger ones, for every group costs something of its own.
+
+    ``keys`` are radius times 100 000 plus breadth, ascending, ``counts`` the segments of each.
+    """
+    sizes = {key: divmod(key, 100_000) for key in keys}
+    number = dict(zip(keys, counts, strict=True))
+    hosts: dict[int, int] = {}
+    for key in keys:
+        radius, breadth = sizes[key]
+        extra = {
+            (2 * sizes[other][0] + 1) * sizes[other][1] - (2 * radius + 1) * breadth: other
+            for other in keys
+            if other != key and other not in hosts and sizes[other][0] >= radius and sizes[other][1] >= breadth
+        }
+        if extra and min(extra) * number[key] < _GROUP_COST:
+            host = extra[min(extra)]
+            number[host] += number[key]
+            hosts[key] = host
+    return hosts
 
 
 def _rounded_up(values: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
