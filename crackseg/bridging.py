@@ -123,9 +123,10 @@ def _band(plane: NDArray[np.int32], row: int, col: int, reach_px: int) -> _Band 
     points = np.argwhere(part) + np.array([row0 - row, col0 - col])
     points = points[(points**2).sum(axis=1) <= reach_px**2].astype(np.float64)
     middle = points.mean(axis=0)
-    spread, axes = np.linalg.eigh(np.cov(points.T, bias=True) if len(points) > 1 else np.zeros((2, 2)))
+    offsets = points - middle
+    spread, axes = np.linalg.eigh(offsets.T @ offsets / len(points))
     direction = axes[:, 1] if axes[:, 1] @ -middle >= 0 else -axes[:, 1]
-    along = (points - middle) @ direction
+    along = offsets @ direction
     extent_px = float(np.ptp(along))
     is_end = float(-middle @ direction) >= extent_px / 4 and spread[1] >= 2 * spread[0]
     if not is_end or extent_px < _LEAST_PX:
