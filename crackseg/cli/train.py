@@ -57,8 +57,7 @@ def train(
     fraction = 0.0 if preview or find_rate or folds is not None else chosen.data.validation_fraction
     samples, validation = _samples(data, val or [], fraction)
     require_train_extra()
-    # Of several processes, started by torchrun, the first one speaks.
-    silent = quiet or json or os.environ.get("RANK", "0") != "0"
+    silent = quiet or json or not _speaks()
     if preview:
         return _preview(chosen, samples, output, json=json)
     if find_rate:
@@ -174,7 +173,7 @@ def _reporting(line: ProgressLine, output: Path, tensorboard: bool) -> Iterator[
         score = f"  best F1 {max(best):.3f}" if best else ""
         line.update(progress.done, f"step {progress.step}  loss {progress.loss:.3f}{score}")
 
-    if not tensorboard or os.environ.get("RANK", "0") != "0":
+    if not tensorboard or not _speaks():
         yield show
         return
     from crackseg.nn.journal import tensorboard_journal
@@ -188,14 +187,20 @@ def _reporting(line: ProgressLine, output: Path, tensorboard: bool) -> Iterator[
         yield both
 
 
+def _speaks() -> bool:
+    """Tell whether this process is to say anything: of several, started by torchrun, the first one does."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _stopped(output: Path) -> int:
-    print_error(f"stopped and saved; the same command with --resume goes on in {display_text(output)}")
+    if _speaks():
+        print_error(f"stopped and saved; the same command with --resume goes on in {display_text(output)}")
     return EXIT_INTERRUPTED
 
 
 def _tell(values: dict[str, object], text: str, *, json: bool) -> None:
-    """Say on stdout what came of it; of several processes the first does."""
-    if os.environ.get("RANK", "0") != "0":
+    """Say on stdout what came of it."""
+    if not _speaks():
         return
     if json:
         print_json(values)

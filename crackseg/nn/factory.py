@@ -113,11 +113,10 @@ def build_network(config: NetworkConfig) -> SegmentationNetwork:
         case "unetplusplus":
             network = _build_unetplusplus(config)
         case "unet" | "manet":
-            network = _build_of_library(
-                config, encoder_depth=len(config.decoder_channels), decoder_channels=config.decoder_channels
-            )
+            widths = config.decoder_channels
+            network = _build_of_library(config, {"encoder_depth": len(widths), "decoder_channels": widths})
         case "dpt":
-            network = _build_of_library(config, dynamic_img_size=True)
+            network = _build_of_library(config, {"dynamic_img_size": True})
         case "linknet" | "fpn" | "pspnet" | "deeplabv3" | "deeplabv3plus" | "pan" | "upernet" | "segformer":
             network = _build_of_library(config)
         case _:
@@ -178,7 +177,7 @@ def _build_unetplusplus(config: NetworkConfig) -> UnetPlusPlus:
     return UnetPlusPlus(encoder, widths[1:], config.decoder_channels, classes=config.classes, depths=depths)
 
 
-def _build_of_library(config: NetworkConfig, **settings: Any) -> nn.Module:
+def _build_of_library(config: NetworkConfig, settings: dict[str, Any] | None = None) -> nn.Module:
     smp = library()
     with encoder_errors(config):
         network: nn.Module = smp.create_model(
@@ -187,7 +186,7 @@ def _build_of_library(config: NetworkConfig, **settings: Any) -> nn.Module:
             encoder_weights=config.encoder_weights,
             in_channels=config.channels,
             classes=config.classes,
-            **settings,
+            **(settings or {}),
         )
     for layer in network.modules():
         if isinstance(layer, nn.Upsample) and layer.mode == "bilinear":
@@ -248,11 +247,11 @@ def start_at_prior(network: SegmentationNetwork, share: float) -> None:
         Lin et al., "Focal loss for dense object detection", ICCV 2017, section 3.3.
     """
     share = min(max(share, 0.001), 0.5)
-    for layer in (layer for head in _heads(network.network) for layer in head.modules()):
-        if isinstance(layer, nn.Conv2d) and layer.bias is not None:
-            classes = layer.out_channels
-            if classes == 1:
-                nn.init.constant_(layer.bias, math.log(share / (1 - share)))
+    for head in _heads(network.network):
+        biases = [layer.bias for layer in head.modules() if isinstance(layer, nn.Conv2d) and layer.bias is not None]
+        for bias in biases[-1:]:
+            if len(bias) == 1:
+                nn.init.constant_(bias, math.log(share / (1 - share)))
             else:
-                nn.init.constant_(layer.bias, math.log(share / (classes - 1)))
-                nn.init.constant_(layer.bias[:1], math.log(1 - share))
+                nn.init.constant_(bias, math.log(share / (len(bias) - 1)))
+                nn.init.constant_(bias[:1], math.log(1 - share))

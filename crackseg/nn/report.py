@@ -57,8 +57,10 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    figure = Figure(figsize=(12, 3.6))
     FigureCanvasAgg(figure)
+    # A layout that is worked out from the labels draws everything twice.
+    figure.subplots_adjust(left=0.05, right=0.99, bottom=0.15, top=0.9, wspace=0.26)
     steps = [row["step"] for row in history]
     panels = (
         ("training loss", ("loss",)),
