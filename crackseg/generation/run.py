@@ -99,7 +99,10 @@ def _prepare(job: GenerationJob, *, resume: bool) -> None:
         raise UsageError("holds other files already", where=job.output, hint="choose another folder")
     for folder in (job.output, *folders):
         for leftover in folder.glob(f"{PARTIAL_PREFIX}*"):
-            leftover.unlink()
+            try:
+                leftover.unlink()
+            except OSError as error:
+                raise OutputError(f"cannot be removed ({error.strerror})", where=leftover) from error
     write_bytes(recipe, text)
 
 
