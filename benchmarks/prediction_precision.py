@@ -1,6 +1,6 @@
 """Pooled F1 of bfloat16 and int8 against float32 on real test images, and what averaging over likenesses gains.
 
-    python benchmarks/prediction_precision.py --data DIR [--data DIR ...] [--tta-every 4]
+    python benchmarks/prediction_precision.py --data DIR [--data DIR ...] [--every 1] [--tta-every 4]
 
 int8 is calibrated with images of the `train` parts and scored on the `test` parts; every precision as `crackseg export`
 would write it. The threshold is the model's own.
@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--model")
     parser.add_argument("--calibrate", type=int, default=64)
+    parser.add_argument("--every", type=int, default=1, help="take every n-th test image")
     parser.add_argument("--tta-every", type=int, default=4)
     options = parser.parse_args()
     found = find_model(options.model)
@@ -41,7 +42,7 @@ def main() -> None:
         "int8, onnxruntime": convert(data, whole.card, form="onnx", precision="int8", samples=used).predictor,
     }
     for folder in options.data:
-        samples = [read_sample(sample) for sample in find_all_samples([folder], "test")]
+        samples = [read_sample(sample) for sample in find_all_samples([folder], "test")[:: options.every]]
         for name, predictor in others.items():
             parity = compare(whole, predictor, samples, threshold=whole.card.threshold)
             try:
@@ -50,7 +51,7 @@ def main() -> None:
             except ParityError:
                 verdict = "is refused"
             print(f"{folder.name}, {name}: {parity.describe()}, loss {parity.f1_loss:+.4f}; {verdict}", flush=True)
-        for tta in get_args(TtaName):
+        for tta in get_args(TtaName) if options.tta_every else ():
             counts, start = Counts(), time.process_time()
             for pixels, true in samples[:: options.tta_every]:
                 answer = predict_averaged(pixels, whole, tta=tta)

@@ -21,12 +21,16 @@ from crackseg.tiling import crop_mirrored, plan_tiles
 _QUANTISED = ("Conv", "Add", "Concat", "Resize", "MaxPool", "Clip", "Relu")
 """Kinds of layer that compute in 8 bits. Normalisation and sigmoid keep float32."""
 
+_FLOAT_FIRST = 4
+"""Convolutions at the beginning that keep float32."""
+
 
 def quantise(data: bytes, card: ModelCard, images: Sequence[NDArray[np.uint8]]) -> bytes:
     """Turn a float32 ONNX model of crackseg into one that computes in 8 bits.
 
-    The first and the last convolution keep float32: the first sees all there is to see, and the last decides. Kernels
-    are quantised by channel. The result is ONNX with QuantizeLinear and DequantizeLinear, which onnxruntime computes in
+    The first convolutions and the last keep float32: the first see the image at its finest, and the last decides. (With
+    the second, third or fourth of a MobileNetV2 in 8 bits, OpenVINO 2026.4 finds no crack at all; onnxruntime does.)
+    Kernels are quantised by channel. The result is ONNX with QuantizeLinear and DequantizeLinear, which onnxruntime computes in
     8 bits.
 
     Args:
@@ -57,7 +61,7 @@ def quantise(data: bytes, card: ModelCard, images: Sequence[NDArray[np.uint8]]) 
                     per_channel=True,
                     activation_type=QuantType.QUInt8,
                     weight_type=QuantType.QInt8,
-                    nodes_to_exclude=[convolutions[0], convolutions[-1]],
+                    nodes_to_exclude=[*convolutions[:_FLOAT_FIRST], convolutions[-1]],
                     calibrate_method=CalibrationMethod.MinMax,
                 )
         finally:

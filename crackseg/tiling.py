@@ -181,11 +181,19 @@ class _Cuts:
         )
 
     def _reads(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return where the read spans start and stop, and the ``(2, n)`` edges of what they write."""
-        cuts = self.whole // self.stride * np.arange(count + 1) // count * self.stride
+        """Return where the read spans start and stop, and the ``(2, n)`` edges of what they write.
+
+        All read spans are of one length: those at the ends, which need no context there, write more. So each of them
+        is as short as so many can be, and a runtime prepares its memory for one size only.
+        """
+        whole, margin = self.whole // self.stride, self.margin // self.stride
+        length = min(-(-(whole + 2 * margin * (count - 1)) // count), whole)
+        starts = (whole - length) * np.arange(count) // max(count - 1, 1)
+        cuts = np.concatenate([[0], (starts[1:] + starts[:-1] + length) // 2, [whole]]) * self.stride
         edges = np.stack([cuts[:-1], cuts[1:]])
-        edges = edges[:, (edges[0] < self.border + self.length) & (edges[1] > self.border)]
-        return np.maximum(edges[0] - self.margin, 0), np.minimum(edges[1] + self.margin, self.whole), edges
+        kept = (edges[0] < self.border + self.length) & (edges[1] > self.border)
+        starts = starts[kept] * self.stride
+        return starts, starts + length * self.stride, edges[:, kept]
 
     def counts(self, limit: int) -> Iterator[tuple[int, int, int]]:
         """Walk the cuts whose spans fit ``limit``: their count, the longest span and the sum of all, in pixels.
