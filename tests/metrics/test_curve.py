@@ -6,15 +6,15 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from crackseg.metrics.curve import average_precision, precision_recall, share
-from crackseg.metrics.histogram import BINS, ProbabilityHistogram
+from crackseg.metrics.counts import Counts
+from crackseg.metrics.curve import CELLS, Floats, average_precision, count_cells, precision_recall, share
 from tests.metrics.test_histogram import random_image
 
 
-def swept_average_precision(probability: np.ndarray[tuple[int, ...], np.dtype[np.float64]], true: object) -> float:
+def swept_average_precision(probability: Floats, crack: NDArray[np.bool_]) -> float:
     """The sum over all distinct thresholds, from the highest, of the recall gained times the precision there."""
-    crack = np.asarray(true, np.bool_)
     total, before = 0.0, 0.0
     for threshold in sorted(set(probability.ravel().tolist()), reverse=True):
         called = probability >= threshold
@@ -24,31 +24,39 @@ def swept_average_precision(probability: np.ndarray[tuple[int, ...], np.dtype[np
     return float(total)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_average_precision_is_the_sum_over_every_threshold(seed: int) -> None:
-    probability, true = random_image(seed)
-    histogram = ProbabilityHistogram.of(probability, true)
-    found = average_precision(histogram.crack.astype(np.float64), histogram.background.astype(np.float64))
-    assert float(found) == pytest.approx(swept_average_precision(probability.astype(np.float64), true), abs=1e-12)
+def counted(probability: Floats, true: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    crack, background = count_cells(probability.astype(np.float32), true)
+    return crack.astype(np.float64), background.astype(np.float64)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_probabilities_between_the_cells_change_average_precision_by_less_than_a_hundredth(seed: int) -> None:
+@pytest.mark.parametrize("sureness", [0.5, 2.0, 5.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_average_precision_is_the_sum_over_every_threshold_to_two_thousandths(seed: int, sureness: float) -> None:
     rng = np.random.default_rng(seed)
     true = rng.random((60, 60)) < 0.1
-    probability = np.clip(rng.normal(0.3 + 0.3 * true, 0.15), 0, 1)
-    histogram = ProbabilityHistogram.of(probability.astype(np.float32), true)
-    found = average_precision(histogram.crack.astype(np.float64), histogram.background.astype(np.float64))
-    assert float(found) == pytest.approx(swept_average_precision(probability, true), abs=0.01)
+    probability = 1 / (1 + np.exp(-sureness * rng.normal(2.0 * true - 1, 1)))
+    found = float(average_precision(*counted(probability, true)))
+    assert found == pytest.approx(swept_average_precision(probability, true), abs=0.002)
+    pixels = np.tile(probability, (4, 4)), np.tile(true, (4, 4))
+    assert float(average_precision(*counted(*pixels))) == pytest.approx(found)
 
 
-def test_a_worked_example_gives_the_number_on_paper() -> None:
+def test_a_worked_example_gives_the_numbers_on_paper() -> None:
     # Falling probability: crack, background, crack, crack: precisions 1, 1/2, 2/3, 3/4 at recalls 1/3, 1/3, 2/3, 1.
     crack, background = np.array([1.0, 1, 0, 1]), np.array([0.0, 0, 1, 0])
-    assert float(average_precision(crack, background)) == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
     precision, recall = precision_recall(crack, background)
     assert precision.tolist() == pytest.approx([3 / 4, 2 / 3, 1 / 2, 1])
     assert recall.tolist() == pytest.approx([1, 2 / 3, 1 / 3, 1 / 3])
+    means = 1, (1 / 2 + 2 / 3) / 2, (2 / 3 + 3 / 4) / 2
+    assert float(average_precision(crack, background)) == pytest.approx(sum(means) / 3)
+
+
+def test_cells_are_even_in_log_odds_and_hold_every_pixel() -> None:
+    probability = np.array([[0.0, 1e-7, 0.4999, 0.5001, 1.0, 1.0]], np.float32)
+    crack, background = count_cells(probability, np.array([[True, False, True, False, True, False]]))
+    assert np.flatnonzero(crack).tolist() == [0, CELLS // 2 - 1, CELLS - 1]
+    assert np.flatnonzero(background).tolist() == [0, CELLS // 2, CELLS - 1]
+    assert crack.sum() == background.sum() == 3
 
 
 def test_perfect_order_scores_one_and_a_constant_answer_the_share_of_crack() -> None:
@@ -60,13 +68,14 @@ def test_without_a_crack_there_is_no_average_precision() -> None:
     assert math.isnan(float(average_precision(np.zeros(3), np.ones(3))))
 
 
-def test_each_cell_is_the_threshold_of_its_counts() -> None:
-    histogram = ProbabilityHistogram.of(*random_image(3))
-    precision, recall = precision_recall(histogram.crack.astype(np.float64), histogram.background.astype(np.float64))
-    for cell in range(0, BINS + 1, 20):
-        counts = histogram.counts_at(cell / BINS)
-        assert recall[cell] == pytest.approx(counts.recall)
-        assert precision[cell] == pytest.approx(1.0 if math.isnan(counts.precision) else counts.precision)
+@pytest.mark.parametrize("cell", range(0, CELLS, 16))
+def test_each_cell_is_the_threshold_of_its_counts(cell: int) -> None:
+    probability, true = random_image(3)
+    precision, recall = precision_recall(*counted(probability.astype(np.float64), true))
+    threshold = 1 / (1 + math.exp(14 - 28 * cell / CELLS)) if cell else 0.0
+    counts = Counts.of(probability >= threshold, true)
+    assert recall[cell] == pytest.approx(counts.recall)
+    assert precision[cell] == pytest.approx(1.0 if math.isnan(counts.precision) else counts.precision)
 
 
 def test_many_curves_at_once_are_the_curves_one_by_one() -> None:

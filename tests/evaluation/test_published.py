@@ -1,0 +1,64 @@
+"""Protocol resize512 on a whole data set against the published evaluation, gone through step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from crackseg.dataset import Sample
+from crackseg.evaluation import Evaluation
+from crackseg.evaluation.tally import Judged, tally
+from crackseg.metrics.protocols import RESIZE512
+from tests.evaluation.scenes import Mask, picture
+
+Answer = tuple[NDArray[np.float32], Mask]
+
+
+def answers(seed: int) -> list[Answer]:
+    """Noisy probabilities and true masks; one image has no crack, and one nothing that is called."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for number in range(6):
+        true = np.zeros((40, 50), np.bool_)
+        if number != 4:
+            true[5 + number : 8 + number] = True
+        probability = rng.normal(0.3 + 0.3 * true, 0.12 + 0.03 * number).clip(0, 1)
+        found.append(((probability if number != 5 else 0 * probability).astype(np.float32), true))
+    return found
+
+
+def published(images: list[Answer]) -> dict[str, float]:
+    """What the evaluation of SCSegamba reports, from its rules: all thresholds, all images, the highest means."""
+    f1, iou, pooled = np.zeros((100, len(images))), np.zeros((100, len(images))), np.zeros((100, 3))
+    for step in range(100):
+        for number, (probability, true) in enumerate(images):
+            called = np.rint(probability * 255) / 255 > step / 100
+            hit, false, missed = (called & true).sum(), (called & ~true).sum(), (~called & true).sum()
+            calm = true.size - hit - false - missed
+            precision = hit / (hit + false) if hit + false else 1.0
+            recall = hit / (hit + missed) if hit + missed else 0.0
+            f1[step, number] = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+            if hit + false + missed:
+                iou[step, number] = (hit / (hit + false + missed) + calm / (calm + false + missed)) / 2
+            pooled[step] += hit, false, missed
+    best = (2 * pooled[:, 0] / (2 * pooled[:, 0] + pooled[:, 1] + pooled[:, 2])).max()
+    means = {"ods": f1.mean(axis=1).max(), "ois": f1.max(axis=0).mean(), "miou": iou.mean(axis=1).max()}
+    return {**{key: float(value) for key, value in means.items()}, "f1": float(best)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ods_ois_miou_and_f1_are_those_of_the_published_evaluation(seed: int) -> None:
+    images, rows = answers(seed), []
+    for number, (probability, true) in enumerate(images):
+        judged = Judged(picture(true), true, probability, true, (probability, true))
+        rows.append((_sample(number), tally(judged, RESIZE512.parts)))
+    found = Evaluation.of(rows, ()).scores(RESIZE512.scores)
+    expected = published(images)
+    assert {key: found[key] for key in expected} == pytest.approx(expected, abs=1e-6)
+
+
+def _sample(number: int) -> Sample:
+    return Sample(Path(f"{number}.png"), Path(f"{number}_mask.png"), "set")
