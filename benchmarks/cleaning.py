@@ -6,8 +6,8 @@ least 6 times as fast as the loop, at most 1.5 times the cost of the statistics.
 
 One mask is full of cracks, most of which are kept; the other holds 60 cracks among specks.
 
-One thread; every line is timed once per round, one after the other, and the fastest round of each counts: the machine
-may be shared, and the ratios still hold.
+One thread; every line is timed once per round, one after the other, in seconds of processor time, and the fastest round
+of each counts: the machine may be shared, and the ratios still hold.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ def measure(levels: NDArray[np.uint8], rounds: int) -> None:
     best = dict.fromkeys(timed, float("inf"))
     for _ in range(rounds):
         for name, run in timed.items():
-            start = time.perf_counter()
+            start = time.process_time()
             run()
-            best[name] = min(best[name], time.perf_counter() - start)
+            best[name] = min(best[name], time.process_time() - start)
     count = cv2.connectedComponents(opened(levels))[0] - 1
     kept = cv2.connectedComponents((expected > 0).view(np.uint8))[0] - 1
     print(f"{SIDE}x{SIDE} pixels, {count} components once opened, {kept} kept, fastest of {rounds} rounds")
