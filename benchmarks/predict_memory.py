@@ -1,6 +1,6 @@
 """Peak memory and cost against the size of the image; memory of the network for each pixel of a tile.
 
-    python benchmarks/predict_memory.py [--sides 256 512 ...] [--precision bf16] [--plot FILE] [--tile-memory]
+    python benchmarks/predict_memory.py [--sides 256 512 ...] [--precision bf16] [--memory GIB] [--plot FILE]
 
 Each size is a process of its own: it loads the model, predicts a generated wall of that size once to warm up (a crop of
 512 px), then once for the clock, and the system tells its largest resident memory. Sizes above 179 million pixels are a
@@ -27,7 +27,7 @@ import numpy as np
 SIDES = (256, 512, 1024, 2048, 4096, 8192, 16384)
 
 
-def measure(side: int, precision: str, *, one_tile: bool) -> dict[str, float]:
+def measure(side: int, precision: str, memory_gib: float | None, *, one_tile: bool) -> dict[str, float]:
     """What one process does: run with ``--measure``."""
     import data_gen
     from crackseg.geometry import Region
@@ -37,7 +37,7 @@ def measure(side: int, precision: str, *, one_tile: bool) -> dict[str, float]:
     from crackseg.streaming import predict_streamed
     from crackseg.tiff import TiffImage, TiffWriter
 
-    model = load_model(precision=precision)  # type: ignore[arg-type]
+    model = load_model(precision=precision, memory_gib=memory_gib)  # type: ignore[arg-type]
     patch = data_gen.generate_sample(data_gen.Recipe(size=min(side, 1024)), seed=0, index=0).image
     count = -(-side // len(patch))
     if side * side > MAX_PIXELS:
@@ -96,13 +96,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sides", type=int, nargs="+", default=SIDES)
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--memory", type=float, help="for a tile, in GiB")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--tile-memory", action="store_true")
     parser.add_argument("--one-tile", action="store_true")
     parser.add_argument("--measure", type=int)
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(measure(options.measure, options.precision, one_tile=options.one_tile)))
+        print(json.dumps(measure(options.measure, options.precision, options.memory, one_tile=options.one_tile)))
         return
     if options.tile_memory:
         small, large = (run(side, options.precision, "--one-tile")["peak_bytes"] for side in (1024, 2048))
@@ -110,7 +111,8 @@ def main() -> None:
         return
     table = {}
     for side in options.sides:
-        table[side] = row = run(side, options.precision)
+        flags = () if options.memory is None else ("--memory", str(options.memory))
+        table[side] = row = run(side, options.precision, *flags)
         each, read = 1e6 / side**2, row["read_over_written"]
         print(
             f"{side:>6} px: peak {row['peak_bytes'] / 1e9:.2f} GB, {row['wall_s']:.2f} s on the wall, "

@@ -30,8 +30,8 @@ def quantise(data: bytes, card: ModelCard, images: Sequence[NDArray[np.uint8]]) 
 
     The first convolutions and the last keep float32: the first see the image at its finest, and the last decides. (With
     the second, third or fourth of a MobileNetV2 in 8 bits, OpenVINO 2026.4 finds no crack at all; onnxruntime does.)
-    Kernels are quantised by channel. The result is ONNX with QuantizeLinear and DequantizeLinear, which onnxruntime computes in
-    8 bits.
+    Kernels are quantised by channel. The result is ONNX with QuantizeLinear and DequantizeLinear, which onnxruntime
+    computes in 8 bits.
 
     Args:
         data: The model.

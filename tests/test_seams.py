@@ -41,7 +41,7 @@ def strip(pixels: Pixels, corner: tuple[int, int], shape: tuple[int, int]) -> Ar
     return ArrayImage(np.ascontiguousarray(pixels[row : row + shape[0], col : col + shape[1]]))
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(
     long=st.integers(720, 1024),
     narrow=st.integers(1, 70),
