@@ -10,7 +10,7 @@ from crackseg import __version__
 from crackseg.cli import main
 from tests.runs import only_error, run_module
 
-COMMANDS = ("generate", "train", "predict", "evaluate", "models", "doctor")
+COMMANDS = ("generate", "train", "predict", "evaluate", "measure", "inspect", "models", "doctor")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

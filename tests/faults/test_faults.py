@@ -53,7 +53,7 @@ def job(folder: Path, output: Path, model: Path) -> Job:
 def test_a_run_that_is_killed_at_any_moment_and_resumed_ends_equal_to_an_unbroken_one(tmp_path: Path) -> None:
     found = lab("kills", tmp_path, "--count", "20", "--walls", "2")
     assert found["runs"] == 20
-    assert found["killed"] >= 15
+    assert found["killed"] >= 12
     assert found["operations"] > 30
     assert found["differing"] == []
 
