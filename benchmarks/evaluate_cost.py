@@ -120,9 +120,9 @@ def main() -> None:
         folder = Path(temporary) / "set"
         write_images(folder, options.count)
         model = load_model(options.model)
-        native = find_protocols("native")[0].parts
+        native = Question("native", pictures=True).parts
         everything = frozenset(part for protocol in find_protocols("all") for part in protocol.parts)
-        asked = {"headline": frozenset[Part](("pixels",)), "native": frozenset(native), "all": everything}
+        asked = {"headline": frozenset[Part](("pixels",)), "native": native, "all": everything}
         for name, parts in asked.items():
             spent = shares(model, folder, parts, pictures=name != "headline")
             total = sum(spent.values())
