@@ -85,6 +85,7 @@ def plot(table: dict[int, dict[str, float]], path: Path) -> None:
         sides, [side * side * 8 / 1e9 for side in sides], "--", color="grey", label="image and probability, 8 B/px"
     )
     axes.set_xticks(sides, [str(side) for side in sides])
+    axes.xaxis.minorticks_off()
     axes.set_xlabel("side of the image, px")
     axes.set_ylabel("GB")
     axes.grid(visible=True, alpha=0.3)
