@@ -133,7 +133,12 @@ class Pool:
     def _fill(self) -> None:
         """Start missing workers and give idle ones something to do."""
         while len(self._workers) < min(self._count, self.pending):
-            self._workers.append(self._start())
+            try:
+                self._workers.append(self._start())
+            except (EOFError, OSError) as error:
+                # A signal to all processes at once ends the server that starts them; it is started again next time.
+                self._count_failed_start(type(error).__name__)
+                break
         for worker in self._workers:
             if worker.ready and worker.task is None and self._queue.tasks:
                 task = self._queue.tasks.popleft()
@@ -143,6 +148,14 @@ class Pool:
                     worker.connection.send(task)
                 except OSError:
                     worker.deadline_s = 0.0  # it died while idle; found out below
+
+    def _count_failed_start(self, reason: str) -> None:
+        self._failed_starts += 1
+        if self._failed_starts >= _STARTS:
+            raise CracksegError(
+                f"the worker processes end before they begin ({reason})",
+                hint="give them more with --memory, or start fewer with --workers",
+            )
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
@@ -196,12 +209,7 @@ class Pool:
         worker.connection.close()
         self.deaths += 1
         if not worker.ready:
-            self._failed_starts += 1
-            if self._failed_starts >= _STARTS:
-                raise CracksegError(
-                    f"the worker processes end before they begin ({message})",
-                    hint="give them more with --memory, or start fewer with --workers",
-                )
+            self._count_failed_start(message)
         if worker.task is None:
             return []
         tries = self._queue.tries.get(worker.task.path, 0) + 1

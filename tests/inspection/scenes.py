@@ -20,7 +20,7 @@ from crackseg.images import write_png
 DARK = 90.0
 
 
-def write_model(path: Path, *, bias: float = DARK, context_px: int = 8) -> Path:
+def write_model(path: Path, *, bias: float = DARK, context_px: int = 8, nan: bool = False) -> Path:
     """Write a model whose probability is a steep function of the mean of the three channels: dark is crack."""
     nodes = [
         helper.make_node("Cast", ["pixels"], ["real"], to=TensorProto.FLOAT),
@@ -29,6 +29,8 @@ def write_model(path: Path, *, bias: float = DARK, context_px: int = 8) -> Path:
         helper.make_node("Mul", ["darker", "slope"], ["logits"]),
         helper.make_node("Sigmoid", ["logits"], ["probability"]),
     ]
+    if nan:  # the square root of what is negative, so of everything that is brighter than the level
+        nodes[3:] = [helper.make_node("Sqrt", ["darker"], ["probability"])]
     constants = [
         helper.make_tensor("axes", TensorProto.INT64, [1], [3]),
         helper.make_tensor("level", TensorProto.FLOAT, [], [bias]),

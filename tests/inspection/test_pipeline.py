@@ -246,7 +246,7 @@ def test_what_cannot_be_judged_says_why_in_the_row(dark_model: Path, tmp_path: P
 
 def test_a_model_that_answers_nan_makes_no_image_ok(tmp_path: Path) -> None:
     folder, output = write_walls(tmp_path / "in", 2), tmp_path / "out"
-    summary = inspect(job(folder, output, write_model(tmp_path / "nan.onnx", bias=float("nan"))))
+    summary = inspect(job(folder, output, write_model(tmp_path / "nan.onnx", nan=True)))
     assert summary.counts == {"failed": 2, "CANNOT JUDGE": 2}
 
 
