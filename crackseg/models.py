@@ -183,6 +183,7 @@ def load_ahead(load: Callable[[], Model]) -> Future[Model]:
     """Begin to load a model in a thread of its own.
 
     onnxruntime prepares a network without holding the interpreter, which imports the rest and reads images meanwhile.
+    Python waits for the thread before it ends: a library that is cut off while it loads aborts the process.
     """
     from concurrent.futures import Future
 
@@ -194,7 +195,7 @@ def load_ahead(load: Callable[[], Model]) -> Future[Model]:
         except BaseException as error:  # noqa: BLE001  whatever it is, it is raised where the result is asked for
             pending.set_exception(error)
 
-    Thread(target=run, name="crackseg-load", daemon=True).start()
+    Thread(target=run, name="crackseg-load").start()
     return pending
 
 

@@ -5,26 +5,21 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from crackseg.cli.arguments import QuickCommand, QuickGroup
-from crackseg.cli.check import check
-from crackseg.cli.clean import clean
 from crackseg.cli.console import print_error
-from crackseg.cli.convert import convert
-from crackseg.cli.doctor import doctor
-from crackseg.cli.evaluate import evaluate
-from crackseg.cli.export import export
-from crackseg.cli.generate import generate
-from crackseg.cli.inspect import inspect
-from crackseg.cli.measure import measure
-from crackseg.cli.models import models
-from crackseg.cli.predict import predict
-from crackseg.cli.train import train
 from crackseg.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NOT_RUN, EXIT_USAGE, CracksegError
+
+COMMANDS = (
+    *("generate", "train", "predict", "evaluate", "measure", "inspect"),
+    *("convert", "clean", "check", "export", "models", "doctor"),
+)
+"""Each is the function of its name in the module of its name in `crackseg.cli`."""
 
 
 def _guarded(command: Callable[..., int | None]) -> Callable[..., int]:
@@ -51,20 +46,6 @@ def _guarded(command: Callable[..., int | None]) -> Callable[..., int]:
     return run
 
 
-app = typer.Typer(
-    name="crackseg",
-    cls=QuickGroup,
-    help="Find, segment and measure cracks in photographs.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (generate, train, predict, evaluate, measure, inspect, convert, clean, check, export, models, doctor):
-    app.command(cls=QuickCommand)(_guarded(command))
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         from crackseg import __version__
@@ -73,13 +54,31 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
     """Find, segment and measure cracks in photographs."""
+
+
+def build_app(names: Sequence[str] = COMMANDS) -> typer.Typer:
+    """Return the command line with some of its commands; each costs its import and the reading of its options."""
+    app = typer.Typer(
+        name="crackseg",
+        cls=QuickGroup,
+        help="Find, segment and measure cracks in photographs.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in names:
+        command = getattr(import_module(f"crackseg.cli.{name}"), name)
+        app.command(cls=QuickCommand)(_guarded(command))
+    app.callback()(_root)
+    return app
 
 
 def _report_usage(error: typer.TyperException) -> int:
@@ -97,6 +96,8 @@ def _report_usage(error: typer.TyperException) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code; what goes wrong becomes one line on stderr, never a traceback."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    app = build_app(arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS)
     try:
         result = app(args=arguments, prog_name="crackseg", standalone_mode=False)
     except typer.TyperException as error:

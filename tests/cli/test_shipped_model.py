@@ -20,7 +20,7 @@ from crackseg.cli import main
 from crackseg.images import write_png
 from crackseg.models import DEFAULT_MODEL, shipped_card, shipped_models
 from data_gen import Recipe, generate_sample
-from tests.runs import only_error
+from tests.runs import only_error, run_module
 
 WEIGHTS = Path(str(resources.files("crackseg.weights")))
 
@@ -117,3 +117,10 @@ def test_a_damaged_copy_is_refused(tmp_path: Path, file: str, mentions: str) -> 
     assert done.returncode == 3
     assert mentions in only_error(done.stderr)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_error_while_the_model_still_loads_is_an_error_and_not_an_abort(tmp_path: Path) -> None:
+    for _ in range(4):
+        done = run_module("predict", tmp_path / "missing.png")
+        assert done.returncode == 2
+        assert "missing.png: no such file" in only_error(done.stderr)
