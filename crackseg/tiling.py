@@ -219,11 +219,12 @@ def _best_counts(rows: _Cuts, cols: _Cuts, limit: int, budget_px: int | None) ->
     if budget_px is None:
         return next(rows.counts(limit))[0], next(cols.counts(limit))[0]
     row_cuts, col_cuts = list(rows.counts(limit)), list(cols.counts(limit))
-    fitting = []
-    for row_count, row_longest, row_total in row_cuts:
-        col = next((cut for cut in col_cuts if row_longest * cut[1] <= budget_px), None)
-        if col is not None:
-            fitting.append((row_total * col[2], row_count * col[0], row_count, col[0]))
+    fitting = [
+        (row_total * col_total, row_count * col_count, row_count, col_count)
+        for row_count, row_longest, row_total in row_cuts
+        for col_count, col_longest, col_total in col_cuts
+        if row_longest * col_longest <= budget_px
+    ]
     if not fitting:
         least_px = row_cuts[-1][1] * col_cuts[-1][1]
         raise ValueError(f"expected room for tiles of at least {least_px} px, got {budget_px}")

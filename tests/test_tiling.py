@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crackseg.geometry import Region
@@ -188,6 +188,7 @@ def test_a_plan_stays_within_its_budget_and_writes_every_pixel_once(
 
 
 @settings(max_examples=15)
+@example(plan=((1, 1), 0, 4, 32))
 @given(budgets())
 def test_no_other_grid_within_the_budget_reads_fewer_pixels(plan: tuple[tuple[int, int], int, int, int]) -> None:
     """Oracle: every grid of tiles of equal size, by the plan for a largest side in each direction alone."""
