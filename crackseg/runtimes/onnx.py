@@ -13,7 +13,7 @@ from crackseg.card import ModelCard
 from crackseg.errors import ModelError, display_text
 from crackseg.machine import usable_cores
 from crackseg.runtimes.onnx_file import find_non_finite
-from crackseg.runtimes.predictor import TileMemoryError
+from crackseg.runtimes.predictor import OfCard, TileMemoryError
 
 CARD_KEY = "crackseg_card"
 """Key of the metadata of an ONNX file under which its model card stands."""
@@ -24,7 +24,7 @@ _LOAD_ERRORS = (
 )  # fmt: skip
 
 
-class OnnxPredictor:
+class OnnxPredictor(OfCard):
     """A `Predictor` over an ONNX model written by crackseg, its card inside.
 
     Args:
@@ -48,16 +48,6 @@ class OnnxPredictor:
             )
         self._session = _session(data, options, name)
         self.card = _card(self._session, name)
-
-    @property
-    def stride(self) -> int:
-        """Total downsampling, in pixels."""
-        return self.card.stride
-
-    @property
-    def context(self) -> int:
-        """Measured context, in pixels."""
-        return self.card.context_px
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels.

@@ -17,7 +17,7 @@ from crackseg.errors import ModelError, UsageError
 from crackseg.images import read_file
 from crackseg.machine import usable_cores
 from crackseg.runtimes.onnx import CARD_KEY, read_onnx_card
-from crackseg.runtimes.predictor import TileMemoryError
+from crackseg.runtimes.predictor import OfCard, TileMemoryError
 
 SHA256_KEY = "crackseg_weights_sha256"
 """Key of the metadata of an OpenVINO model under which the sha256 of its weights file stands."""
@@ -31,7 +31,7 @@ _KEPT_SIZES = 4
 _MEMORY_HINTS = ("alloc", "memory")
 
 
-class OpenVinoPredictor:
+class OpenVinoPredictor(OfCard):
     """A `Predictor` over a model in OpenVINO.
 
     Left to itself OpenVINO computes in bfloat16 wherever the processor can, and tells nobody. Here float32 is float32;
@@ -65,16 +65,6 @@ class OpenVinoPredictor:
         }
         self._any_size = core.compile_model(model, "CPU", self._settings)
         self._one_size: dict[tuple[int, ...], openvino.CompiledModel] = {}
-
-    @property
-    def stride(self) -> int:
-        """Total downsampling, in pixels."""
-        return self.card.stride
-
-    @property
-    def context(self) -> int:
-        """Measured context, in pixels."""
-        return self.card.context_px
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels.

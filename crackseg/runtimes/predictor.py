@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from crackseg.card import ModelCard
 from crackseg.errors import ModelError
 
 
@@ -27,6 +28,26 @@ class Predictor(Protocol):
         Raises:
             TileMemoryError: If there is no memory for an input of this size.
         """
+
+
+class OfCard:
+    """What the card of a model says of its predictor.
+
+    Attributes:
+        card: What the model is.
+    """
+
+    card: ModelCard
+
+    @property
+    def stride(self) -> int:
+        """Total downsampling, in pixels."""
+        return self.card.stride
+
+    @property
+    def context(self) -> int:
+        """Measured context, in pixels."""
+        return self.card.context_px
 
 
 class TileMemoryError(ModelError):

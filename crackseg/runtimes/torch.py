@@ -14,10 +14,10 @@ from crackseg.errors import ModelError, UsageError
 from crackseg.nn.checkpoint import load_whole, read_card, read_weights
 from crackseg.nn.factory import SegmentationNetwork, build_network, crack_probability, normalise
 from crackseg.nn.train_config import NetworkConfig
-from crackseg.runtimes.predictor import TileMemoryError
+from crackseg.runtimes.predictor import OfCard, TileMemoryError
 
 
-class TorchPredictor:
+class TorchPredictor(OfCard):
     """A `Predictor` over a network in PyTorch.
 
     Args:
@@ -34,16 +34,6 @@ class TorchPredictor:
         self._network = network.eval().to(device).to(memory_format=torch.channels_last)
         self._device = device
         self._bfloat16 = bfloat16
-
-    @property
-    def stride(self) -> int:
-        """Total downsampling, in pixels."""
-        return self.card.stride
-
-    @property
-    def context(self) -> int:
-        """Measured context, in pixels."""
-        return self.card.context_px
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels.
