@@ -50,7 +50,7 @@ def test_a_weight_written_number_by_number_is_looked_at_too() -> None:
 @settings(max_examples=60)
 @given(st.binary(max_size=300))
 def test_what_is_no_file_holds_nothing(data: bytes) -> None:
-    find_non_finite(data)
+    assert find_non_finite(data) is None
 
 
 def test_the_shipped_model_is_numbers_through_and_through_and_a_copy_with_one_nan_does_not_load() -> None:
