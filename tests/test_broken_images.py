@@ -119,10 +119,10 @@ def test_a_header_that_promises_too_many_pixels_is_refused_before_decoding(
     path = tmp_path / "wall.png"
     path.write_bytes(png_header(width, height))
     for read in (read_image, read_mask, image_size):
-        started_s = time.monotonic()
+        started_s = time.process_time()
         with pytest.raises(ImageError, match=r"wall\.png.*pixels"):
             read(path)
-        assert time.monotonic() - started_s < 2
+        assert time.process_time() - started_s < 2
 
 
 def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:

@@ -318,10 +318,10 @@ def test_watching_takes_a_new_file_once_it_is_whole(dark_model: Path, tmp_path: 
         data = (write_walls(tmp_path / "more", 2) / "wall001.png").read_bytes()
         _wait_for((output / "report.html").exists)
         with (folder / "later.png").open("wb") as file:
-            for start in range(0, len(data), 2000):
-                file.write(data[start : start + 2000])
-                file.flush()
-                time.sleep(0.1)
+            file.write(data[: len(data) // 2])
+            file.flush()
+            time.sleep(0.3)  # shorter than a file must lie still to count as whole
+            file.write(data[len(data) // 2 :])
         _wait_for(lambda: "later.png" in rows(output))
     finally:
         end.set()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -196,10 +195,8 @@ def test_a_mask_of_another_size_is_found_before_the_first_step(tmp_path: Path) -
 @pytest.mark.parametrize("minutes", [0.0001, 0.01])
 def test_a_training_by_the_clock_ends_with_a_model_however_short(data: Path, tmp_path: Path, minutes: float) -> None:
     config = tiny_config(f"schedule.minutes={minutes}")
-    started = time.monotonic()
     assert train(config, training_data(data), tmp_path / "run", device="cpu").finished
     assert files_in(tmp_path / "run") == FILES
-    assert time.monotonic() - started < 60
 
 
 def test_training_without_any_crack_ends_with_a_threshold_of_one_half(tmp_path: Path) -> None:
