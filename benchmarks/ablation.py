@@ -43,6 +43,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "+ border + clDice": ("loss.border={w0: 10, sigma: 5}", "loss.cldice={weight: 0.3}"),
     "no elastic": ("augment.elastic=0",),
     "elastic 0.5": ("augment.elastic=0.5",),
+    "random weights": ("init=null",),
     "ResNet-18": ("network.encoder=resnet18",),
     "FCN-8s": ("network.arch=fcn",),
     "FCN-32s": ("network.arch=fcn", "network.variant=32s"),
@@ -57,7 +58,7 @@ def run_row(name: str, seed: int, options: argparse.Namespace, inits: Mapping[st
     """Train and score one row with one seed."""
     common = [f"seed={seed}", f"schedule.minutes={options.minutes}", "data.mix=even", *options.set]
     config = load_config(TrainConfig, overrides=[*common, *ROWS[name]])
-    if config.network.encoder in inits:
+    if config.network.encoder in inits and "init=null" not in ROWS[name]:
         config = config.model_copy(update={"init": inits[config.network.encoder]})
     data = TrainingData(*hold_out(find_all_samples(options.data, "train"), config.data.validation_fraction))
     folder = options.out / f"{name.replace(' ', '').replace('+', '-').lower()}-{seed}"
