@@ -20,6 +20,8 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+from tables import shown
+
 from crackseg.config import load_config
 from crackseg.dataset import find_all_samples, hold_out, read_sample
 from crackseg.files import make_folder, write_bytes
@@ -116,11 +118,6 @@ def table(scores: Mapping[str, Mapping[str, Scores]], groups: Sequence[str]) -> 
         validation = shown([run["validation"] for run in runs])
         lines.append(f"| {name} | {len(runs)} | {steps} | {validation} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def shown(values: Sequence[float]) -> str:
-    spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.3f}{spread}"
 
 
 def main() -> None:

@@ -139,6 +139,26 @@ def find_model(model: str | os.PathLike[str] | None = None) -> ModelFile:
     )
 
 
+def find_weights(given: str) -> Path:
+    """Return the file of weights that ``--init`` names: a file, a run folder, or a shipped model.
+
+    Raises:
+        UsageError: If there is no such thing.
+    """
+    if given in shipped_models():
+        return find_model(given).path
+    path = Path(given)
+    if path.is_dir():
+        path = path / "best.safetensors"
+    if not path.is_file():
+        raise UsageError(
+            "no such weights",
+            where=given,
+            hint=f"give a .safetensors, .onnx or .pth file, a run folder, or one of {', '.join(shipped_models())}",
+        )
+    return path
+
+
 def load_model(
     model: str | os.PathLike[str] | None = None,
     *,

@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError
 from torch import Tensor, nn
 
 from crackseg.card import ModelCard
-from crackseg.errors import ModelError, TrainingError, UsageError, display_text
+from crackseg.errors import ModelError, TrainingError, display_text
 from crackseg.files import write_bytes
 from crackseg.images import read_file
 
@@ -154,22 +154,6 @@ def load_whole(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """
     counters = {name: tensor for name, tensor in network.state_dict().items() if name.endswith("num_batches_tracked")}
     network.load_state_dict({**counters, **state})
-
-
-def find_weights(given: str) -> Path:
-    """Return the file of weights that ``--init`` names: a file, a run folder, or a shipped model.
-
-    Raises:
-        UsageError: If there is no such thing.
-    """
-    path = Path(given)
-    if path.is_dir():
-        path = path / "best.safetensors"
-    if not path.is_file():
-        raise UsageError(
-            "no such weights", where=given, hint="give a .safetensors, .onnx or .pth file, or a run folder"
-        )
-    return path
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ import torch
 from crackseg.dataset import Sample, check_sizes
 from crackseg.errors import TrainingError
 from crackseg.files import make_folder, write_bytes
+from crackseg.models import find_weights
 from crackseg.nn.batches import batches
-from crackseg.nn.checkpoint import find_weights, initialise
+from crackseg.nn.checkpoint import initialise
 from crackseg.nn.factory import build_network, start_at_prior
 from crackseg.nn.loop import Loop, TrainingProgress
 from crackseg.nn.patches import PatchDataset

@@ -18,8 +18,8 @@ from crackseg.dataset import Sample, check_sizes, hash_samples
 from crackseg.errors import ConfigError, CracksegError, DatasetError, ImageError, TrainingError, UsageError
 from crackseg.files import make_folder, write_bytes
 from crackseg.machine import describe_machine
-from crackseg.models import RUN_MODEL
-from crackseg.nn.checkpoint import ResumeState, find_weights, initialise, read_weights, save_weights
+from crackseg.models import RUN_MODEL, find_weights
+from crackseg.nn.checkpoint import ResumeState, initialise, read_weights, save_weights
 from crackseg.nn.export import export_onnx
 from crackseg.nn.factory import build_network, start_at_prior
 from crackseg.nn.label_width import measure_labels

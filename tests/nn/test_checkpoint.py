@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from crackseg.card import ModelCard
 from crackseg.errors import ModelError, OutputError, TrainingError, UsageError
+from crackseg.models import find_weights, shipped_models
 from crackseg.nn.checkpoint import (
     ResumeState,
-    find_weights,
     initialise,
     read_card,
     read_weights,
@@ -240,6 +240,14 @@ def test_a_network_does_not_start_from_another_encoder(tmp_path: Path) -> None:
 def test_weights_are_found_by_file_and_by_run_folder(saved: Path) -> None:
     assert find_weights(str(saved)) == saved
     assert find_weights(str(saved.parent)) == saved
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_a_network_starts_from_a_shipped_model_by_its_name(name: str) -> None:
+    path = find_weights(name)
+    assert path.name == f"{name}.onnx"
+    started = build_network(NetworkConfig.model_validate(read_card(path).network))
+    assert initialise(started, path) == (len(read_weights(path)),) * 2
 
 
 @pytest.mark.parametrize("given", ["nothing.pth", "."])
