@@ -31,6 +31,7 @@ class ModelCard:
         scores: Scores, by data set and metric.
         terms: What the licences of the training data ask of a user of the weights.
         training: Seconds, steps, machine, versions.
+        limits: Where it fails, as far as that is known: a sentence each.
         precision: What the file is to be computed in, and was checked in: ``fp32``, ``bf16`` or ``int8``.
         version: Version of this layout.
     """
@@ -45,6 +46,7 @@ class ModelCard:
     scores: Mapping[str, Any] = field(default_factory=dict)
     terms: str = "not stated"
     training: Mapping[str, Any] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
     precision: PrecisionName = "fp32"
     version: int = CARD_VERSION
 
@@ -77,6 +79,7 @@ class ModelCard:
                 context_px=int(card.context_px),
                 threshold=float(card.threshold),
                 data=tuple(card.data),
+                limits=tuple(str(sentence) for sentence in card.limits),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(

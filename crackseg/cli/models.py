@@ -25,4 +25,6 @@ def models(json: JsonFlag = False) -> None:
         for split, groups in card.scores.items():
             for group, scores in groups.items():
                 print(f"  {split} {group}: " + ", ".join(f"{key} {value}" for key, value in scores.items()))
+        for sentence in card.limits:
+            print(f"  fails: {sentence}")
         print(f"  terms: {card.terms}")
