@@ -1,0 +1,100 @@
+"""A model's scores on several data sets by every protocol, with intervals, as the tables of docs/accuracy.md.
+
+    python benchmarks/accuracy.py --model crackseg-mobile --data data/deepcrack256 --data data/cfd \\
+        --clean data/bg_concrete_wall --out runs/accuracy
+
+Each set is scored by `crackseg evaluate --protocol all --report OUT/SET`, sets without cracks (``--clean``) by protocol
+native alone. What is scored is not done again. The tables are printed at the end and kept in OUT/TABLE.md; the page
+with the worst images of each set is OUT/SET/evaluation.html.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tables import markdown
+
+from crackseg.files import make_folder, write_bytes
+
+COLUMNS = {
+    "native": {
+        "F1": "f1", "F1 2 px": "f1_2px", "precision": "precision", "recall": "recall", "F1, mean of images": "f1_mean",
+    },
+    "centreline": {"clIoU 4 px": "cliou", "clDice": "cldice"},
+    "resize512": {"ODS": "ods", "OIS": "ois", "F1": "f1", "mIoU, background averaged in": "miou"},
+}  # fmt: skip
+CLEAN = {"called crack": "false_alarm_clean", "images with a false call": "clean_images_alarmed"}
+
+
+def scored(folder: Path, protocol: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Score a set, as far as it is not done, and return the scores by protocol."""
+    name = folder.resolve().name
+    path = options.out / name / "evaluation.json"
+    if not path.exists():
+        command = ["evaluate", "--model", options.model, "--data", str(folder), "--protocol", protocol]
+        print("crackseg", *command, flush=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "crackseg", *command, "--report", str(path.parent)],
+            check=False,
+            stdout=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            raise SystemExit(done.returncode)
+    told = json.loads(path.read_text())
+    scores = {key: value["data"][name] for key, value in told["protocols"].items()}
+    return {**scores, "images": told["data"][name]["images"]}
+
+
+def shown(score: dict[str, float | None], *, percent: bool = False) -> str:
+    """Return a score with its interval."""
+    factor, digits = (100, 2) if percent else (1, 3)
+    if score["value"] is None:
+        return "-"
+    text = f"{factor * score['value']:.{digits}f}" + (" %" if percent else "")
+    if score["low"] is None or score["high"] is None:
+        return text
+    return f"{text} [{factor * score['low']:.{digits}f}, {factor * score['high']:.{digits}f}]"
+
+
+def tables(found: dict[str, dict[str, Any]], clean: dict[str, dict[str, Any]]) -> str:
+    parts = []
+    for protocol, columns in COLUMNS.items() if found else ():
+        rows = [
+            [name, str(scores["images"]), *(shown(scores[protocol][key]) for key in columns.values())]
+            for name, scores in found.items()
+        ]
+        parts.append(f"Protocol {protocol}:\n\n{markdown(['set', 'images', *columns], rows)}")
+    if clean:
+        rows = [
+            [name, str(scores["images"]), *(shown(scores["native"][key], percent=True) for key in CLEAN.values())]
+            for name, scores in clean.items()
+        ]
+        parts.append(f"Without cracks:\n\n{markdown(['set', 'images', *CLEAN], rows)}")
+    return "\n\n".join(parts)
+
+
+def score_all(folders: Sequence[Path], protocol: str, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    return {folder.resolve().name: scored(folder, protocol, options) for folder in folders}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--data", type=Path, action="append", default=[])
+    parser.add_argument("--clean", type=Path, action="append", default=[], help="a set without cracks")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    clean = score_all(options.clean, "native", options)
+    text = tables(score_all(options.data, "all", options), clean)
+    write_bytes(make_folder(options.out) / "TABLE.md", (text + "\n").encode())
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
