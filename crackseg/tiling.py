@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -170,46 +171,61 @@ class _Cuts:
         return _round_up(self.length + 2 * self.border, self.stride)
 
     def spans(self, count: int) -> tuple[_Span, ...]:
-        """Return the spans of a cut into ``count``; those that would write nothing are left out."""
-        starts, stops, edges = self._reads(count)
-        return tuple(
-            _Span(
-                read=(int(start) - self.border, int(stop) - self.border),
-                write=(max(int(low) - self.border, 0), min(int(high) - self.border, self.length)),
-            )
-            for start, stop, low, high in zip(starts, stops, edges[0], edges[1], strict=True)
-        )
-
-    def _reads(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return where the read spans start and stop, and the ``(2, n)`` edges of what they write.
+        """Return the spans of a cut into ``count``; those that would write nothing are left out.
 
         All read spans are of one length: those at the ends, which need no context there, write more. So each of them
         is as short as so many can be, and a runtime prepares its memory for one size only.
         """
+        length = self._span_length(count)
+        spans = []
+        for index in self._kept(count):
+            start = self._start(index, count) * self.stride - self.border
+            low, high = self._edge(index, count), self._edge(index + 1, count)
+            spans.append(
+                _Span(
+                    read=(start, start + length),
+                    write=(max(low - self.border, 0), min(high - self.border, self.length)),
+                )
+            )
+        return tuple(spans)
+
+    def _span_length(self, count: int) -> int:
+        """Return the length of each of ``count`` read spans, in pixels."""
         whole, margin = self.whole // self.stride, self.margin // self.stride
-        length = min(-(-(whole + 2 * margin * (count - 1)) // count), whole)
-        starts = (whole - length) * np.arange(count) // max(count - 1, 1)
-        cuts = np.concatenate([[0], (starts[1:] + starts[:-1] + length) // 2, [whole]]) * self.stride
-        edges = np.stack([cuts[:-1], cuts[1:]])
-        kept = (edges[0] < self.border + self.length) & (edges[1] > self.border)
-        starts = starts[kept] * self.stride
-        return starts, starts + length * self.stride, edges[:, kept]
+        return min(2 * margin - (2 * margin - whole) // count, whole) * self.stride
+
+    def _start(self, index: int, count: int) -> int:
+        """Return where a read span starts, in strides from the mirrored corner."""
+        return (self.whole - self._span_length(count)) // self.stride * index // max(count - 1, 1)
+
+    def _edge(self, index: int, count: int) -> int:
+        """Return where a span begins to write, in pixels from the mirrored corner; ``count`` is the end of the last."""
+        if index in (0, count):
+            return self.whole if index else 0
+        both = self._start(index - 1, count) + self._start(index, count) + self._span_length(count) // self.stride
+        return both // 2 * self.stride
+
+    def _kept(self, count: int) -> range:
+        """Return which of ``count`` spans write a pixel of the image, and not of its mirrored borders alone."""
+        first = bisect_right(range(count), self.border, key=lambda index: self._edge(index + 1, count))
+        last = bisect_left(range(count), self.border + self.length, key=lambda index: self._edge(index, count))
+        return range(first, last)
 
     def counts(self, limit: int) -> Iterator[tuple[int, int, int]]:
         """Walk the cuts whose spans fit ``limit``: their count, the longest span and the sum of all, in pixels.
 
-        A cut whose longest span is no shorter than that of one before is left out, since it reads more.
+        A cut whose longest span is no shorter than that of one before is left out, since it reads more. So there are
+        no more of them than twice the root of the length.
         """
-        shortest = self.whole + 1
-        for count in range(1, self.whole // self.stride + 1):
-            starts, stops, _ = self._reads(count)
-            longest = int((stops - starts).max())
-            if longest < shortest:
-                shortest = longest
-                if longest <= limit:
-                    yield count, longest, int((stops - starts).sum())
-            if longest <= 2 * self.margin + self.stride:
+        count, longest = 1, self.whole
+        while True:
+            if longest <= limit:
+                yield count, longest, longest * len(self._kept(count))
+            room = (longest - 2 * self.margin) // self.stride - 1
+            if room < 1:
                 return
+            count = -(-(self.whole - 2 * self.margin) // self.stride // room)
+            longest = self._span_length(count)
 
 
 def _best_counts(rows: _Cuts, cols: _Cuts, limit: int, budget_px: int | None) -> tuple[int, int]:
@@ -219,16 +235,17 @@ def _best_counts(rows: _Cuts, cols: _Cuts, limit: int, budget_px: int | None) ->
     if budget_px is None:
         return next(rows.counts(limit))[0], next(cols.counts(limit))[0]
     row_cuts, col_cuts = list(rows.counts(limit)), list(cols.counts(limit))
-    fitting = [
+    fitting = (
         (row_total * col_total, row_count * col_count, row_count, col_count)
         for row_count, row_longest, row_total in row_cuts
         for col_count, col_longest, col_total in col_cuts
         if row_longest * col_longest <= budget_px
-    ]
-    if not fitting:
+    )
+    best = min(fitting, default=None)
+    if best is None:
         least_px = row_cuts[-1][1] * col_cuts[-1][1]
         raise ValueError(f"expected room for tiles of at least {least_px} px, got {budget_px}")
-    return min(fitting)[2:]
+    return best[2:]
 
 
 def iter_tiles(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from crackseg.geometry import Region
 from crackseg.images import ArrayImage
-from crackseg.tiling import Tile, crop_mirrored, iter_tiles, plan_tiles, read_mirrored
+from crackseg.tiling import Tile, _Cuts, crop_mirrored, iter_tiles, plan_tiles, read_mirrored
 
 
 def rounded_up(value: int, multiple: int) -> int:
@@ -199,6 +201,28 @@ def test_no_other_grid_within_the_budget_reads_fewer_pixels(plan: tuple[tuple[in
         other = plan_tiles(shape, context=context, stride=stride, size=size)
         if other.largest_px <= budget_px:
             assert best.read_px <= other.read_px
+
+
+@settings(max_examples=60)
+@given(length=st.integers(1, 400), margin=st.integers(0, 12), stride=st.sampled_from([1, 4]), border=st.integers(0, 20))
+def test_of_the_cuts_into_spans_of_one_length_only_the_first_is_looked_at(
+    length: int, margin: int, stride: int, border: int
+) -> None:
+    """Oracle: every cut there is, one after the other."""
+    cuts = _Cuts(length, margin * stride, stride, border)
+    expected: dict[int, tuple[int, int]] = {}
+    for count in range(1, cuts.whole // stride + 1):
+        spans = cuts.spans(count)
+        longest = spans[0].read[1] - spans[0].read[0]
+        if longest < min(expected, default=cuts.whole + 1):
+            expected[longest] = (count, longest * len(spans))
+    assert {longest: (count, total) for count, longest, total in cuts.counts(cuts.whole)} == expected
+
+
+def test_a_plan_looks_at_few_cuts_however_long_the_side() -> None:
+    for length in (100, 10_000, 1_000_000):
+        assert len(list(_Cuts(length, 0, 1, 0).counts(length))) <= 2 * math.isqrt(length) + 1
+    assert plan_tiles((30_000, 30_000), context=0, stride=1, budget_px=4_000_000).read_over_written < 1.001
 
 
 def test_a_small_image_is_one_tile_and_a_large_one_reads_little_twice() -> None:
