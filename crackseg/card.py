@@ -50,6 +50,11 @@ class ModelCard:
     precision: PrecisionName = "fp32"
     version: int = CARD_VERSION
 
+    @property
+    def classes(self) -> int:
+        """Channels of the network's output: 1 is crack or not, K classes of which 0 is the background."""
+        return int(self.network.get("classes", 1))
+
     def to_json(self, *, indent: int | None = 2) -> str:
         """Return the card as JSON text."""
         return json.dumps(dataclasses.asdict(self), indent=indent, allow_nan=False)

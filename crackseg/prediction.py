@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from crackseg.averaging import TtaName, predict_averaged
 from crackseg.card import ModelCard
+from crackseg.class_map import predict_classes
 from crackseg.drawing import draw_overlay
 from crackseg.errors import CracksegError, ImageError, UsageError, display_text
 from crackseg.files import make_folder, write_bytes
@@ -59,6 +60,8 @@ class Prediction:
         mask: ``(H, W) bool``, what `crackseg.probability.find_mask` makes of the probability.
         cracks: The mask's components, largest first, measured.
         scale: Millimetres per pixel, if known.
+        classes: ``(H, W) uint8`` class of defect of each pixel of the mask, 0 outside it; None where the model tells
+            but one.
         error: Why there is no result; then the arrays are empty.
     """
 
@@ -70,6 +73,7 @@ class Prediction:
     mask: NDArray[np.bool_]
     cracks: tuple[CrackMeasurement, ...]
     scale: Scale | None = None
+    classes: NDArray[np.uint8] | None = None
     error: CracksegError | None = None
 
     @property
@@ -87,7 +91,7 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the arrays, ready for JSON."""
-        return {
+        told = {
             "image": self.name,
             "height_px": int(self.mask.shape[0]),
             "width_px": int(self.mask.shape[1]),
@@ -100,9 +104,15 @@ class Prediction:
             "crack_fraction": self.crack_fraction,
             "cracks": [crack.to_dict() for crack in self.cracks],
         }
+        if self.classes is not None:
+            areas_px = np.bincount(self.classes.ravel())
+            told["class_area_px"] = {str(number): int(area) for number, area in enumerate(areas_px) if number and area}
+        return told
 
     def save(self, folder: str | os.PathLike[str], *, probability: bool = False) -> None:
         """Write STEM_mask.png (0/255), STEM_overlay.png and STEM.json into a folder, which is made if missing.
+
+        Of a model that tells several classes of defect also STEM_classes.png, the number of the class in each pixel.
 
         Args:
             folder: Where to.
@@ -119,6 +129,8 @@ class Prediction:
             # Half of the time of saving is the overlay's; the encoder leaves the interpreter to others meanwhile.
             overlay = pool.submit(lambda: write_png(out / f"{stem}_overlay.png", self.overlay(), compression=1))
             write_png(out / f"{stem}_mask.png", mask_pixels(self.mask))
+            if self.classes is not None:
+                write_png(out / f"{stem}_classes.png", self.classes)
             if probability:
                 write_png(out / f"{stem}_probability.png", np.rint(self.probability * 65535).astype(np.uint16))
             overlay.result()
@@ -127,6 +139,15 @@ class Prediction:
 
 class TooLargeError(ImageError):
     """An image that is only predicted tile by tile, by `crackseg.streaming.predict_streamed`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answer:
+    """What a network says about an image: probability, mask, and the class of each pixel where it tells several."""
+
+    probability: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    classes: NDArray[np.uint8] | None = None
 
 
 class Model:
@@ -228,25 +249,28 @@ class Model:
         title = name if name is not None else name_of(image)
         pixels = _pixels_of(image, title)
         known = scale if scale is None or isinstance(scale, Scale) else scale.scale_of(pixels, name=title)
-        return self._result(pixels, self._probability(pixels), title, threshold=threshold, scale=known)
+        return self._result(pixels, self._answer(pixels, threshold), title, threshold=threshold, scale=known)
 
-    def _probability(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        limits = self.limits
-        return predict_averaged(
-            pixels, self.predictor, tta=self.tta, tile_size=limits.side_px, memory_gib=limits.memory_gib
-        )
+    def _answer(self, pixels: NDArray[np.uint8], threshold: float) -> _Answer:
+        side_px, memory_gib = self.limits.side_px, self.limits.memory_gib
+        probability = predict_averaged(pixels, self.predictor, tta=self.tta, tile_size=side_px, memory_gib=memory_gib)
+        mask = find_mask(probability, threshold=threshold, low=self.hysteresis)
+        if self.card.classes <= 2:
+            return _Answer(probability, mask)
+        classes = predict_classes(pixels, mask, self.predictor, self.card, tile_size=side_px, memory_gib=memory_gib)
+        return _Answer(probability, mask, classes)
 
     def _result(
         self,
         pixels: NDArray[np.uint8],
-        probability: NDArray[np.float32],
+        answer: _Answer,
         name: str,
         *,
         threshold: float,
         scale: Scale | None,
     ) -> Prediction:
-        """Return the mask that a probability gives, and its cracks, measured."""
-        mask = find_mask(probability, threshold=threshold, low=self.hysteresis)
+        """Return what the network answers, with its cracks measured."""
+        probability, mask = answer.probability, answer.mask
         return Prediction(
             name=name,
             model=self.card.name,
@@ -256,6 +280,7 @@ class Model:
             mask=mask,
             cracks=measure_cracks(mask, scale=scale, probability=probability, threshold=threshold, image=pixels),
             scale=scale,
+            classes=answer.classes,
         )
 
     def predict_many(
@@ -291,20 +316,20 @@ class Model:
         pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crackseg-network")
         waiting = iter(images)
 
-        def compute_next() -> tuple[ReadImage, NDArray[np.float32] | None] | None:
+        def compute_next() -> tuple[ReadImage, _Answer | None] | None:
             image = next(waiting, None)
             if image is None:
                 return None
-            return image, self._probability(image.pixels) if isinstance(image.pixels, np.ndarray) else None
+            return image, self._answer(image.pixels, threshold) if isinstance(image.pixels, np.ndarray) else None
 
         pending = pool.submit(compute_next)
         try:
             while (computed := pending.result()) is not None:
-                image, probability = computed
+                image, answer = computed
                 alone = isinstance(image.pixels, TiffImage)
                 if not alone:
                     pending = pool.submit(compute_next)
-                yield self._finished(image, probability, threshold, scale)
+                yield self._finished(image, answer, threshold, scale)
                 if alone:  # whoever asked is at work on it now, and needs the memory
                     pending = pool.submit(compute_next)
         finally:
@@ -313,7 +338,7 @@ class Model:
     def _finished(
         self,
         image: ReadImage,
-        probability: NDArray[np.float32] | None,
+        answer: _Answer | None,
         threshold: float,
         scale: Scale | Marker | None,
     ) -> Prediction:
@@ -324,7 +349,7 @@ class Model:
                 hint="use crackseg predict, or crackseg.streaming.predict_streamed, which write results tile by tile",
             )
             return failed_prediction(image.name, self.card.name, error)
-        if isinstance(image.pixels, CracksegError) or probability is None:
+        if isinstance(image.pixels, CracksegError) or answer is None:
             error_or_none = image.pixels if isinstance(image.pixels, CracksegError) else ImageError("has no pixels")
             return failed_prediction(image.name, self.card.name, error_or_none)
         try:
@@ -333,7 +358,7 @@ class Model:
             )
         except ImageError as error:
             return failed_prediction(image.name, self.card.name, error)
-        return self._result(image.pixels, probability, image.name, threshold=threshold, scale=known)
+        return self._result(image.pixels, answer, image.name, threshold=threshold, scale=known)
 
 
 def failed_prediction(name: str, model: str, error: CracksegError) -> Prediction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,6 +15,7 @@ from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 if TYPE_CHECKING:
     from crackseg.evaluation.comparison import Comparison
     from crackseg.evaluation.report import Report
+    from crackseg.prediction import Model
 
 
 def evaluate(
@@ -58,6 +60,7 @@ def evaluate(
         load_model(name, runtime=runtime, device=device, precision=precision).tuned(tta=tta, hysteresis=hysteresis)
         for name in compare or (model,)
     ]
+    question = replace(question, classes=_common_classes(models))
     if report is not None:
         make_folder(report)
     reports: list[Report] = []
@@ -72,6 +75,16 @@ def evaluate(
     if report is not None:
         write_report(report, found)
     return _tell(found, json=json)
+
+
+def _common_classes(models: list[Model]) -> int:
+    """Return how many classes the models tell apart; crack or not is both one class and two."""
+    counts = [max(model.card.classes, 2) for model in models]
+    if len(set(counts)) > 1:
+        raise UsageError(
+            f"tell {counts[0]} and {counts[1]} classes", where="--compare", hint="compare models of the same classes"
+        )
+    return counts[0]
 
 
 def _tell(found: Report | Comparison, *, json: bool) -> int:

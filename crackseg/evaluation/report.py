@@ -28,6 +28,7 @@ class Question:
         protocol: Which protocols; None for the headline scores of ``native`` alone.
         threshold: Probability from which a pixel counts as crack; the model's own if None.
         pictures: Whether to draw the worst images, and to trace the precision-recall curve.
+        classes: Classes that the model tells apart; of more than two, each is scored besides.
 
     Raises:
         UsageError: If a threshold is given where only an oracle's is used.
@@ -36,6 +37,7 @@ class Question:
     protocol: ProtocolName | Literal["all"] | None = None
     threshold: float | None = None
     pictures: bool = False
+    classes: int = 1
 
     def __post_init__(self) -> None:
         if self.threshold is not None and all(protocol.oracle for protocol in self.protocols):
@@ -48,7 +50,7 @@ class Question:
     @property
     def protocols(self) -> tuple[Protocol, ...]:
         """The protocols."""
-        return find_protocols(self.protocol or "native")
+        return find_protocols(self.protocol or "native", classes=self.classes)
 
     @property
     def detailed(self) -> bool:
@@ -61,11 +63,13 @@ class Question:
         parts: set[Part] = {"pixels"}
         if self.detailed:
             parts.update(part for protocol in self.protocols for part in protocol.parts)
+        if self.classes > 2:
+            parts.add("classes")
         return frozenset(parts | ({"curve"} if self.pictures else set()))
 
     def scores(self, protocol: Protocol) -> tuple[Score, ...]:
         """Return the scores of a protocol that are wanted."""
-        return protocol.scores if self.detailed else HEADLINE
+        return protocol.scores if self.detailed or protocol.name == "classes" else HEADLINE
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +125,9 @@ class Report:
             "threshold_from": first.threshold if first.oracle else self.threshold_from,
             "data": {name: self._values(first, result) for name, result in self.results.items()},
         }
-        if self.question.detailed:
+        if self.question.detailed or self.question.classes > 2:
             told["protocols"] = {protocol.name: self._protocol(protocol) for protocol in self.question.protocols}
+        if self.question.detailed:
             told["images"] = self.by_image()
         return told
 

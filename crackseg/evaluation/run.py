@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.averaging import predict_averaged
-from crackseg.dataset import Sample, read_sample
+from crackseg.class_map import predict_classes
+from crackseg.dataset import Sample
 from crackseg.errors import CracksegError, ModelError
 from crackseg.evaluation.table import Evaluation
 from crackseg.evaluation.tally import HEADLINE_PARTS, Judged, Tally, tally
 from crackseg.metrics.protocols import RESIZED_PX, Part
+from crackseg.nn.truth import read_truth
 from crackseg.prediction import Model
 from crackseg.probability import find_mask
 
@@ -34,7 +36,7 @@ def evaluate(
 
     Args:
         model: The model.
-        samples: Images with true masks.
+        samples: Images with true masks; where the model tells more than two classes, of class numbers.
         threshold: Probability from which a pixel counts as crack; the model's own, chosen on validation, if None.
         parts: What to count; the protocols say what they need.
         report: Called with the number of samples done.
@@ -65,7 +67,8 @@ def evaluate(
 
 
 def _judge(model: Model, sample: Sample, threshold: float, parts: Collection[Part]) -> Judged:
-    image, true = read_sample(sample)
+    image, truth = read_truth(sample, model.card.classes)
+    true = truth > 0
     native = not {"sweep"}.issuperset(parts)
     resized = resize_sample(image, true) if "sweep" in parts else None
     same = image.shape[:2] == (RESIZED_PX, RESIZED_PX)
@@ -74,7 +77,14 @@ def _judge(model: Model, sample: Sample, threshold: float, parts: Collection[Par
     if resized is not None:
         swept = (probability if same else _predict(model, resized[0])), resized[1]
     predicted = find_mask(probability, threshold=threshold, low=model.hysteresis)
-    return Judged(image, true, probability, predicted, swept)
+    told = None
+    if "classes" in parts:
+        limits = model.limits
+        called = predict_classes(
+            image, predicted, model.predictor, model.card, tile_size=limits.side_px, memory_gib=limits.memory_gib
+        )
+        told = called, truth, model.card.classes
+    return Judged(image, true, probability, predicted, swept, told)
 
 
 def _predict(model: Model, image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from crackseg.measurement.crack import measure_cracks
 from crackseg.measurement.skeleton import skeletonise
 from crackseg.metrics.boundary import count_boundary
 from crackseg.metrics.centreline import CentrelineCounts
+from crackseg.metrics.classes import count_classes
 from crackseg.metrics.components import ComponentCounts
 from crackseg.metrics.counts import Counts
 from crackseg.metrics.curve import count_cells
@@ -40,6 +41,8 @@ class Judged:
         probability: ``(H, W) float32`` crack probability, in [0, 1].
         predicted: ``(H, W) bool`` predicted mask.
         resized: The probability and the true mask at the size of protocol ``resize512``, if it is asked for.
+        classes: The predicted and the true ``(H, W) uint8`` class numbers and how many classes there are, the
+            background being one, if they are asked for.
     """
 
     image: NDArray[np.uint8]
@@ -47,6 +50,7 @@ class Judged:
     probability: NDArray[np.float32]
     predicted: Mask
     resized: tuple[NDArray[np.float32], Mask] | None = None
+    classes: tuple[NDArray[np.uint8], NDArray[np.uint8], int] | None = None
 
 
 def tally(judged: Judged, parts: Collection[Part]) -> Tally:
@@ -66,6 +70,8 @@ def tally(judged: Judged, parts: Collection[Part]) -> Tally:
         counted["probability_background"] = background.astype(np.int32)
     if judged.resized is not None:
         counted |= _sweep(*judged.resized)
+    if judged.classes is not None:
+        counted |= count_classes(*judged.classes)
     return counted
 
 

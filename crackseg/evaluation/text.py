@@ -41,15 +41,17 @@ def to_text(report: Report) -> str:
     """Return an evaluation for the terminal: the headline alone, or card and scores of each protocol."""
     if report.question.protocol is None:
         first = f"{report.model}, protocol native, threshold {report.threshold:g} ({report.threshold_from})"
-        return f"{first}\n{_headline(report.results)}"
-    lines = []
-    for protocol in report.question.protocols:
-        lines += [f"{report.model}, protocol {protocol.name}", *_card(report.card(protocol))]
-        for name, estimates in report.estimates[protocol.name].items():
-            lines.append(f"{name}, {_count(report.results[name])}")
-            lines += [_line(score, estimates[score.key]) for score in protocol.scores]
-        lines.append("")
-    return "\n".join(lines).rstrip()
+        headline = f"{first}\n{_headline(report.results)}"
+        return "\n\n".join([headline, *(_scores(report, each) for each in report.question.protocols[1:])])
+    return "\n\n".join(_scores(report, protocol) for protocol in report.question.protocols)
+
+
+def _scores(report: Report, protocol: Protocol) -> str:
+    lines = [f"{report.model}, protocol {protocol.name}", *_card(report.card(protocol))]
+    for name, estimates in report.estimates[protocol.name].items():
+        lines.append(f"{name}, {_count(report.results[name])}")
+        lines += [_line(score, estimates[score.key]) for score in protocol.scores]
+    return "\n".join(lines)
 
 
 def _card(card: Mapping[str, str]) -> list[str]:

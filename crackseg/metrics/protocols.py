@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
+from crackseg.metrics.classes import class_scores
 from crackseg.metrics.scores import CURVE, LINES, ORACLE, PLAIN, SHAPES, SIZES, Score, by_key
 
-ProtocolName = Literal["native", "classic", "centreline", "resize512"]
-Part = Literal["pixels", "shapes", "sizes", "lines", "curve", "sweep"]
+ProtocolName = Literal["native", "classic", "centreline", "resize512", "classes"]
+Part = Literal["pixels", "shapes", "sizes", "lines", "curve", "sweep", "classes"]
 """What is counted of an image; each protocol needs some."""
 
 RESIZED_PX = 512
@@ -134,6 +135,28 @@ RESIZE512 = Protocol(
 _ALL = {protocol.name: protocol for protocol in (NATIVE, CLASSIC, CENTRELINE, RESIZE512)}
 
 
-def find_protocols(name: ProtocolName | Literal["all"]) -> tuple[Protocol, ...]:
-    """Return the protocols of a name; all of them for ``all``."""
-    return tuple(_ALL[each] for each in get_args(ProtocolName)) if name == "all" else (_ALL[name],)
+def find_protocols(name: ProtocolName | Literal["all"], *, classes: int = 1) -> tuple[Protocol, ...]:
+    """Return the protocols of a name; all of them for ``all``.
+
+    Args:
+        name: Of the protocol.
+        classes: Classes that the model tells apart; of more than two, each is scored besides.
+    """
+    found = tuple(_ALL.values()) if name == "all" else (_ALL[name],)
+    return (*found, classes_protocol(classes)) if classes > 2 else found
+
+
+def classes_protocol(classes: int) -> Protocol:
+    """Return how so many classes are scored, the background being one of them."""
+    return Protocol(
+        name="classes",
+        resized=_NOTHING_RESIZED,
+        tolerance="none",
+        threshold=None,
+        pooling="pixels pooled over images, each class against all else; macro is the mean of the classes, micro "
+        "the score of their pixels put together",
+        empty="a class that neither is there nor is called is left out of the macro mean",
+        source="this project: a pixel from the threshold on is of the class that is likeliest beside the background",
+        scores=class_scores(classes),
+        parts=("classes",),
+    )

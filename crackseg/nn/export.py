@@ -18,9 +18,10 @@ from crackseg.card import ModelCard
 from crackseg.errors import ModelError, TrainingError
 from crackseg.files import write_bytes
 from crackseg.nn.checkpoint import CARD_KEY, in_storage_type, load_whole, read_card, read_weights
-from crackseg.nn.factory import SegmentationNetwork, build_network, crack_probability, normalise
+from crackseg.nn.factory import SegmentationNetwork, build_network, crack_probability, defect_class, normalise
 from crackseg.nn.train_config import NOT_IN_ONNX, NetworkConfig
 from crackseg.runtimes.onnx import OnnxPredictor
+from crackseg.runtimes.predictor import DEFECT_CLASS, PROBABILITY
 
 MAX_DIFFERENCE = 1e-3
 """Largest difference in probability between the exported model and PyTorch that is let through."""
@@ -29,13 +30,15 @@ MAX_DIFFERENCE = 1e-3
 class _PixelsToProbability(nn.Module):
     """A network with its normalisation, and its sigmoid or softmax, inside."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, *, outputs: tuple[str, ...]) -> None:
         super().__init__()
         self.network = network
+        self.outputs = outputs
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Return the ``(N, H, W)`` probability of ``(N, H, W, 3)`` uint8 pixels."""
-        return crack_probability(self.network(normalise(pixels)))
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Return the ``(N, H, W)`` probability of ``(N, H, W, 3)`` uint8 pixels, and the class of defect if told to."""
+        logits = self.network(normalise(pixels))
+        return tuple((crack_probability if name == PROBABILITY else defect_class)(logits) for name in self.outputs)
 
 
 def export_onnx(network: SegmentationNetwork, path: Path, card: ModelCard) -> None:
@@ -61,7 +64,9 @@ def export_onnx(network: SegmentationNetwork, path: Path, card: ModelCard) -> No
     network.load_state_dict(
         {name: in_storage_type(tensor).to(tensor.dtype) for name, tensor in network.state_dict().items()}
     )
-    module = _PixelsToProbability(network.network)
+    module = _PixelsToProbability(
+        network.network, outputs=(PROBABILITY, DEFECT_CLASS) if card.classes > 2 else (PROBABILITY,)
+    )
     model = onnx.load_model_from_string(_trace(module, card.stride))
     _store_kernels_as_half(model.graph)
     entry = model.metadata_props.add()
@@ -88,7 +93,7 @@ def export_checkpoint(checkpoint: Path, path: Path) -> None:
     export_onnx(network, path, card)
 
 
-def _trace(module: nn.Module, stride: int) -> bytes:
+def _trace(module: _PixelsToProbability, stride: int) -> bytes:
     """Return the module as ONNX with free batch, height and width; batch normalisation kept, to keep the names."""
     example = torch.zeros((2, 2 * stride, 3 * stride, 3), dtype=torch.uint8)
     buffer = io.BytesIO()
@@ -103,8 +108,8 @@ def _trace(module: nn.Module, stride: int) -> bytes:
                 training=torch.onnx.TrainingMode.PRESERVE,
                 do_constant_folding=False,
                 input_names=["pixels"],
-                output_names=["probability"],
-                dynamic_axes={"pixels": {0: "n", 1: "h", 2: "w"}, "probability": {0: "n", 1: "h", 2: "w"}},
+                output_names=list(module.outputs),
+                dynamic_axes={key: {0: "n", 1: "h", 2: "w"} for key in ("pixels", *module.outputs)},
                 opset_version=18,
             )
         except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
@@ -136,10 +141,10 @@ def _store_kernels_as_half(graph: onnx.GraphProto) -> None:
     graph.node.extend(nodes)
 
 
-def _check_parity(module: nn.Module, data: bytes, card: ModelCard) -> None:
+def _check_parity(module: _PixelsToProbability, data: bytes, card: ModelCard) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (1, 4 * card.stride, 5 * card.stride, 3), dtype=np.uint8)
     with torch.inference_mode():
-        expected = module(torch.from_numpy(pixels)).numpy()
+        expected = module(torch.from_numpy(pixels))[0].numpy()
     difference = float(np.abs(OnnxPredictor(data, name="the exported model")(pixels) - expected).max())
     if not difference <= MAX_DIFFERENCE:
         raise TrainingError(

@@ -97,6 +97,13 @@ def crack_probability(logits: Tensor) -> Tensor:
     return 1 - torch.softmax(logits, dim=1)[:, 0]
 
 
+def defect_class(logits: Tensor) -> Tensor:
+    """Return the ``(N, H, W) uint8`` class that is likeliest beside the background: 1 where there is but one."""
+    if logits.shape[1] <= 2:
+        return torch.ones_like(logits[:, 0], dtype=torch.uint8)
+    return (logits[:, 1:].argmax(dim=1) + 1).to(torch.uint8)
+
+
 def build_network(config: NetworkConfig) -> SegmentationNetwork:
     """Build a network; its output starts at the prior probability of a crack pixel.
 

@@ -46,7 +46,7 @@ def read_truth(sample: Sample, classes: int) -> tuple[NDArray[np.uint8], NDArray
             where=sample.mask,
             hint=(
                 f"network.classes={classes} expects the numbers 0 to {classes - 1}"
-                + ("; for crack or not set network.classes=1" if binary else "")
+                + ("; for crack or not train with network.classes=1" if binary else "")
             ),
         )
     return image, stored.astype(np.uint8)

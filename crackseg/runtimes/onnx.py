@@ -13,7 +13,7 @@ from crackseg.card import ModelCard
 from crackseg.errors import ModelError, display_text
 from crackseg.machine import usable_cores
 from crackseg.runtimes.onnx_file import find_non_finite
-from crackseg.runtimes.predictor import OfCard, TileMemoryError
+from crackseg.runtimes.predictor import DEFECT_CLASS, PROBABILITY, OfCard, TileMemoryError, tells_no_classes
 
 CARD_KEY = "crackseg_card"
 """Key of the metadata of an ONNX file under which its model card stands."""
@@ -55,13 +55,27 @@ class OnnxPredictor(OfCard):
         Raises:
             TileMemoryError: If there is no memory for an input of this size.
         """
+        return np.asarray(self._run(PROBABILITY, pixels), dtype=np.float32)
+
+    def classes(self, pixels: NDArray[np.uint8], /) -> NDArray[np.uint8]:
+        """Return the ``(N, H, W)`` class of defect, from 1, of ``(N, H, W, 3)`` RGB pixels.
+
+        Raises:
+            ModelError: If the model does not tell.
+            TileMemoryError: If there is no memory for an input of this size.
+        """
+        if DEFECT_CLASS not in [output.name for output in self._session.get_outputs()]:
+            raise tells_no_classes(self.card)
+        return np.asarray(self._run(DEFECT_CLASS, pixels), dtype=np.uint8)
+
+    def _run(self, output: str, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         try:
-            (probability,) = self._session.run(["probability"], {"pixels": pixels})
+            (answer,) = self._session.run([output], {"pixels": pixels})
         except (ort_state.RuntimeException, ort_state.Fail) as error:
             if "alloc" not in str(error):
                 raise
             raise TileMemoryError(f"no memory for a tile of {pixels.shape[1]}x{pixels.shape[2]} px") from error
-        return np.asarray(probability, dtype=np.float32)
+        return np.asarray(answer)
 
 
 @functools.cache

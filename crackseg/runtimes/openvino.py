@@ -17,7 +17,7 @@ from crackseg.errors import ModelError, UsageError
 from crackseg.images import read_file
 from crackseg.machine import usable_cores
 from crackseg.runtimes.onnx import CARD_KEY, read_onnx_card
-from crackseg.runtimes.predictor import OfCard, TileMemoryError
+from crackseg.runtimes.predictor import OfCard, TileMemoryError, tells_no_classes
 
 SHA256_KEY = "crackseg_weights_sha256"
 """Key of the metadata of an OpenVINO model under which the sha256 of its weights file stands."""
@@ -72,13 +72,27 @@ class OpenVinoPredictor(OfCard):
         Raises:
             TileMemoryError: If there is no memory for an input of this size.
         """
+        return np.asarray(self._run(0, pixels), dtype=np.float32)
+
+    def classes(self, pixels: NDArray[np.uint8], /) -> NDArray[np.uint8]:
+        """Return the ``(N, H, W)`` class of defect, from 1, of ``(N, H, W, 3)`` RGB pixels.
+
+        Raises:
+            ModelError: If the model does not tell.
+            TileMemoryError: If there is no memory for an input of this size.
+        """
+        if len(self._model.outputs) < 2:
+            raise tells_no_classes(self.card)
+        return np.asarray(self._run(1, pixels), dtype=np.uint8)
+
+    def _run(self, output: int, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         try:
-            (probability,) = self._compiled(pixels.shape)([pixels], share_inputs=True).values()
+            answer = self._compiled(pixels.shape)([pixels], share_inputs=True)[output]
         except RuntimeError as error:
             if not any(hint in str(error) for hint in _MEMORY_HINTS):
                 raise
             raise TileMemoryError(f"no memory for a tile of {pixels.shape[1]}x{pixels.shape[2]} px") from error
-        return np.asarray(probability, dtype=np.float32)
+        return np.asarray(answer)
 
     def _compiled(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
         """Return the network prepared for any size, or, for a large tile, for this one: it takes half the memory."""

@@ -30,6 +30,22 @@ class Predictor(Protocol):
         """
 
 
+PROBABILITY, DEFECT_CLASS = "probability", "defect_class"
+"""Outputs of a stored network; the second is there where it tells several classes of defect."""
+
+
+class ClassPredictor(Predictor, Protocol):
+    """A network that tells several classes of defect."""
+
+    def classes(self, pixels: NDArray[np.uint8], /) -> NDArray[np.uint8]:
+        """Return the ``(N, H, W)`` class, from 1, likeliest beside the background, of ``(N, H, W, 3)`` RGB pixels.
+
+        Raises:
+            ModelError: If the model does not tell.
+            TileMemoryError: If there is no memory for an input of this size.
+        """
+
+
 class OfCard:
     """What the card of a model says of its predictor.
 
@@ -52,3 +68,8 @@ class OfCard:
 
 class TileMemoryError(ModelError):
     """There is no memory to compute a tile of this size; a smaller one may do."""
+
+
+def tells_no_classes(card: ModelCard) -> ModelError:
+    """Return the error of a model that was asked for classes of defect and has none to tell."""
+    return ModelError("does not tell which class a defect is of", where=card.name, hint="export it again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from crackseg.card import ModelCard
 from crackseg.errors import ModelError, UsageError
 from crackseg.nn.checkpoint import load_whole, read_card, read_weights
-from crackseg.nn.factory import SegmentationNetwork, build_network, crack_probability, normalise
+from crackseg.nn.factory import SegmentationNetwork, build_network, crack_probability, defect_class, normalise
 from crackseg.nn.train_config import NetworkConfig
 from crackseg.runtimes.predictor import OfCard, TileMemoryError
 
@@ -41,8 +42,19 @@ class TorchPredictor(OfCard):
         Raises:
             TileMemoryError: If there is no memory for an input of this size.
         """
+        return np.asarray(self._run(pixels, crack_probability), dtype=np.float32)
+
+    def classes(self, pixels: NDArray[np.uint8], /) -> NDArray[np.uint8]:
+        """Return the ``(N, H, W)`` class of defect, from 1, of ``(N, H, W, 3)`` RGB pixels.
+
+        Raises:
+            TileMemoryError: If there is no memory for an input of this size.
+        """
+        return np.asarray(self._run(pixels, defect_class), dtype=np.uint8)
+
+    def _run(self, pixels: NDArray[np.uint8], read: Callable[[torch.Tensor], torch.Tensor]) -> NDArray[np.generic]:
         try:
-            return self._compute(pixels)
+            return self._compute(pixels, read)
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             raise TileMemoryError(f"no memory for a tile of {pixels.shape[1]}x{pixels.shape[2]} px") from error
@@ -51,15 +63,15 @@ class TorchPredictor(OfCard):
                 raise
             raise TileMemoryError(f"no memory for a tile of {pixels.shape[1]}x{pixels.shape[2]} px") from error
 
-    def _compute(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _compute(self, pixels: NDArray[np.uint8], read: Callable[[torch.Tensor], torch.Tensor]) -> NDArray[np.generic]:
         with (
             torch.inference_mode(),
             torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16),
         ):
             images = normalise(torch.tensor(pixels, device=self._device))
             logits = self._network(images.contiguous(memory_format=torch.channels_last))
-            probability = crack_probability(logits.float())
-        return np.asarray(probability.cpu().numpy(), dtype=np.float32)
+            answer = read(logits.float())
+        return np.asarray(answer.cpu().numpy())
 
 
 def load_torch_predictor(path: Path, *, device: str = "auto", bfloat16: bool = False) -> TorchPredictor:

@@ -1,0 +1,144 @@
+"""A model that tells several classes of defect is scored class by class, whatever else is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from crackseg.card import ModelCard
+from crackseg.class_map import predict_classes
+from crackseg.cli.evaluate import _common_classes
+from crackseg.dataset import Sample, find_samples
+from crackseg.errors import ModelError, UsageError
+from crackseg.evaluation.comparison import Comparison
+from crackseg.evaluation.report import Question, Report, make_report
+from crackseg.evaluation.text import compare_text, to_markdown, to_text
+from crackseg.evaluation.writing import write_report
+from crackseg.images import write_png
+from crackseg.metrics.classes import class_scores, count_classes
+from crackseg.metrics.protocols import find_protocols
+from crackseg.prediction import Model
+from tests.evaluation.scenes import Darkness, model
+
+CARD = ModelCard(name="kinds", network={"classes": 3}, stride=1, context_px=0)
+GREY = {0: 230, 1: 90, 2: 20}
+
+
+@dataclass
+class _Kinds(Darkness):
+    """What is dark is a defect: black ones are of class 2, grey ones of class 1."""
+
+    def classes(self, pixels: NDArray[np.uint8], /) -> NDArray[np.uint8]:
+        return np.where(pixels[..., 0] < 50, 2, 1).astype(np.uint8)
+
+
+def kinds() -> Model:
+    return Model(_Kinds(), CARD)
+
+
+def write_kinds(folder: Path, pairs: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> tuple[Sample, ...]:
+    """Write images on which `kinds` calls the first numbers, with the second as the truth."""
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for number, (called, true) in enumerate(pairs):
+        grey = np.vectorize(GREY.__getitem__)(called).astype(np.uint8)
+        write_png(folder / "images" / f"{number}.png", np.repeat(grey[..., None], 3, axis=2))
+        write_png(folder / "masks" / f"{number}.png", true)
+    return find_samples(folder, "test")
+
+
+def pairs(count: int = 4) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    found = []
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        true = rng.integers(0, 3, (40, 50), dtype=np.uint8)
+        wrong = rng.random(true.shape) < 0.2
+        found.append((np.where(wrong, rng.integers(0, 3, true.shape), true).astype(np.uint8), true))
+    return found
+
+
+def reported(folder: Path, question: Question) -> Report:
+    return make_report(kinds(), write_kinds(folder / "walls", pairs()), replace(question, classes=3))
+
+
+def expected() -> dict[str, float]:
+    sums = {name: np.zeros(2) for name in ("class_hits", "class_called", "class_true")}
+    for pair in pairs():
+        for name, counts in count_classes(*pair, 3).items():
+            sums[name] += counts
+    return {score.key: float(score.formula(sums)) for score in class_scores(3)}
+
+
+@pytest.mark.parametrize("protocol", [None, "native", "resize512", "all"])
+def test_classes_are_scored_beside_every_protocol(tmp_path: Path, protocol: str | None) -> None:
+    question = Question(protocol)  # type: ignore[arg-type]
+    report = reported(tmp_path, question)
+    found = {key: estimate.value for key, estimate in report.estimates["classes"]["walls"].items()}
+    assert found == pytest.approx(expected())
+    told = report.to_dict()["protocols"]["classes"]["data"]["walls"]
+    assert told["f1_macro"]["value"] == pytest.approx(expected()["f1_macro"])
+    assert told["f1_macro"]["low"] <= told["f1_macro"]["value"] <= told["f1_macro"]["high"]
+    for text in (to_text(report), to_markdown(report)) if question.detailed else (to_text(report),):
+        assert f"{expected()['f1_class2']:.3f}" in text
+        assert "class 2: F1" in text
+        assert "micro mean of IoU" in text
+
+
+def test_defect_or_not_is_still_scored_first(tmp_path: Path) -> None:
+    report = reported(tmp_path, Question())
+    both = [(called > 0, true > 0) for called, true in pairs()]
+    hits = sum(int((called & true).sum()) for called, true in both)
+    ends = sum(int(called.sum() + true.sum()) for called, true in both)
+    assert report.to_dict()["data"]["walls"]["f1"] == pytest.approx(2 * hits / ends)
+
+
+def test_a_page_and_a_comparison_tell_the_classes_too(tmp_path: Path) -> None:
+    report = reported(tmp_path, Question("native", pictures=True))
+    write_report(tmp_path / "out", report)
+    assert "class 1: recall" in (tmp_path / "out" / "evaluation.html").read_text()
+    side_by_side = Comparison(report, report)
+    assert "macro mean of precision" in compare_text(side_by_side)
+    assert side_by_side.differences["classes"]["walls"]["f1_micro"].value == 0
+
+
+def test_crack_or_not_has_no_scores_of_classes() -> None:
+    for classes in (1, 2):
+        assert [each.name for each in find_protocols("all", classes=classes)] == [
+            "native",
+            "classic",
+            "centreline",
+            "resize512",
+        ]
+    assert "classes" not in Question("all").parts
+
+
+def test_masks_of_crack_or_not_are_told_as_what_they_are(tmp_path: Path) -> None:
+    samples = write_kinds(tmp_path / "walls", [(called, (true > 0) * np.uint8(255)) for called, true in pairs(1)])
+    report = make_report(kinds(), samples, Question(classes=3))
+    assert len(report.errors) == 1
+    assert "holds 0 and 255 alone, crack or not; network.classes=3 expects the numbers 0 to 2" in report.errors[0]
+
+
+def test_models_of_other_classes_are_not_compared() -> None:
+    assert _common_classes([model(), model()]) == 2
+    assert _common_classes([kinds()]) == 3
+    with pytest.raises(UsageError, match="tell 2 and 3 classes"):
+        _common_classes([model(), kinds()])
+
+
+def test_classes_are_told_tile_by_tile_within_the_mask_alone() -> None:
+    called, _ = pairs(1)[0]
+    pixels = np.repeat(np.vectorize(GREY.__getitem__)(called).astype(np.uint8)[..., None], 3, axis=2)
+    mask = called > 0
+    mask[:5] = False
+    predictor = _Kinds(stride=8)
+    told = predict_classes(pixels, mask, predictor, CARD, tile_size=16)
+    np.testing.assert_array_equal(told, np.where(mask, called, 0))
+    with pytest.raises(ModelError, match="does not tell which class"):
+        predict_classes(pixels, mask, Darkness(), CARD)
+    one_class = replace(CARD, network={"classes": 1})
+    np.testing.assert_array_equal(predict_classes(pixels, mask, Darkness(), one_class), mask)
