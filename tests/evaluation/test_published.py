@@ -44,9 +44,11 @@ def published(images: list[Answer]) -> dict[str, float]:
             if hit + false + missed:
                 iou[step, number] = (hit / (hit + false + missed) + calm / (calm + false + missed)) / 2
             pooled[step] += hit, false, missed
-    best = (2 * pooled[:, 0] / (2 * pooled[:, 0] + pooled[:, 1] + pooled[:, 2])).max()
+    pooled_f1 = 2 * pooled[:, 0] / (2 * pooled[:, 0] + pooled[:, 1] + pooled[:, 2])
+    step = int(pooled_f1.argmax())
     means = {"ods": f1.mean(axis=1).max(), "ois": f1.max(axis=0).mean(), "miou": iou.mean(axis=1).max()}
-    return {**{key: float(value) for key, value in means.items()}, "f1": float(best)}
+    best = {"f1": pooled_f1[step], "iou": pooled[step, 0] / pooled[step].sum(), "threshold": step / 100}
+    return {key: float(value) for key, value in (means | best).items()}
 
 
 @pytest.mark.parametrize("seed", range(3))

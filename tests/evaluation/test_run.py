@@ -64,11 +64,19 @@ def test_every_score_of_a_set_is_that_of_its_pooled_counts(tmp_path: Path) -> No
     lines = [((one, skeletonise(one)), (other, skeletonise(other))) for one, other in pairs]
     centre = sum((CentrelineCounts.of(*pair, tolerance_px=4) for pair in lines), CentrelineCounts())
     expected |= {"boundary_f1": outline.f1, "cliou": centre.cliou, "cldice": centre.cldice}
+    inside = [(int((mine & other).sum()), int(mine.sum())) for pair in lines for mine, other in _lines_in_masks(*pair)]
+    for key, found_in in (("cldice_precision", inside[::2]), ("cldice_sensitivity", inside[1::2])):
+        expected[key] = sum(hit for hit, _ in found_in) / sum(total for _, total in found_in)
     expected |= {"detection_rate": pieces.detection_rate, "false_per_mpx": pieces.false_per_mpx}
     scores = {
         key: value for protocol in find_protocols("all")[:3] for key, value in found.scores(protocol.scores).items()
     }
     assert {key: scores[key] for key in expected} == pytest.approx(expected)
+
+
+def _lines_in_masks(called: tuple[Mask, Mask], crack: tuple[Mask, Mask]) -> list[tuple[Mask, Mask]]:
+    """Return the predicted centreline with the true mask, and the true centreline with the predicted mask."""
+    return [(called[1], crack[0]), (crack[1], called[0])]
 
 
 def test_means_of_images_leave_out_those_with_neither_crack_nor_call(tmp_path: Path) -> None:
@@ -78,6 +86,8 @@ def test_means_of_images_leave_out_those_with_neither_crack_nor_call(tmp_path: P
     assert len(values) == 4
     assert values[2] == 0
     assert found["f1_mean"] == pytest.approx(np.mean(values))
+    shares = [(one & other).sum() / (one | other).sum() for one, other in pairs if (one | other).any()]
+    assert found["iou_mean"] == pytest.approx(np.mean(shares))
     clean = [Counts.of(*pair) for pair in pairs if not pair[1].any()]
     assert found["false_alarm_clean"] == pytest.approx(sum(clean, Counts()).false_alarm)
     assert found["clean_images_alarmed"] == 0.5
