@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from crackseg.images import ArrayImage
 from crackseg.probability import DEFAULT_MEMORY_GIB, predict_probability
-from crackseg.runtimes.predictor import Predictor
+from crackseg.runtimes.predictor import Predictor, room_of
 
 TtaName = Literal["none", "flips", "rotations", "scales"]
 """What is averaged: the four mirror images, the eight of them and their quarter turns, or three sizes."""
@@ -43,6 +43,10 @@ class AveragedPredictor:
     def context(self) -> int:
         """Measured context, in pixels."""
         return self._predictor.context
+
+    def room_bytes(self) -> int:
+        """Return the memory that the device has free now, in bytes."""
+        return room_of(self._predictor)
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels."""

@@ -20,8 +20,7 @@ from crackseg.images import ArrayImage
 from crackseg.machine import require_extra
 from crackseg.models import ModelFile
 from crackseg.parity import LIMITS, Parity, ParityLimits, compare
-from crackseg.runtimes.onnx import CARD_KEY, OnnxPredictor
-from crackseg.runtimes.onnx_file import with_metadata
+from crackseg.runtimes.onnx import OnnxPredictor, with_card
 from crackseg.runtimes.predictor import Predictor
 from crackseg.seams import measure_seams
 
@@ -139,7 +138,7 @@ def convert(data: bytes, card: ModelCard, *, form: FormatName, precision: Precis
 
         data = quantise(data, card, [image for image, _ in samples])
     else:
-        data = with_metadata(data, CARD_KEY, card.to_json(indent=None))
+        data = with_card(data, card)
     if form == "onnx":
         return Converted({".onnx": data}, OnnxPredictor(data, name="the exported model"), card)
     require_extra("openvino")

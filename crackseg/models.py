@@ -27,7 +27,7 @@ DEFAULT_MODEL = "crackseg-mobile"
 RUN_MODEL = "model.onnx"
 """The exported model inside a run folder."""
 
-RuntimeName = Literal["auto", "onnx", "openvino", "torch"]
+RuntimeName = Literal["auto", "onnx", "openvino", "torch", "torch-compiled"]
 
 
 class CardedPredictor(Predictor, Protocol):
@@ -77,7 +77,8 @@ class Computing:
 
     Attributes:
         runtime: ``onnx`` computes with onnxruntime on the CPU, ``openvino`` with OpenVINO on the CPU, from the extra
-            ``openvino``; ``torch`` with PyTorch, from the extra ``train``; ``auto`` takes torch where the model is a
+            ``openvino``; ``torch`` with PyTorch, from the extra ``train``; ``torch-compiled`` has it compile the
+            network first, which takes a minute, and on a CPU a C++ compiler; ``auto`` takes torch where the model is a
             checkpoint or the device a GPU, openvino where the file is one of its own or bfloat16 is asked for, and onnx
             elsewhere.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; only torch computes on a GPU.
@@ -188,7 +189,7 @@ def load_model(
     computing = Computing(runtime=runtime, device=device, precision=precision)
     found = find_model(model)
     match _runtime_for(found, computing):
-        case "torch":
+        case "torch" | "torch-compiled":
             predictor = _load_torch(found, computing)
         case "openvino":
             predictor = _load_openvino(found, computing)
@@ -230,9 +231,9 @@ def _runtime_for(found: ModelFile, computing: Computing) -> RuntimeName:
         if suffix == ".safetensors" or computing.device.startswith("cuda"):
             return "torch"
         return "openvino" if suffix == ".xml" or computing.precision == "bf16" else "onnx"
-    if runtime != "torch" and computing.device.startswith("cuda"):
+    if not runtime.startswith("torch") and computing.device.startswith("cuda"):
         raise UsageError(f"{_TITLES[runtime]} computes on the CPU here", hint="use --runtime torch for a GPU")
-    if runtime != "torch" and suffix == ".safetensors":
+    if not runtime.startswith("torch") and suffix == ".safetensors":
         raise UsageError(
             f"{_TITLES[runtime]} reads no checkpoints", where=found.path, hint="give the run folder or its model.onnx"
         )
@@ -241,7 +242,7 @@ def _runtime_for(found: ModelFile, computing: Computing) -> RuntimeName:
     return runtime
 
 
-_TITLES = {"onnx": "onnxruntime", "openvino": "OpenVINO", "torch": "PyTorch"}
+_TITLES = {"onnx": "onnxruntime", "openvino": "OpenVINO"}
 
 
 def _load_onnx(found: ModelFile, computing: Computing) -> CardedPredictor:
@@ -275,7 +276,12 @@ def _load_torch(found: ModelFile, computing: Computing) -> CardedPredictor:
         raise UsageError(
             "PyTorch does not compute in int8 here", where="--precision", hint="use --runtime onnx or openvino"
         )
-    return load_torch_predictor(found.path, device=computing.device, bfloat16=computing.precision == "bf16")
+    return load_torch_predictor(
+        found.path,
+        device=computing.device,
+        bfloat16=computing.precision == "bf16",
+        compiled=computing.runtime == "torch-compiled",
+    )
 
 
 def check_precision(found: ModelFile, computing: Computing, card: ModelCard) -> None:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.averaging import TtaName, predict_averaged
+from crackseg.averaging import TtaName
 from crackseg.card import ModelCard
 from crackseg.class_map import predict_classes
 from crackseg.drawing import draw_overlay
 from crackseg.errors import CracksegError, ImageError, UsageError, display_text
 from crackseg.files import make_folder, write_bytes
 from crackseg.geometry import Scale
+from crackseg.grouping import Grouping
 from crackseg.images import (
     MAX_PIXELS,
     decode_image,
@@ -30,11 +31,12 @@ from crackseg.images import (
     rgb_from_pil,
     write_png,
 )
+from crackseg.machine import usable_cores
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
-from crackseg.probability import DEFAULT_MEMORY_GIB, TileLimits, find_mask
+from crackseg.probability import TileLimits, find_mask
 from crackseg.probability import predict_probability as predict_probability
 from crackseg.reading import ReadImage, name_of, read_ahead
-from crackseg.runtimes.predictor import Predictor
+from crackseg.runtimes.predictor import Predictor, room_of
 from crackseg.tiff import TiffImage
 from crackseg.tiling import TilePlan
 
@@ -157,7 +159,7 @@ class Model:
         predictor: The network.
         card: What it is.
         tile_size: Largest side of a tile, in pixels.
-        memory_gib: Memory that a tile may take in the network, in GiB; `DEFAULT_MEMORY_GIB` if None.
+        memory_gib: Memory that a tile may take in the network, in GiB; see `TileLimits.of` if None.
     """
 
     def __init__(
@@ -170,7 +172,7 @@ class Model:
     ) -> None:
         self.predictor = predictor
         self.card = card
-        self.limits = TileLimits(tile_size, DEFAULT_MEMORY_GIB if memory_gib is None else memory_gib)
+        self.limits = TileLimits.of(predictor, side_px=tile_size, memory_gib=memory_gib)
         self.memory_stated = memory_gib is not None
         self.tta: TtaName = "none"
         self.hysteresis: float | None = None
@@ -249,11 +251,16 @@ class Model:
         title = name if name is not None else name_of(image)
         pixels = _pixels_of(image, title)
         known = scale if scale is None or isinstance(scale, Scale) else scale.scale_of(pixels, name=title)
-        return self._result(pixels, self._answer(pixels, threshold), title, threshold=threshold, scale=known)
+        (probability,) = self._grouping.probabilities([pixels])
+        answer = self._answer(pixels, probability, threshold)
+        return self._result(pixels, answer, title, threshold=threshold, scale=known)
 
-    def _answer(self, pixels: NDArray[np.uint8], threshold: float) -> _Answer:
+    @property
+    def _grouping(self) -> Grouping:
+        return Grouping(self.predictor, self.limits, self.tta)
+
+    def _answer(self, pixels: NDArray[np.uint8], probability: NDArray[np.float32], threshold: float) -> _Answer:
         side_px, memory_gib = self.limits.side_px, self.limits.memory_gib
-        probability = predict_averaged(pixels, self.predictor, tta=self.tta, tile_size=side_px, memory_gib=memory_gib)
         mask = find_mask(probability, threshold=threshold, low=self.hysteresis)
         if self.card.classes <= 2:
             return _Answer(probability, mask)
@@ -303,7 +310,8 @@ class Model:
             UsageError: If the threshold is outside (0, 1], or the tiles are too small.
             ModelError: If the network answers with anything but finite numbers.
         """
-        return self.predict_read(read_ahead(images), threshold=threshold, scale=scale)
+        at_once = usable_cores() if room_of(self.predictor) else 1
+        return self.predict_read(read_ahead(images, at_once=at_once), threshold=threshold, scale=scale)
 
     def predict_read(
         self, images: Iterable[ReadImage], *, threshold: float | None = None, scale: Scale | Marker | None = None
@@ -314,13 +322,15 @@ class Model:
         """
         threshold = self.threshold(threshold)
         pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crackseg-network")
-        waiting = iter(images)
+        found = self._grouping.run(images)
 
         def compute_next() -> tuple[ReadImage, _Answer | None] | None:
-            image = next(waiting, None)
+            image, probability = next(found, (None, None))
             if image is None:
                 return None
-            return image, self._answer(image.pixels, threshold) if isinstance(image.pixels, np.ndarray) else None
+            if probability is None or not isinstance(image.pixels, np.ndarray):
+                return image, None
+            return image, self._answer(image.pixels, probability, threshold)
 
         pending = pool.submit(compute_next)
         try:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 from crackseg.card import ModelCard
-from crackseg.runtimes.onnx import CARD_KEY
+from crackseg.runtimes.onnx import with_card
 from crackseg.tiling import crop_mirrored, plan_tiles
 
 _QUANTISED = ("Conv",)
@@ -69,10 +69,8 @@ def quantise(data: bytes, card: ModelCard, images: Sequence[NDArray[np.uint8]]) 
             logger.setLevel(before)
         model = onnx.load(quantised)
     del model.metadata_props[:]
-    entry = model.metadata_props.add()
-    entry.key, entry.value = CARD_KEY, card.to_json(indent=None)
     model.producer_name = "crackseg"
-    return bytes(model.SerializeToString())
+    return with_card(model.SerializeToString(), card)
 
 
 def _fold(data: bytes, path: Path) -> None:

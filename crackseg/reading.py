@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,27 +31,29 @@ class ReadImage:
     pixels: NDArray[np.uint8] | TiffImage | CracksegError
 
 
-def read_ahead(paths: Iterable[str | os.PathLike[str]]) -> Iterator[ReadImage]:
-    """Read image files in their order, each while the one before it is being worked on.
+def read_ahead(paths: Iterable[str | os.PathLike[str]], *, at_once: int = 1) -> Iterator[ReadImage]:
+    """Read image files in their order, each while those before it are being worked on.
 
-    The first is being read when this returns, so that a model can be loaded meanwhile.
+    The first are being read when this returns, so that a model can be loaded meanwhile.
+
+    Args:
+        paths: The files.
+        at_once: How many are read ahead, each in a thread of its own.
     """
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crackseg-read")
+    pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="crackseg-read")
     waiting = iter(paths)
+    pending = deque(pool.submit(_read, path) for path in itertools.islice(waiting, at_once))
 
-    def read_next() -> ReadImage | None:
-        path = next(waiting, None)
-        return None if path is None else _read(path)
-
-    def images(pending: Future[ReadImage | None]) -> Iterator[ReadImage]:
+    def images() -> Iterator[ReadImage]:
         try:
-            while (image := pending.result()) is not None:
-                pending = pool.submit(read_next)
+            while pending:
+                image = pending.popleft().result()
+                pending.extend(pool.submit(_read, path) for path in itertools.islice(waiting, 1))
                 yield image
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    return images(pool.submit(read_next))
+    return images()
 
 
 def _read(path: str | os.PathLike[str]) -> ReadImage:

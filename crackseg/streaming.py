@@ -23,6 +23,7 @@ from crackseg.measurement.crack import CrackMeasurement
 from crackseg.measurement.joining import JoinedMask, MaskJoiner, Surroundings, measure_joined
 from crackseg.prediction import Model
 from crackseg.probability import TileLimits, iter_bands, with_smaller_tiles
+from crackseg.runtimes.predictor import room_of
 from crackseg.tiff import TILE_PX, TiffWriter
 from crackseg.tiling import TilePlan
 
@@ -162,14 +163,15 @@ def predict_streamed(
 def _look(image: ImageSource, model: Model, threshold: float, file: BinaryIO) -> _Seen:
     """Run the network over the image; its probability goes into ``file``."""
     predictor = averaged(model.predictor, model.tta)
-    limits = model.limits if model.memory_stated else TileLimits(model.tile_size, STREAM_MEMORY_GIB)
+    stated = model.memory_stated or room_of(predictor)
+    limits = model.limits if stated else TileLimits(model.tile_size, STREAM_MEMORY_GIB)
 
-    def run(plan: TilePlan) -> _Seen:
+    def run(plan: TilePlan, batch: int) -> _Seen:
         file.seek(0)
         file.truncate()
         joiner = MaskJoiner(image.shape[1], threshold=threshold, low=model.hysteresis)
         with TiffWriter(file, image.shape, np.uint16) as writer:
-            for _, band in iter_bands(image, predictor, plan):
+            for _, band in iter_bands(image, predictor, plan, batch=batch):
                 joiner.add(band)
                 for start in range(0, len(band), TILE_PX):
                     writer.write(np.rint(band[start : start + TILE_PX] * 65535).astype(np.uint16))

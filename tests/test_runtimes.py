@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import onnx
 import pytest
@@ -15,7 +17,7 @@ from crackseg.errors import ModelError
 from crackseg.images import ArrayImage
 from crackseg.models import find_model
 from crackseg.probability import predict_probability
-from crackseg.runtimes.onnx import OnnxPredictor
+from crackseg.runtimes.onnx import OnnxPredictor, read_onnx_card, with_card
 from crackseg.runtimes.onnx_file import find_non_finite, with_metadata
 from crackseg.runtimes.predictor import TileMemoryError
 
@@ -111,3 +113,19 @@ def test_a_gpu_without_memory_gets_smaller_tiles_and_gives_the_same() -> None:
     cramped.room_px = 1
     with pytest.raises(TileMemoryError, match="no memory for a tile"):
         predict_probability(image, predictor)
+
+
+def test_weights_that_are_not_those_of_the_metadata_do_not_load_and_another_card_does() -> None:
+    data = find_model().read()
+    card = OnnxPredictor(data, name="shipped", threads=1).card
+    sealed = with_card(data, dataclasses.replace(card, name="other"))
+    assert (
+        OnnxPredictor(sealed, name="other.onnx", threads=1).card.name == read_onnx_card(sealed, name="").name == "other"
+    )
+    changed = onnx.load_from_string(sealed)
+    kernel = max(changed.graph.initializer, key=lambda item: len(item.raw_data))
+    kernel.raw_data = bytes([kernel.raw_data[0] ^ 1, *kernel.raw_data[1:]])
+    with pytest.raises(ModelError, match=r"sha256.*export it again"):
+        OnnxPredictor(changed.SerializeToString(), name="changed.onnx")
+    with pytest.raises(ModelError, match="sha256"):
+        read_onnx_card(changed.SerializeToString(), name="changed.onnx")

@@ -34,7 +34,9 @@ ThresholdOption = Annotated[float | None, typer.Option(help="Probability that co
 HysteresisOption = Annotated[
     float | None, typer.Option(metavar="LOW", help="From here on pixels count, too, that hang together with a crack.")
 ]
-RuntimeOption = Annotated[Literal["auto", "onnx", "openvino", "torch"], typer.Option(help="Library that computes.")]
+RuntimeOption = Annotated[
+    Literal["auto", "onnx", "openvino", "torch", "torch-compiled"], typer.Option(help="Library that computes.")
+]
 PrecisionOption = Annotated[
     Literal["fp32", "bf16", "int8"] | None, typer.Option(help="What to compute in. [default: the model's own]")
 ]
@@ -81,16 +83,19 @@ def predict(
         )
     )
     import crackseg.prediction  # noqa: F401  all that is needed is imported while the model is loaded
+    from crackseg.machine import usable_cores
     from crackseg.reading import read_ahead
 
     paths = _collect(images)
     known = known_scale(scale, scale_file, marker)
     labels = _open_labels(output, formats)
-    pixels = read_ahead(paths)
+    pixels = read_ahead(paths, at_once=usable_cores() if device.startswith("cuda") else 1)
     loaded = pending.result().tuned(tta=tta, hysteresis=hysteresis)
     writer = _Writer(loaded, output, probability, labels, threshold, known)
     with ProgressLine("predict", len(paths), quiet=quiet or json) as line:
         tell = (line.say if verbose else _say_nothing, _say_nothing if json else print)
+        if note := getattr(loaded.predictor, "note", ""):
+            line.say(f"crackseg: note: {note}")
         results = []
         for entry in writer.write_all(paths, pixels, tell):
             results.append(entry)

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from crackseg.card import ModelCard
 from crackseg.errors import ModelError, TrainingError
 from crackseg.files import write_bytes
-from crackseg.nn.checkpoint import CARD_KEY, in_storage_type, load_whole, read_card, read_weights
+from crackseg.nn.checkpoint import in_storage_type, load_whole, read_card, read_weights
 from crackseg.nn.factory import SegmentationNetwork, build_network, crack_probability, defect_class, normalise
 from crackseg.nn.train_config import NOT_IN_ONNX, NetworkConfig
-from crackseg.runtimes.onnx import OnnxPredictor
+from crackseg.runtimes.onnx import OnnxPredictor, with_card
 from crackseg.runtimes.predictor import DEFECT_CLASS, PROBABILITY
 
 MAX_DIFFERENCE = 1e-3
@@ -69,10 +69,8 @@ def export_onnx(network: SegmentationNetwork, path: Path, card: ModelCard) -> No
     )
     model = onnx.load_model_from_string(_trace(module, card.stride))
     _store_kernels_as_half(model.graph)
-    entry = model.metadata_props.add()
-    entry.key, entry.value = CARD_KEY, card.to_json(indent=None)
     model.producer_name = "crackseg"
-    data = model.SerializeToString()
+    data = with_card(model.SerializeToString(), card)
     _check_parity(module, data, card)
     write_bytes(path, data, durable=True)
 

@@ -12,11 +12,15 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 from crackseg.card import ModelCard
 from crackseg.errors import ModelError, display_text
 from crackseg.machine import usable_cores
-from crackseg.runtimes.onnx_file import find_non_finite
+from crackseg.runtimes.onnx_file import find_non_finite, graph_sha256, with_metadata
 from crackseg.runtimes.predictor import DEFECT_CLASS, PROBABILITY, OfCard, TileMemoryError, tells_no_classes
 
 CARD_KEY = "crackseg_card"
 """Key of the metadata of an ONNX file under which its model card stands."""
+
+SHA256_KEY = "crackseg_weights_sha256"
+"""Key of the metadata of a model under which the sha256 of its weights stands: of the graph of an ONNX file, or of the
+weights file of OpenVINO."""
 
 _LOAD_ERRORS = (
     ort_state.Fail, ort_state.InvalidArgument, ort_state.InvalidGraph, ort_state.InvalidProtobuf,
@@ -47,7 +51,7 @@ class OnnxPredictor(OfCard):
                 f"its weights hold NaN or infinity ({display_text(weight)})", where=name, hint="train it again"
             )
         self._session = _session(data, options, name)
-        self.card = _card(self._session, name)
+        self.card = _card(self._session, data, name)
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels.
@@ -103,7 +107,16 @@ def read_onnx_card(data: bytes, *, name: str) -> ModelCard:
     """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return _card(_session(data, options, name), name)
+    return _card(_session(data, options, name), data, name)
+
+
+def with_card(data: bytes, card: ModelCard) -> bytes:
+    """Return an ONNX file with a card, and the sha256 of its graph, in its metadata.
+
+    Raises:
+        ValueError: If ``data`` is no ONNX file.
+    """
+    return with_metadata(with_metadata(data, CARD_KEY, card.to_json(indent=None)), SHA256_KEY, graph_sha256(data))
 
 
 def _session(data: bytes, options: onnxruntime.SessionOptions, name: str) -> onnxruntime.InferenceSession:
@@ -114,5 +127,15 @@ def _session(data: bytes, options: onnxruntime.SessionOptions, name: str) -> onn
         raise ModelError("not an ONNX model", where=name, hint="give a .onnx file or a run folder") from error
 
 
-def _card(session: onnxruntime.InferenceSession, name: str) -> ModelCard:
-    return ModelCard.from_json(session.get_modelmeta().custom_metadata_map.get(CARD_KEY, ""), where=name)
+def _card(session: onnxruntime.InferenceSession, data: bytes, name: str) -> ModelCard:
+    """Return the card of a model whose weights are those it was written with, where it says which.
+
+    Raises:
+        ModelError: If there is no card, or the weights are others.
+    """
+    entries = session.get_modelmeta().custom_metadata_map
+    if entries.get(SHA256_KEY) not in (None, graph_sha256(data)):
+        raise ModelError(
+            "its weights are damaged: their sha256 is not that of its metadata", where=name, hint="export it again"
+        )
+    return ModelCard.from_json(entries.get(CARD_KEY, ""), where=name)

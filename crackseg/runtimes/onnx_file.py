@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +19,18 @@ _EXPONENTS: dict[int, tuple[str, int]] = {
     _BFLOAT16: ("<u2", 0x7F80),
 }
 """Bits of the exponent by type: a number that has them all is NaN or infinite."""
+
+
+def graph_sha256(data: bytes) -> str:
+    """Return the sha256 over the graph of an ONNX file: its layers and weights, not its metadata.
+
+    Raises:
+        ValueError: If ``data`` is no ONNX file.
+    """
+    digest = hashlib.sha256()
+    for graph in _parts(memoryview(data), _GRAPH):
+        digest.update(graph)
+    return digest.hexdigest()
 
 
 def find_non_finite(data: bytes) -> str | None:

@@ -16,11 +16,8 @@ from crackseg.card import ModelCard, PrecisionName
 from crackseg.errors import ModelError, UsageError
 from crackseg.images import read_file
 from crackseg.machine import usable_cores
-from crackseg.runtimes.onnx import CARD_KEY, read_onnx_card
+from crackseg.runtimes.onnx import CARD_KEY, SHA256_KEY, read_onnx_card
 from crackseg.runtimes.predictor import OfCard, TileMemoryError, tells_no_classes
-
-SHA256_KEY = "crackseg_weights_sha256"
-"""Key of the metadata of an OpenVINO model under which the sha256 of its weights file stands."""
 
 _LARGE_PX = 1_500_000
 """Tiles from this many pixels on are worth preparing the network for them alone, which takes most of a second."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,19 @@ class ClassPredictor(Predictor, Protocol):
             ModelError: If the model does not tell.
             TileMemoryError: If there is no memory for an input of this size.
         """
+
+
+@runtime_checkable
+class DevicePredictor(Predictor, Protocol):
+    """A predictor on a device with a memory of its own, which is faster with several inputs at a time."""
+
+    def room_bytes(self) -> int:
+        """Return the memory that the device has free now, in bytes; 0 if one input at a time is best."""
+
+
+def room_of(predictor: Predictor) -> int:
+    """Return what `DevicePredictor.room_bytes` says; 0 for any other predictor."""
+    return predictor.room_bytes() if isinstance(predictor, DevicePredictor) else 0
 
 
 class OfCard:

@@ -26,15 +26,57 @@ class TorchPredictor(OfCard):
         card: What it is.
         device: Where to compute.
         bfloat16: Compute in bfloat16 where autocast deems it safe; else in float32.
+        room: Returns the memory that is free on the device, in bytes; asked of CUDA, and 0 on a CPU, if None.
+
+    Attributes:
+        note: What was asked for and could not be had, for the user to read; empty if nothing.
     """
 
     def __init__(
-        self, network: SegmentationNetwork, card: ModelCard, *, device: torch.device, bfloat16: bool = False
+        self,
+        network: SegmentationNetwork,
+        card: ModelCard,
+        *,
+        device: torch.device,
+        bfloat16: bool = False,
+        room: Callable[[], int] | None = None,
     ) -> None:
         self.card = card
-        self._network = network.eval().to(device).to(memory_format=torch.channels_last)
+        self.note = ""
+        self._network: Callable[[torch.Tensor], torch.Tensor] = (
+            network.eval().to(device).to(memory_format=torch.channels_last)
+        )
         self._device = device
         self._bfloat16 = bfloat16
+        self._room = room
+
+    def room_bytes(self) -> int:
+        """Return the memory that the device has free now, in bytes; 0 on a CPU, which gains nothing from batches."""
+        if self._room is not None:
+            return self._room()
+        if self._device.type != "cuda":
+            return 0
+        free_bytes, _ = torch.cuda.mem_get_info(self._device)
+        kept = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
+        return free_bytes + kept
+
+    def compile(self, *, backend: str | Callable[..., Callable[..., object]] = "inductor") -> None:
+        """Have PyTorch compile the network for this machine, which takes a minute or more.
+
+        Where that cannot be done, it computes as before, and `note` says why.
+
+        Args:
+            backend: What compiles; see ``torch.compile``.
+        """
+        whole = self._network
+        self._network = torch.compile(whole, backend=backend)
+        side = 4 * self.stride
+        try:
+            self(np.zeros((1, side, side, 3), dtype=np.uint8))
+        except (torch._dynamo.exc.TorchDynamoException, OSError, RuntimeError) as error:
+            self._network = whole
+            reason = str(getattr(error, "inner_exception", error)).strip().partition("\n")[0][:200]
+            self.note = f"the network could not be compiled and is computed as it is ({reason})"
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels.
@@ -74,13 +116,16 @@ class TorchPredictor(OfCard):
         return np.asarray(answer.cpu().numpy())
 
 
-def load_torch_predictor(path: Path, *, device: str = "auto", bfloat16: bool = False) -> TorchPredictor:
+def load_torch_predictor(
+    path: Path, *, device: str = "auto", bfloat16: bool = False, compiled: bool = False
+) -> TorchPredictor:
     """Build the network that a card describes and load its weights.
 
     Args:
         path: A checkpoint or an ONNX model of crackseg.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         bfloat16: Compute in bfloat16 where autocast deems it safe; else in float32.
+        compiled: Compile it first; see `TorchPredictor.compile`.
 
     Raises:
         UsageError: If the device is not there, or the file holds 8-bit kernels.
@@ -95,7 +140,10 @@ def load_torch_predictor(path: Path, *, device: str = "auto", bfloat16: bool = F
         load_whole(network, read_weights(path))
     except (ValidationError, RuntimeError) as error:
         raise ModelError("its card and its weights do not fit together", where=path) from error
-    return TorchPredictor(network, card, device=place, bfloat16=bfloat16)
+    predictor = TorchPredictor(network, card, device=place, bfloat16=bfloat16)
+    if compiled:
+        predictor.compile()
+    return predictor
 
 
 def pick_device(name: str) -> torch.device:
