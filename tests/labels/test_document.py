@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
 from pathlib import Path
 
 import pytest
@@ -85,10 +85,19 @@ def test_what_is_no_json_is_a_typed_error_with_its_place(data: bytes, says: str)
 
 @given(st.binary(max_size=40))
 def test_any_bytes_are_a_document_or_a_typed_error(data: bytes) -> None:
-    with contextlib.suppress(LabelError):
-        parse_json(data, "a.json")
-    with contextlib.suppress(LabelError):
-        parse_xml(data, "a.xml", root="annotation")
+    try:
+        assert parse_json(data, "a.json") == json.loads(data.decode("utf-8-sig"))
+    except LabelError as error:
+        assert_one_line(error, "a.json")
+    try:
+        assert parse_xml(data, "a.xml", root="annotation").tag == "annotation"
+    except LabelError as error:
+        assert_one_line(error, "a.xml")
+
+
+def assert_one_line(error: LabelError, name: str) -> None:
+    assert str(error).startswith(f"{name}: ")
+    assert "\n" not in str(error)
 
 
 def test_a_document_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,9 +100,11 @@ def test_a_file_with_some_bytes_changed_is_read_or_refused(kind: Format, data: s
         changed[place : place + 1] = data.draw(st.binary(min_size=0, max_size=3))
     path.write_bytes(bytes(changed))
     try:
-        read_all(folder, kind)
+        read, errors = read_all(folder, kind)
     finally:
         path.write_bytes(whole)
+    assert read + len(errors) <= 2 * len(sample_images()) + 4, "what is damaged does not multiply"
+    assert [error for error in errors if not error or "\n" in error] == [], "an error is one line"
 
 
 HOSTILE: dict[str, tuple[Format, bytes]] = {

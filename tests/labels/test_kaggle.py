@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 
@@ -109,8 +108,14 @@ def test_what_is_wrong_with_a_file_is_said_with_its_line(text: str, says: str) -
 
 @given(st.binary(max_size=80))
 def test_any_bytes_are_rows_or_a_typed_error(data: bytes) -> None:
-    with contextlib.suppress(LabelError):
-        decode_kaggle(b"ImageId,EncodedPixels\n" + data)
+    error: str | None = None
+    rows: tuple[KaggleRow, ...] = ()
+    try:
+        rows = tuple(decode_kaggle(b"ImageId,EncodedPixels\n" + data))
+    except LabelError as caught:
+        error = str(caught)
+    assert all(row.image and 2 <= row.line <= 2 + len(data) for row in rows)
+    assert error is None or (error.startswith("CSV") and "\n" not in error)
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["", "x"])), max_size=5))

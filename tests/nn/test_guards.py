@@ -16,6 +16,19 @@ def _histogram(probability: float, *, crack: int, background: int, spread: float
     return ProbabilityHistogram.of(values[None], (np.arange(crack + background) < crack)[None])
 
 
+def stopped(*epochs: tuple[ProbabilityHistogram, float], patches: int = 0, crack_first: bool = False) -> str | None:
+    """What a guard says to patches without crack and to validations, or None if it lets all pass."""
+    guard = CollapseGuard()
+    try:
+        guard.check_batch(has_crack=crack_first, patches=8)
+        guard.check_batch(has_crack=False, patches=patches)
+        for histogram, done in epochs:
+            guard.check_epoch(histogram, done=done)
+    except TrainingError as error:
+        return str(error)
+    return None
+
+
 def test_a_training_that_sees_no_crack_is_stopped() -> None:
     guard = CollapseGuard()
     for _ in range(PATCHES_WITHOUT_CRACK // 8 - 1):
@@ -25,10 +38,8 @@ def test_a_training_that_sees_no_crack_is_stopped() -> None:
 
 
 def test_one_patch_with_a_crack_is_enough() -> None:
-    guard = CollapseGuard()
-    guard.check_batch(has_crack=True, patches=8)
-    for _ in range(PATCHES_WITHOUT_CRACK):
-        guard.check_batch(has_crack=False, patches=8)
+    assert stopped(patches=10 * PATCHES_WITHOUT_CRACK, crack_first=True) is None
+    assert stopped(patches=10 * PATCHES_WITHOUT_CRACK) is not None
 
 
 @pytest.mark.parametrize(
@@ -50,21 +61,20 @@ def test_a_network_that_answers_the_same_everywhere_is_stopped(probability: floa
 
 
 def test_early_epochs_and_a_slow_start_are_let_pass() -> None:
-    guard = CollapseGuard()
-    for _ in range(5):
-        guard.check_epoch(_histogram(0.03, crack=300, background=9700), done=0.1)
+    blank = _histogram(0.03, crack=300, background=9700)
+    assert stopped(*[(blank, 0.1)] * 5) is None
+    assert stopped(*[(blank, 0.9)] * 2) is None
+    assert stopped(*[(blank, 0.9)] * 3) is not None
 
 
 def test_a_network_that_tells_pixels_apart_goes_on() -> None:
-    guard = CollapseGuard()
-    for _ in range(5):
-        guard.check_epoch(_histogram(0.2, crack=300, background=9700, spread=0.1), done=0.9)
+    assert stopped(*[(_histogram(0.2, crack=300, background=9700, spread=0.1), 0.9)] * 5) is None
+    assert stopped(*[(_histogram(0.2, crack=300, background=9700, spread=0.001), 0.9)] * 5) is not None
 
 
 def test_validation_images_without_crack_are_no_collapse() -> None:
-    guard = CollapseGuard()
-    for _ in range(5):
-        guard.check_epoch(_histogram(0.0, crack=0, background=9700), done=0.9)
+    assert stopped(*[(_histogram(0.0, crack=0, background=9700), 0.9)] * 5) is None
+    assert stopped(*[(_histogram(0.0, crack=300, background=9700), 0.9)] * 5) is not None
 
 
 def test_the_share_of_crack_is_that_of_the_pixels() -> None:
