@@ -68,6 +68,7 @@ def tables(found: dict[str, dict[str, Any]], clean: dict[str, dict[str, Any]]) -
         rows = [
             [name, str(scores["images"]), *(shown(scores[protocol][key]) for key in columns.values())]
             for name, scores in found.items()
+            if protocol in scores
         ]
         parts.append(f"Protocol {protocol}:\n\n{markdown(['set', 'images', *columns], rows)}")
     if clean:
@@ -88,10 +89,14 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--data", type=Path, action="append", default=[])
     parser.add_argument("--clean", type=Path, action="append", default=[], help="a set without cracks")
+    parser.add_argument(
+        "--native", type=Path, action="append", default=[], help="a set to score by protocol native alone"
+    )
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     clean = score_all(options.clean, "native", options)
-    text = tables(score_all(options.data, "all", options), clean)
+    found = score_all(options.native, "native", options)
+    text = tables({**score_all(options.data, "all", options), **found}, clean)
     write_bytes(make_folder(options.out) / "TABLE.md", (text + "\n").encode())
     print(text)
 
