@@ -1,10 +1,12 @@
 """Put the model of a run into the package, and its scores on test images into its card.
 
     python benchmarks/ship_model.py RUN NAME --data DIR [--data DIR ...] [--terms TEXT] [--limit TEXT ...]
+    python benchmarks/ship_model.py --look NAME --data DIR [--data DIR ...]
 
 Writes crackseg/weights/NAME.onnx and NAME.json beside it: the run's card, the scores of `crackseg evaluate` on the test
 part of each folder, F1 with its 95 % interval over images, and the sha256 of the model. The card inside the model is
-the same one.
+the same one. What the training images look like (`crackseg.domain`) is the run's own; where that has none, and with
+``--look``, which changes nothing else of a shipped model, it is taken from the train parts of the folders.
 """
 
 from __future__ import annotations
@@ -16,15 +18,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import onnx
-
 from crackseg.card import ModelCard
 from crackseg.dataset import find_all_samples
+from crackseg.domain import describe_files, fit_domain
 from crackseg.evaluation import Evaluation, evaluate
 from crackseg.evaluation.table import HEADLINE
 from crackseg.files import write_bytes
-from crackseg.models import RUN_MODEL, load_model
-from crackseg.nn.checkpoint import CARD_KEY
+from crackseg.models import RUN_MODEL, load_model, shipped_card
+from crackseg.runtimes.onnx import with_card
 
 WEIGHTS = Path(__file__).parents[1] / "crackseg" / "weights"
 MAX_BYTES = 10_000_000
@@ -41,23 +42,37 @@ def rounded(result: Evaluation) -> dict[str, Any]:
     return scores
 
 
-def with_card(data: bytes, card: ModelCard) -> bytes:
-    """Return an ONNX model with another card inside."""
-    model = onnx.load_model_from_string(data)
-    for entry in model.metadata_props:
-        if entry.key == CARD_KEY:
-            entry.value = card.to_json(indent=None)
-    return bytes(model.SerializeToString())
+def look_of(folders: list[Path]) -> dict[str, Any]:
+    """Return what the train images of some folders look like, for a card."""
+    groups: dict[str, list[Path]] = {}
+    for sample in find_all_samples(folders, "train"):
+        groups.setdefault(sample.group, []).append(sample.image)
+    return fit_domain(list(describe_files(groups).values())).to_dict()
+
+
+def write(data: bytes, card: ModelCard) -> None:
+    """Write a model with its card into the package."""
+    data = with_card(data, card)
+    if len(data) > MAX_BYTES:
+        raise SystemExit(f"{card.name} holds {len(data)} bytes, and at most {MAX_BYTES} ship")
+    entry = {**dataclasses.asdict(card), "sha256": hashlib.sha256(data).hexdigest()}
+    write_bytes(WEIGHTS / f"{card.name}.onnx", data)
+    write_bytes(WEIGHTS / f"{card.name}.json", (json.dumps(entry, indent=2) + "\n").encode())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("run", type=Path)
+    parser.add_argument("run", type=Path, nargs="?")
     parser.add_argument("name")
     parser.add_argument("--data", type=Path, action="append", required=True)
+    parser.add_argument("--look", action="store_true", help="only renew what a shipped model was trained on looks like")
     parser.add_argument("--terms", help="what the licences of the data ask of users; the run's own by default")
     parser.add_argument("--limit", action="append", help="where it fails, a sentence; repeatable")
     options = parser.parse_args()
+    if options.look:
+        card = dataclasses.replace(shipped_card(options.name), domain=look_of(options.data))
+        write((WEIGHTS / f"{options.name}.onnx").read_bytes(), card)
+        return
     source = options.run / RUN_MODEL
     results = evaluate(load_model(source), find_all_samples(options.data, "test"))
     card = ModelCard.from_json((options.run / "card.json").read_text(), where=str(options.run))
@@ -67,13 +82,9 @@ def main() -> None:
         scores={**card.scores, "test": {group: rounded(result) for group, result in results.items()}},
         terms=options.terms or card.terms,
         limits=tuple(options.limit or card.limits),
+        domain=card.domain or look_of(options.data),
     )
-    data = with_card(source.read_bytes(), card)
-    if len(data) > MAX_BYTES:
-        raise SystemExit(f"{source} holds {len(data)} bytes, and at most {MAX_BYTES} ship")
-    entry = {**dataclasses.asdict(card), "sha256": hashlib.sha256(data).hexdigest()}
-    write_bytes(WEIGHTS / f"{options.name}.onnx", data)
-    write_bytes(WEIGHTS / f"{options.name}.json", (json.dumps(entry, indent=2) + "\n").encode())
+    write(source.read_bytes(), card)
     print(json.dumps(card.scores["test"], indent=2))
 
 

@@ -32,6 +32,7 @@ class ModelCard:
         terms: What the licences of the training data ask of a user of the weights.
         training: Seconds, steps, machine, versions.
         limits: Where it fails, as far as that is known: a sentence each.
+        domain: What the training images look like, for `crackseg.domain.Domain.from_dict`; empty if that is not known.
         precision: What the file is to be computed in, and was checked in: ``fp32``, ``bf16`` or ``int8``.
         version: Version of this layout.
     """
@@ -47,6 +48,7 @@ class ModelCard:
     terms: str = "not stated"
     training: Mapping[str, Any] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
+    domain: Mapping[str, Any] = field(default_factory=dict)
     precision: PrecisionName = "fp32"
     version: int = CARD_VERSION
 
@@ -84,6 +86,7 @@ class ModelCard:
                 context_px=int(card.context_px),
                 threshold=float(card.threshold),
                 data=tuple(card.data),
+                domain=dict(card.domain),
                 limits=tuple(str(sentence) for sentence in card.limits),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:

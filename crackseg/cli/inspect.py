@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -117,6 +118,8 @@ def _run(job: Job, fail_on: FailOn | None, *, json: bool, quiet: bool) -> int:
         print_error(f"{len(summary.failures) - _MOST_ERRORS} more failed; results.csv names them all")
     for name, message in summary.unlabelled[:_MOST_ERRORS]:
         print_error(f"{name}: has no labels: {message}")
+    for note in () if json or quiet else summary.notes:
+        print(f"crackseg: note: {note}", file=sys.stderr)
     if json:
         print_json(_told(job, summary))
     else:
@@ -157,6 +160,7 @@ def _told(job: Job, summary: Summary) -> dict[str, Any]:
         "inspected": summary.inspected,
         "unlabelled": len(summary.unlabelled),
         "gone": summary.gone,
+        "notes": list(summary.notes),
         "interrupted": summary.interrupted,
         "status": {name: statuses[name] for name in names[4:]},
         "verdict": {name: statuses[name] for name in names[:4]},

@@ -98,6 +98,7 @@ class Summary:
         failures: Name and message of files that failed.
         unlabelled: Name and message of images that labels were wanted of and could not be written.
         gone: Rows of files that are not there any more.
+        notes: What the user should know of this run.
         interrupted: Whether it was stopped before the end.
     """
 
@@ -107,6 +108,7 @@ class Summary:
     failures: Sequence[tuple[str, str]]
     unlabelled: Sequence[tuple[str, str]]
     gone: int
+    notes: Sequence[str]
     interrupted: bool
 
 
@@ -207,6 +209,7 @@ class _Run:
         self._done: set[bytes] = set()
         self._counts: Counter[str] = Counter()
         self._inspected = 0
+        self._notes: set[str] = set()
 
     def begin(self) -> None:
         """Tidy up after a run that was killed, and note what this one is asked to do."""
@@ -246,6 +249,7 @@ class _Run:
             if job.watch:
                 self._watch(pool, stop)
             died = pool.deaths > 0
+            self._notes |= pool.notes
         if died:
             sweep(job.output)
         return stop()
@@ -361,7 +365,16 @@ class _Run:
             counts.update([status] if verdict is None else [status, verdict])
             if status == "failed":
                 failures.append((name, message))
-        return Summary(len(self._files), self._inspected, dict(counts), failures, unlabelled, gone, interrupted)
+        return Summary(
+            files=len(self._files),
+            inspected=self._inspected,
+            counts=dict(counts),
+            failures=failures,
+            unlabelled=unlabelled,
+            gone=gone,
+            notes=sorted(self._notes),
+            interrupted=interrupted,
+        )
 
 
 def _name_below(path: bytes) -> bytes:

@@ -86,6 +86,7 @@ class Pool:
         self._queue = _Queue()
         self._failed_starts = 0
         self.deaths = 0
+        self.notes: set[str] = set()
 
     def __enter__(self) -> Pool:
         return self
@@ -184,6 +185,7 @@ class Pool:
         if isinstance(message, Ready):
             worker.ready = True
             self._failed_starts = 0
+            self.notes |= {message.note} - {""}
         elif isinstance(message, FileRead):
             worker.read = message
             worker.deadline_s += message.pixels / 1e6 * self._limits.time_per_megapixel_s

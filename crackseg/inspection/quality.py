@@ -1,4 +1,4 @@
-"""Whether an image can be judged at all: too small, too dark, too bright, blurred, or without any structure."""
+"""Whether an image can be judged at all: too small, dark, bright or blurred, without structure, or of another kind."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from crackseg.config import Section
+from crackseg.domain import Domain
 
 _BLUR_PX = 2.0
 
@@ -24,6 +25,7 @@ class QualityLimits(Section):
         min_contrast: Standard deviation of the levels.
         min_sharpness: Lower bound of `Quality.sharpness`. Photographs of eleven data sets had 1.66 or more, the same
             photographs blurred with a standard deviation of 4 px at most 1.25.
+        max_distance: Distance from the images that the model was trained on, over the limit in its card; any if None.
     """
 
     min_side_px: int = Field(default=32, ge=1)
@@ -31,6 +33,7 @@ class QualityLimits(Section):
     max_dark_level: int = Field(default=250, ge=0, le=255)
     min_contrast: float = Field(default=0.5, ge=0)
     min_sharpness: float = Field(default=1.3, ge=0)
+    max_distance: float | None = Field(default=1.0, gt=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Quality:
         contrast: Standard deviation of the levels.
         sharpness: Mean step between neighbouring pixels, over the same after a blur of 2 px; about 1 for an image that
             was blurred before, whatever its contrast.
+        distance: From the images that the model was trained on; None if its card does not tell. So is the next one.
+        distance_limit: From which the model's card calls an image far.
     """
 
     side_px: int
@@ -51,17 +56,21 @@ class Quality:
     dark_level: float
     contrast: float
     sharpness: float
+    distance: float | None = None
+    distance_limit: float | None = None
 
     def to_dict(self) -> dict[str, float]:
         """Return the figures by name, rounded for JSON."""
-        return {name: round(float(getattr(self, name)), 3) for name in self.__slots__}
+        figures = {name: getattr(self, name) for name in self.__slots__}
+        return {name: round(float(value), 3) for name, value in figures.items() if value is not None}
 
 
-def measure_quality(image: NDArray[np.uint8]) -> Quality:
+def measure_quality(image: NDArray[np.uint8], domain: Domain | None = None) -> Quality:
     """Measure what decides whether an image can be judged.
 
     Args:
         image: ``(H, W, 3)`` RGB pixels.
+        domain: What the model was trained on, if that is known.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     counts = np.bincount(grey.ravel(), minlength=256)
@@ -76,6 +85,8 @@ def measure_quality(image: NDArray[np.uint8]) -> Quality:
         dark_level=float(np.searchsorted(share, 0.01)),
         contrast=contrast,
         sharpness=_steps(grey.astype(np.float32)) / blurred if blurred > 0 else 0.0,
+        distance=None if domain is None else domain.distance(image),
+        distance_limit=None if domain is None else domain.limit,
     )
 
 
@@ -102,4 +113,13 @@ def why_not_judged(quality: Quality, limits: QualityLimits) -> tuple[str, ...]:
         reasons.append("without structure: all pixels are of one level")
     elif quality.sharpness < limits.min_sharpness:
         reasons.append(f"blurred: sharpness {quality.sharpness:.2f}, at least {limits.min_sharpness:g} is needed")
-    return tuple(reasons)
+    return tuple(reasons) or _why_far(quality, limits)
+
+
+def _why_far(quality: Quality, limits: QualityLimits) -> tuple[str, ...]:
+    if quality.distance is None or quality.distance_limit is None or limits.max_distance is None:
+        return ()
+    limit = limits.max_distance * quality.distance_limit
+    if quality.distance <= limit:
+        return ()
+    return (f"far from what the model was trained on: distance {quality.distance:.2f}, limit {limit:.2f}",)

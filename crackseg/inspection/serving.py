@@ -16,7 +16,13 @@ from crackseg.inspection.worker import Plan, WorkerLimits
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Told when the model is loaded."""
+    """Told when the model is loaded.
+
+    Attributes:
+        note: What the user should know once; empty if nothing.
+    """
+
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ def serve(connection: Connection, plan: Plan, limits: WorkerLimits) -> None:
     with suppress(EOFError, OSError):
         try:
             inspect = plan.build(limits.threads)
-            connection.send(Ready())
+            connection.send(Ready(inspect.note))
             while (task := connection.recv()) is not None:
                 connection.send(inspect(task, connection.send))
         except CracksegError as error:

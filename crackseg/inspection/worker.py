@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from crackseg.domain import Domain
 from crackseg.errors import CracksegError, ImageError, ModelError, OutputError, UsageError, display_text
 from crackseg.files import make_folder, write_bytes
 from crackseg.geometry import Scale
@@ -28,6 +29,8 @@ from crackseg.measurement.crack import CrackMeasurement, measure_cracks
 from crackseg.measurement.scale import Marker
 from crackseg.models import RuntimeName, load_model
 from crackseg.prediction import DEFAULT_TILE_PX, Model, Prediction
+
+_NO_DOMAIN = "the model's card does not tell what it was trained on: no image is taken for too far from that"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,10 @@ Tell = Callable[[FileRead], None]
 class Inspector(Protocol):
     """What a worker process does with a file."""
 
+    @property
+    def note(self) -> str:
+        """What the user should know once, whatever the files are; empty if nothing."""
+
     def __call__(self, task: Task, tell: Tell, /) -> Finding:
         """Inspect a file; tell as soon as it has been read.
 
@@ -145,6 +152,13 @@ class ModelInspector:
     def __init__(self, plan: InspectorPlan, model: Model) -> None:
         self._plan = plan
         self.model = model
+        self._domain = Domain.from_dict(model.card.domain, where=model.card.name)
+
+    @property
+    def note(self) -> str:
+        """What the user should know once; see `Inspector`."""
+        wanted = self._plan.settings.area.rules.quality.max_distance is not None
+        return _NO_DOMAIN if wanted and self._domain is None else ""
 
     def __call__(self, task: Task, tell: Tell, /) -> Finding:
         """Inspect a file; see `Inspector`."""
@@ -189,7 +203,7 @@ class ModelInspector:
         mask, counts = self._counting_mask(result)
         cracks = result.cracks if counts is None else _measure(result, mask)
         area_px = mask.size if counts is None else int(counts.sum())
-        quality = measure_quality(result.image)
+        quality = measure_quality(result.image, self._domain)
         figures = _figures(mask, area_px, cracks, result.scale)
         verdict, reasons = judge(settings.area.rules, figures, cracks)
         if why := (*missing, *why_not_judged(quality, settings.area.rules.quality)):

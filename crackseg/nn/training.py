@@ -9,12 +9,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from crackseg.card import ModelCard
 from crackseg.config import dump_config
 from crackseg.dataset import Sample, check_sizes, hash_samples
+from crackseg.domain import describe_files, fit_domain
 from crackseg.errors import ConfigError, CracksegError, DatasetError, ImageError, TrainingError, UsageError
 from crackseg.files import make_folder, write_bytes
 from crackseg.machine import describe_machine
@@ -280,6 +282,7 @@ def _first_card(config: TrainConfig, data: TrainingData, output: Path, context: 
         context_exact=context is not None,
         data=tuple(_describe_group(group, data.train) for group in groups),
         terms=config.terms,
+        domain=_domain(data.train),
         training={
             "seed": config.seed,
             "init": None if config.init is None else Path(config.init).name,
@@ -287,6 +290,15 @@ def _first_card(config: TrainConfig, data: TrainingData, output: Path, context: 
             **describe_machine(),
         },
     )
+
+
+def _domain(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Return what the images look like as they are, not augmented, for the card."""
+    groups: dict[str, list[Path]] = {}
+    for sample in samples:
+        groups.setdefault(sample.group, []).append(sample.image)
+    found = describe_files(groups)
+    return fit_domain(list(found.values())).to_dict() if found else {}
 
 
 def _describe_group(group: str, samples: Sequence[Sample]) -> dict[str, str | int]:

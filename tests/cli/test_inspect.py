@@ -9,9 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from crackseg.cli import main
+from crackseg.domain import Domain
+from crackseg.files import list_images
+from crackseg.images import read_image, write_png
+from crackseg.nn.checkpoint import read_card
 from tests.inspection.scenes import rows, write_model, write_walls
 from tests.runs import REPOSITORY, only_error
 
@@ -39,7 +44,32 @@ def test_the_files_of_the_contract_are_written_and_the_end_is_one_line(
     assert shown.out.splitlines() == [
         f"3 files, 3 of them now: 1 OK, 2 WARN -> {output / 'report.html'}"
     ]  # fmt: skip
-    assert shown.err == ""
+    assert shown.err.splitlines() == [
+        "crackseg: note: the model's card does not tell what it was trained on: no image is taken for too far from that"
+    ]
+
+
+def test_a_trained_model_and_its_export_know_what_they_were_trained_on(
+    run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported = tmp_path / "exported.onnx"
+    assert main(["export", "--model", str(run), "-o", str(exported)]) == 0
+    cards = [read_card(path) for path in (run / "model.onnx", run / "best.safetensors", exported)]
+    told = json.loads((run / "card.json").read_text())["domain"]
+    assert all(card.domain == told for card in cards)
+    domain = Domain.from_dict(told, where="run")
+    assert domain is not None
+    images = list_images(data / "images")
+    assert max(domain.distance(read_image(path)) for path in images) < domain.limit
+    folder = tmp_path / "in"
+    folder.mkdir()
+    checks = np.zeros((96, 96, 3), np.uint8)
+    checks[::2] = 255
+    write_png(folder / "stripes.png", checks)
+    capsys.readouterr()
+    assert main(arguments(folder, tmp_path / "out", exported)) == 0
+    assert capsys.readouterr().err == ""
+    assert "far from what the model was trained on" in rows(tmp_path / "out")["stripes.png"]["reasons"]
 
 
 def test_json_is_the_only_thing_on_stdout(dark_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +93,7 @@ def test_exit_codes_tell_failed_files_and_ng_apart(
     assert main(arguments(folder, output, dark_model, "--fail-on", "warn")) == 4
     capsys.readouterr()
     (folder / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    assert main(arguments(folder, output, dark_model)) == 1
+    assert main(arguments(folder, output, dark_model, "--quiet")) == 1
     assert only_error(capsys.readouterr().err).startswith("cut.png: ")
     assert main(arguments(folder, output, dark_model, *ng, "--fail-on", "ng")) == 4
 

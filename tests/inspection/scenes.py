@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,14 @@ from crackseg.images import write_png
 DARK = 90.0
 
 
-def write_model(path: Path, *, bias: float = DARK, context_px: int = 8, nan: bool = False) -> Path:
+def write_model(
+    path: Path,
+    *,
+    bias: float = DARK,
+    context_px: int = 8,
+    nan: bool = False,
+    domain: Mapping[str, Any] | None = None,
+) -> Path:
     """Write a model whose probability is a steep function of the mean of the three channels: dark is crack."""
     nodes = [
         helper.make_node("Cast", ["pixels"], ["real"], to=TensorProto.FLOAT),
@@ -44,7 +52,14 @@ def write_model(path: Path, *, bias: float = DARK, context_px: int = 8, nan: boo
         constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    card = ModelCard(name="dark", network={"arch": "dark"}, stride=8, context_px=context_px, threshold=0.5)
+    card = ModelCard(
+        name="dark",
+        network={"arch": "dark"},
+        stride=8,
+        context_px=context_px,
+        threshold=0.5,
+        domain={} if domain is None else domain,
+    )
     helper.set_model_props(model, {"crackseg_card": json.dumps(dataclasses.asdict(card))})
     onnx.save(model, path)
     return path

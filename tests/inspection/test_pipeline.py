@@ -17,6 +17,7 @@ from PIL import Image
 
 from crackseg.config import load_config
 from crackseg.detection import LABEL_FORMATS
+from crackseg.domain import describe, fit_domain
 from crackseg.errors import ModelError, OutputError, UsageError
 from crackseg.geometry import Scale
 from crackseg.images import read_mask, write_png
@@ -242,6 +243,36 @@ def test_what_cannot_be_judged_says_why_in_the_row(dark_model: Path, tmp_path: P
     for reason in pictures:
         assert reason in found[f"{reason}.png"]["reasons"]
     assert found["nan.tif"]["status"] == "failed"
+
+
+def test_an_image_far_from_what_the_model_was_trained_on_is_not_judged(tmp_path: Path) -> None:
+    folder, output = write_walls(tmp_path / "in", 2), tmp_path / "out"
+    page = np.full((64, 96, 3), 250, np.uint8)
+    cv2.putText(page, "no wall", (4, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (10, 10, 10), 2)
+    write_png(folder / "page.png", page)
+    domain = fit_domain([np.array([describe(wall(number)) for number in range(20, 32)])])
+    model = write_model(tmp_path / "trained.onnx", domain=domain.to_dict())
+    assert inspect(job(folder, output, model)).notes == []
+    found = rows(output)
+    assert [found[f"wall00{number}.png"]["verdict"] for number in range(2)] == ["WARN", "WARN"]
+    (reason, *others) = json.loads(found["page.png"]["reasons"])
+    assert found["page.png"]["verdict"] == "CANNOT JUDGE"
+    assert reason.startswith("CANNOT JUDGE far from what the model was trained on: distance ")
+    assert reason.endswith(f"limit {domain.limit:.2f}")
+    assert others
+    assert json.loads(found["page.png"]["quality"])["distance"] > domain.limit
+    for setting in ("quality.max_distance=null", "quality.max_distance=100"):
+        inspect(with_rules(job(folder, output, model), setting))
+        assert rows(output)["page.png"]["verdict"] == "WARN"
+
+
+def test_a_card_that_does_not_tell_of_its_training_images_is_told_once(dark_model: Path, tmp_path: Path) -> None:
+    folder = write_walls(tmp_path / "in", 3)
+    notes = inspect(job(folder, tmp_path / "out", dark_model, workers=2)).notes
+    assert len(notes) == 1
+    assert "does not tell what it was trained on" in notes[0]
+    unasked = with_rules(job(folder, tmp_path / "unasked", dark_model), "quality.max_distance=null")
+    assert inspect(unasked).notes == []
 
 
 def test_a_model_that_answers_nan_makes_no_image_ok(tmp_path: Path) -> None:
