@@ -21,7 +21,7 @@ def display_text(value: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> 
     """
     path = os.fspath(value)
     text = os.fsdecode(path) if isinstance(path, bytes) else path
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+    return text if text.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def _escaped(char: str) -> str:
