@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import dataclasses
 import errno
+import fcntl
 import json
 import os
 import random
@@ -105,9 +106,17 @@ class Lab:
         self.output = folder / "out"
 
     def run(self, act: Callable[[int], None] | None = None, *, killed_after_s: float | None = None) -> int:
-        """Inspect in a fork, a group of its own; return its exit code, or less than 0 for a signal."""
+        """Inspect in a fork, a group of its own; return its exit code, or less than 0 for a signal.
+
+        That its worker has ended too, and let go of every file, is told by a pipe that both hold open: a signal to the
+        group kills them at moments of their own.
+        """
+        alive, held = os.pipe()
+        last = fcntl.fcntl(held, fcntl.F_DUPFD, 200)  # files are closed in the order of their numbers
+        os.close(held)
         pid = os.fork()
         if pid == 0:
+            os.close(alive)
             os.setpgid(0, 0)
             self._inspect_and_exit(act)
         if killed_after_s is not None:
@@ -115,6 +124,9 @@ class Lab:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
+        os.close(last)
+        os.read(alive, 1)
+        os.close(alive)
         return os.waitstatus_to_exitcode(status)
 
     def _inspect_and_exit(self, act: Callable[[int], None] | None) -> NoReturn:
@@ -127,6 +139,7 @@ class Lab:
             code = self._inspect()
         except CracksegError as error:
             code = error.exit_code
+            sys.stderr.write(f"{error}\n")
         except BaseException:  # noqa: BLE001  that is what is looked for
             traceback.print_exc()
         finally:
