@@ -21,7 +21,7 @@ COLUMNS = (
 )  # fmt: skip
 """Columns of both tables. ``path_hex`` is the path's bytes, for names that are no text."""
 
-_FORMULA = re.compile(r"^[\s]*[=+\-@|]")
+_FORMULA = re.compile(r"^[\s]*[=+\-@|＝＋－＠]")
 
 
 def table_row(record: Mapping[str, Any]) -> dict[str, Any]:

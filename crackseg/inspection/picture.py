@@ -14,7 +14,7 @@ from crackseg.measurement.crack import CrackMeasurement
 
 VERDICT_COLOURS: dict[Verdict, tuple[int, int, int]] = {
     "OK": (22, 128, 60),
-    "WARN": (176, 104, 0),
+    "WARN": (168, 98, 0),
     "NG": (190, 18, 40),
     "CANNOT JUDGE": (90, 60, 160),
 }

@@ -198,6 +198,24 @@ def test_what_was_found_becomes_labels_in_folders_like_those_of_the_images(dark_
         inspect(dataclasses.replace(wanted, watch=True))
 
 
+def test_what_is_inspected_is_left_as_it_was(dark_model: Path, tmp_path: Path) -> None:
+    folder = write_walls(tmp_path / "in" / "deep", 3).parent
+    (folder / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (folder / "link.png").symlink_to("deep/wall000.png")
+
+    def seen() -> dict[str, tuple[int, int, int, bytes]]:
+        found = {}
+        for path in sorted(folder.rglob("*")):
+            state = path.lstat()
+            content = path.read_bytes() if path.is_file() else b""
+            found[path.name] = (state.st_mode, state.st_mtime_ns, state.st_ctime_ns, content)
+        return found
+
+    before = seen()
+    inspect(job(folder, tmp_path / "out", dark_model, parquet=True, formats=LABEL_FORMATS))
+    assert seen() == before
+
+
 def test_cracks_outside_the_regions_do_not_count(dark_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -214,12 +232,14 @@ def test_cracks_outside_the_regions_do_not_count(dark_model: Path, tmp_path: Pat
     mask = np.zeros((64, 96), np.uint8)
     mask[:32] = 255
     write_png(tmp_path / "mask.png", mask)
-    (tmp_path / "rules.yaml").write_text("ignore_mask: mask.png\n")
-    first = job(folder, tmp_path / "masked", dark_model)
-    area = load_rules(tmp_path / "rules.yaml")
-    inspect(dataclasses.replace(first, settings=dataclasses.replace(first.settings, area=area)))
-    assert rows(tmp_path / "masked")["top.png"]["verdict"] == "OK"
-    assert not read_mask(tmp_path / "masked" / "masks" / "top.png").any()
+    for kind, verdict in (("ignore_mask", "OK"), ("region_mask", "WARN")):
+        (tmp_path / "rules.yaml").write_text(f"{kind}: mask.png\n")
+        output = tmp_path / kind
+        first = job(folder, output, dark_model)
+        area = load_rules(tmp_path / "rules.yaml")
+        inspect(dataclasses.replace(first, settings=dataclasses.replace(first.settings, area=area)))
+        assert rows(output)["top.png"]["verdict"] == verdict
+        assert read_mask(output / "masks" / "top.png").any() == (verdict == "WARN")
 
 
 def test_what_cannot_be_judged_says_why_in_the_row(dark_model: Path, tmp_path: Path) -> None:
@@ -290,13 +310,13 @@ def test_a_model_that_is_none_is_an_error_and_not_a_failed_file(tmp_path: Path) 
 def test_formulas_and_escapes_in_names_are_defused_in_the_table(dark_model: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    for name in ("=1+1.txt", "-2+3.txt", "@sum.txt", "a\x1b[31m.txt", "b\nc.txt"):
+    for name in ("=1+1.txt", "-2+3.txt", "@sum.txt", "a\x1b[31m.txt", "b\nc.txt", "＝1+1.txt"):
         (folder / name).write_text("x")
     inspect(job(folder, output, dark_model))
     with (output / "results.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
     names = [row["name"] for row in table]
-    assert names == ["'-2+3.txt", "'=1+1.txt", "'@sum.txt", "a\\x1b[31m.txt", "b\\nc.txt"]
+    assert names == ["'-2+3.txt", "'=1+1.txt", "'@sum.txt", "a\\x1b[31m.txt", "b\\nc.txt", "'＝1+1.txt"]
     assert bytes.fromhex(table[3]["path_hex"]) == b"a\x1b[31m.txt"
 
 
