@@ -1,11 +1,13 @@
 """What `crackseg inspect` costs: over `crackseg predict`, with two workers, in memory, and when run again.
 
     python benchmarks/inspect_cost.py ratio [--images DIR] [--count 200] [--rounds 2]
+    python benchmarks/inspect_cost.py workers [--images DIR] [--count 200] [--rounds 2]
     python benchmarks/inspect_cost.py memory [--count 20000]
     python benchmarks/inspect_cost.py resume [--count 10000] [--jobs N]
     python benchmarks/inspect_cost.py kills [--count 200]
 
 ``ratio`` runs whole commands in turn on the same images and compares the fastest of each: the machine may be shared.
+``workers`` does so for one and two worker processes of one thread each.
 Aims: inspect over predict at most 1.10, one worker over two at least 1.7 on two cores, memory at most 1 MB per 1,000
 files, a finished run of 10,000 files again in at most 10 s, every killed run equal to an unbroken one.
 """
@@ -28,6 +30,13 @@ import numpy as np
 import data_gen
 from crackseg.files import list_images
 from crackseg.images import write_png
+from crackseg.inspection.pipeline import Job, inspect
+from crackseg.inspection.rules import load_rules
+from crackseg.inspection.source import Source
+from crackseg.inspection.worker import Settings, WorkerLimits
+
+COUNTS = {"ratio": 200, "workers": 200, "memory": 20000, "resume": 10000, "kills": 200}
+"""What can be measured, and over how many images or runs."""
 
 
 def timed(*arguments: str | Path) -> tuple[float, float]:
@@ -74,15 +83,20 @@ def small_model(folder: Path) -> Path:
     return write_model(folder / "dark.onnx")
 
 
-def ratio(options: argparse.Namespace, scratch: Path) -> None:
-    """Compare inspect with predict, and two workers with one."""
+def given_images(options: argparse.Namespace, scratch: Path) -> Path:
+    """Return a folder of the images that are asked for."""
     images = scratch / "images"
     if options.images is None:
-        make_images(images, options.count, options.size)
-    else:
-        images.mkdir()
-        for path in list_images(options.images)[: options.count]:
-            shutil.copy(path, images / path.name)
+        return make_images(images, options.count, options.size)
+    images.mkdir()
+    for path in list_images(options.images)[: options.count]:
+        shutil.copy(path, images / path.name)
+    return images
+
+
+def ratio(options: argparse.Namespace, scratch: Path) -> None:
+    """Compare inspect with predict, and two workers with one."""
+    images = given_images(options, scratch)
     walls: dict[str, list[float]] = {"predict": [], "inspect": [], "one worker": []}
     for number in range(options.rounds):
         out = scratch / f"out{number}"
@@ -97,6 +111,25 @@ def ratio(options: argparse.Namespace, scratch: Path) -> None:
     best = {name: min(values) for name, values in walls.items()}
     print(f"inspect over predict {best['inspect'] / best['predict']:.2f} (aim 1.10)")
     print(f"one worker over the default {best['one worker'] / best['inspect']:.2f} (its threads count too)")
+
+
+def workers(options: argparse.Namespace, scratch: Path) -> None:
+    """Compare two workers with one, each of which computes in one thread."""
+    images = given_images(options, scratch)
+    walls: dict[int, list[float]] = {1: [], 2: []}
+    for number in range(options.rounds):
+        for count, found in walls.items():
+            job = Job(
+                source=Source(images, scratch / f"out{number}-{count}"),
+                settings=Settings(area=load_rules()),
+                workers=count,
+                limits=WorkerLimits(threads=1),
+            )
+            start = time.perf_counter()
+            inspect(job)
+            found.append(time.perf_counter() - start)
+            print(f"{count} workers of one thread {found[-1]:7.2f} s", flush=True)
+    print(f"one worker over two {min(walls[1]) / min(walls[2]):.2f} (aim 1.7 on two cores)")
 
 
 def memory(options: argparse.Namespace, scratch: Path) -> None:
@@ -167,16 +200,17 @@ def kills(options: argparse.Namespace, scratch: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("ratio", "memory", "resume", "kills"))
+    parser.add_argument("what", choices=tuple(COUNTS))
     parser.add_argument("--count", type=int)
     parser.add_argument("--images", type=Path)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="worker processes of `resume`")
     options = parser.parse_args()
-    options.count = options.count or {"ratio": 200, "memory": 20000, "resume": 10000, "kills": 200}[options.what]
+    options.count = options.count or COUNTS[options.what]
     with tempfile.TemporaryDirectory() as folder:
-        {"ratio": ratio, "memory": memory, "resume": resume, "kills": kills}[options.what](options, Path(folder))
+        task = {"ratio": ratio, "workers": workers, "memory": memory, "resume": resume, "kills": kills}[options.what]
+        task(options, Path(folder))
 
 
 if __name__ == "__main__":
