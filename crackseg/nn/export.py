@@ -19,6 +19,7 @@ from crackseg.errors import ModelError, TrainingError
 from crackseg.files import write_bytes
 from crackseg.nn.checkpoint import in_storage_type, load_whole, read_card, read_weights
 from crackseg.nn.factory import SegmentationNetwork, build_network, crack_probability, defect_class, normalise
+from crackseg.nn.onnx_graph import quicken
 from crackseg.nn.train_config import NOT_IN_ONNX, NetworkConfig
 from crackseg.runtimes.onnx import OnnxPredictor, with_card
 from crackseg.runtimes.predictor import DEFECT_CLASS, PROBABILITY
@@ -68,6 +69,7 @@ def export_onnx(network: SegmentationNetwork, path: Path, card: ModelCard) -> No
         network.network, outputs=(PROBABILITY, DEFECT_CLASS) if card.classes > 2 else (PROBABILITY,)
     )
     model = onnx.load_model_from_string(_trace(module, card.stride))
+    quicken(model, card.stride)
     _store_kernels_as_half(model.graph)
     model.producer_name = "crackseg"
     data = with_card(model.SerializeToString(), card)
