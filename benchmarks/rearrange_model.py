@@ -1,0 +1,54 @@
+"""Rearrange the graphs of the models in the package as `crackseg.nn.onnx_graph` does for every export.
+
+    python benchmarks/rearrange_model.py NAME [NAME ...] [--data DIR ...] [--every 16] [--dry-run]
+
+Weights and cards stay what they are. The new graph is compared with the old one on generated walls, and on every n-th
+test image of the folders that are given; it is written only if no probability moves by more than 1e-4.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import onnx
+from ship_model import write
+
+import data_gen
+from crackseg.dataset import find_all_samples, read_sample
+from crackseg.models import find_model, shipped_card
+from crackseg.nn.onnx_graph import quicken
+from crackseg.parity import ParityLimits, compare
+from crackseg.runtimes.onnx import OnnxPredictor, with_card
+
+LIMITS = ParityLimits(difference=1e-4, changed=1e-5, f1_loss=0.0005)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="+")
+    parser.add_argument("--data", type=Path, action="append", default=[])
+    parser.add_argument("--every", type=int, default=16)
+    parser.add_argument("--dry-run", action="store_true")
+    options = parser.parse_args()
+    walls = [data_gen.generate_sample(data_gen.Recipe(size=512), seed=6, index=index) for index in range(4)]
+    samples = [(wall.image, wall.mask) for wall in walls]
+    if options.data:
+        samples += [read_sample(sample) for sample in find_all_samples(options.data, "test")[:: options.every]]
+    for name in options.names:
+        before, card = find_model(name).read(), shipped_card(name)
+        model = onnx.load_model_from_string(before)
+        quicken(model, card.stride)
+        onnx.checker.check_model(model)
+        after = with_card(model.SerializeToString(), card)
+        parity = compare(
+            OnnxPredictor(before, name=name), OnnxPredictor(after, name=name), samples, threshold=card.threshold
+        )
+        print(f"{name}: {parity.describe()}", flush=True)
+        parity.check(LIMITS)
+        if not options.dry_run:
+            write(after, card)
+
+
+if __name__ == "__main__":
+    main()
