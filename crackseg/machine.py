@@ -46,6 +46,7 @@ def _processor() -> str:
 _EXTRAS = {
     "train": ("torch", "segmentation_models_pytorch", "albumentations", "safetensors", "onnx", "matplotlib"),
     "openvino": ("openvino",),
+    "parquet": ("pyarrow",),
     "tensorboard": ("tensorboard",),
 }
 

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from crackseg.errors import MissingExtraError, display_text
+from crackseg.errors import display_text
 from crackseg.files import replacing, write_bytes
 from crackseg.inspection.store import FIGURES
+from crackseg.machine import require_extra
 
 COLUMNS = (
     "name", "status", "verdict", "reasons", "code", "message", "height_px", "width_px", *FIGURES, "scale_source",
@@ -66,14 +67,10 @@ def write_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
         MissingExtraError: If pyarrow is not installed.
         OutputError: If it cannot be written.
     """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtraError(
-            "Parquet needs the package pyarrow, which is not installed",
-            hint="install it with: pip install 'crackseg[parquet]'",
-        ) from error
+    require_extra("parquet")
+    import pyarrow
+    import pyarrow.parquet
+
     real = {*FIGURES, "seconds"} - {"components"}
     whole = {"height_px", "width_px", "components", "tries"}
     kinds = {name: pyarrow.float64() for name in real} | {name: pyarrow.int64() for name in whole}

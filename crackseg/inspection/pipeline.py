@@ -30,7 +30,7 @@ from crackseg.inspection.source import FoundFile, SettledFiles, Source
 from crackseg.inspection.store import KnownFile, Store
 from crackseg.inspection.watching import Waker
 from crackseg.inspection.worker import InspectorPlan, Plan, Settings, Task, WorkerLimits
-from crackseg.machine import usable_cores
+from crackseg.machine import require_extra, usable_cores
 from crackseg.measurement.scale import Marker
 from crackseg.models import DEFAULT_MODEL, find_model
 
@@ -125,11 +125,14 @@ def inspect(
     Raises:
         UsageError: If there is nothing to inspect, labels are wanted of what never ends, a rule asks for millimetres
             without a scale, or there is no such model.
+        MissingExtraError: If Parquet is wanted, and pyarrow not installed.
         ModelError: If the model cannot be loaded.
         OutputError: If a result cannot be written, or the output belongs to something else.
     """
     if job.watch and job.formats:
         raise UsageError("labels are written when all is done", hint="leave --watch away; what is done is kept")
+    if job.parquet:
+        require_extra("parquet")
     check_scale(job.settings.area.rules, known=job.settings.scale is not None)
     key = _run_key(job.settings)
     try:

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,33 +16,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crackseg.config import load_config
 from crackseg.detection import LABEL_FORMATS
-from crackseg.domain import describe, fit_domain
-from crackseg.errors import ModelError, OutputError, UsageError
-from crackseg.geometry import Scale
+from crackseg.errors import MissingExtraError, ModelError, OutputError, UsageError
 from crackseg.images import read_mask, write_png
-from crackseg.inspection.pipeline import Job, Summary, inspect
-from crackseg.inspection.rules import JudgedArea, Rules, load_rules
+from crackseg.inspection.pipeline import Summary, inspect
+from crackseg.inspection.rules import load_rules
 from crackseg.inspection.source import Source
-from crackseg.inspection.worker import Settings, WorkerLimits
 from crackseg.measurement.scale import Marker
+from tests.inspection.jobs import job, with_rules
 from tests.inspection.scenes import content, rows, wall, write_model, write_walls
 
 pytestmark = pytest.mark.train
-
-
-def job(folder: Path, output: Path, model: Path, **changes: object) -> Job:
-    """An inspection in one worker process."""
-    settings = Settings(area=JudgedArea(Rules()), model=str(model))
-    first = Job(source=Source(folder, output), settings=settings, workers=1, limits=WorkerLimits(time_s=120))
-    return dataclasses.replace(first, **changes)  # type: ignore[arg-type]
-
-
-def with_rules(first: Job, *overrides: str, scale: float | None = None) -> Job:
-    area = JudgedArea(load_config(Rules, overrides=overrides))
-    known = None if scale is None else Scale(scale, "--scale")
-    return dataclasses.replace(first, settings=dataclasses.replace(first.settings, area=area, scale=known))
 
 
 def test_every_file_gets_one_row_a_verdict_and_its_pictures(dark_model: Path, tmp_path: Path) -> None:
@@ -265,36 +250,6 @@ def test_what_cannot_be_judged_says_why_in_the_row(dark_model: Path, tmp_path: P
     assert found["nan.tif"]["status"] == "failed"
 
 
-def test_an_image_far_from_what_the_model_was_trained_on_is_not_judged(tmp_path: Path) -> None:
-    folder, output = write_walls(tmp_path / "in", 2), tmp_path / "out"
-    page = np.full((64, 96, 3), 250, np.uint8)
-    cv2.putText(page, "no wall", (4, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (10, 10, 10), 2)
-    write_png(folder / "page.png", page)
-    domain = fit_domain([np.array([describe(wall(number)) for number in range(20, 32)])])
-    model = write_model(tmp_path / "trained.onnx", domain=domain.to_dict())
-    assert inspect(job(folder, output, model)).notes == []
-    found = rows(output)
-    assert [found[f"wall00{number}.png"]["verdict"] for number in range(2)] == ["WARN", "WARN"]
-    (reason, *others) = json.loads(found["page.png"]["reasons"])
-    assert found["page.png"]["verdict"] == "CANNOT JUDGE"
-    assert reason.startswith("CANNOT JUDGE far from what the model was trained on: distance ")
-    assert reason.endswith(f"limit {domain.limit:.2f}")
-    assert others
-    assert json.loads(found["page.png"]["quality"])["distance"] > domain.limit
-    for setting in ("quality.max_distance=null", "quality.max_distance=100"):
-        inspect(with_rules(job(folder, output, model), setting))
-        assert rows(output)["page.png"]["verdict"] == "WARN"
-
-
-def test_a_card_that_does_not_tell_of_its_training_images_is_told_once(dark_model: Path, tmp_path: Path) -> None:
-    folder = write_walls(tmp_path / "in", 3)
-    notes = inspect(job(folder, tmp_path / "out", dark_model, workers=2)).notes
-    assert len(notes) == 1
-    assert "does not tell what it was trained on" in notes[0]
-    unasked = with_rules(job(folder, tmp_path / "unasked", dark_model), "quality.max_distance=null")
-    assert inspect(unasked).notes == []
-
-
 def test_a_model_that_answers_nan_makes_no_image_ok(tmp_path: Path) -> None:
     folder, output = write_walls(tmp_path / "in", 2), tmp_path / "out"
     summary = inspect(job(folder, output, write_model(tmp_path / "nan.onnx", nan=True)))
@@ -329,6 +284,16 @@ def test_the_parquet_table_has_the_rows_of_the_csv(dark_model: Path, tmp_path: P
     assert table[0]["width_max_px"] == rows(output)["wall000.png"]["width_max_px"]
 
 
+def test_a_parquet_table_without_pyarrow_is_refused_before_the_work(
+    dark_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    folder, output = write_walls(tmp_path / "in", 1), tmp_path / "out"
+    with pytest.raises(MissingExtraError, match="pyarrow"):
+        inspect(job(folder, output, dark_model, parquet=True))
+    assert not output.exists()
+
+
 def test_two_inspections_do_not_write_into_one_folder(dark_model: Path, tmp_path: Path) -> None:
     folder, output = write_walls(tmp_path / "in", 2), tmp_path / "out"
     second: list[Exception] = []
@@ -358,7 +323,14 @@ def test_the_output_may_lie_inside_the_folder(dark_model: Path, tmp_path: Path) 
     assert set(rows(folder / "out")) == {"wall000.png", "wall001.png"}
 
 
-def test_watching_takes_a_new_file_once_it_is_whole(dark_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("told_by", ["the system", "looking again"])
+def test_watching_takes_a_new_file_once_it_is_whole(
+    dark_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told_by: str
+) -> None:
+    if told_by == "the system":
+        pytest.importorskip("watchdog", reason="watchdog is not installed")
+    else:
+        monkeypatch.setitem(sys.modules, "watchdog.events", None)
     folder, output = write_walls(tmp_path / "in", 1), tmp_path / "out"
     end = threading.Event()
     summaries: list[Summary] = []

@@ -1,0 +1,26 @@
+"""Inspections as the tests of inspection start them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from crackseg.config import load_config
+from crackseg.geometry import Scale
+from crackseg.inspection.pipeline import Job
+from crackseg.inspection.rules import JudgedArea, Rules
+from crackseg.inspection.source import Source
+from crackseg.inspection.worker import Settings, WorkerLimits
+
+
+def job(folder: Path, output: Path, model: Path, **changes: object) -> Job:
+    """An inspection in one worker process."""
+    settings = Settings(area=JudgedArea(Rules()), model=str(model))
+    first = Job(source=Source(folder, output), settings=settings, workers=1, limits=WorkerLimits(time_s=120))
+    return dataclasses.replace(first, **changes)  # type: ignore[arg-type]
+
+
+def with_rules(first: Job, *overrides: str, scale: float | None = None) -> Job:
+    area = JudgedArea(load_config(Rules, overrides=overrides))
+    known = None if scale is None else Scale(scale, "--scale")
+    return dataclasses.replace(first, settings=dataclasses.replace(first.settings, area=area, scale=known))
