@@ -3,21 +3,23 @@
     python benchmarks/train_step.py [--steps 40] [--rounds 3]
 
 Bare: the same network, batch and arithmetic; no patches are prepared, nothing is averaged, clipped or optimised. The
-loop's time is that of whole epochs over their steps, the start of the process that prepares patches included. The
-sides take turns and their fastest rounds are compared: the machine may be shared. Aim: at most 1.10 on two cores.
+loop's time is that of whole epochs over their steps; the process that prepares patches starts once, in the first round.
+The sides take turns and their fastest rounds are compared: the machine may be shared. Aim: at most 1.10 on two cores.
 
 Where other work takes the cores away, that ratio says little. So processor time is compared too: what the process that
 trains spends on a step in the loop over what it spends on a bare one, and what the process beside it spends on the
 patches of a step. On two free cores the second hides behind the first as long as it is the smaller one.
 
-Also printed: the bare step with its strided depthwise convolutions in bfloat16 like all the rest, over the bare step as
-it is (`crackseg.nn.precision.keep_strided_depthwise_float32`).
+Also printed: what the parts of a step beside the network cost, and the bare step with its strided depthwise
+convolutions in bfloat16 like all the rest, over the bare step as it is
+(`crackseg.nn.precision.keep_strided_depthwise_float32`).
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -80,6 +82,22 @@ def patches_s(patches: PatchDataset, count: int) -> float:
     return time.process_time() - start
 
 
+def parts_ms(loop: Loop) -> dict[str, float]:
+    """Return the processor time of what a step does beside the network, the least of five, in milliseconds."""
+    parts = {
+        "clipping": lambda: nn.utils.clip_grad_norm_(loop.network.parameters(), 1.0),
+        "AdamW": loop._optimiser.step,
+        "average": loop._update_average,
+    }
+    found: dict[str, float] = {}
+    for name, part in parts.items():
+        for _ in range(5):
+            start = time.process_time()
+            part()
+            found[name] = min(found.get(name, math.inf), 1000 * (time.process_time() - start))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=40)
@@ -106,6 +124,8 @@ def main() -> None:
             times["loop"].append(since(start, options.steps))
             times["bare"].append(bare_step_s(loop.network, config, bfloat16=bfloat16))
             times["plain"].append(bare_step_s(plain, config, bfloat16=bfloat16))
+        beside = parts_ms(loop)
+        loop.close()
     wall = {side: min(value[0] for value in values) for side, values in times.items()}
     processor = {side: min(value[1] for value in values) for side, values in times.items()}
     prepared = patches_s(patches, 2 * config.data.batch_size) / 2
@@ -114,6 +134,7 @@ def main() -> None:
     print(f"loop over bare {wall['loop'] / wall['bare']:.2f} (aim 1.10)")
     print(f"of the processor: loop {processor['loop']:.3f} s, bare {processor['bare']:.3f} s a step")
     print(f"loop over bare {processor['loop'] / processor['bare']:.2f}; patches beside it {prepared:.3f} s a step")
+    print("beside the network: " + ", ".join(f"{name} {value:.1f} ms" for name, value in beside.items()))
     print(f"bare, all in bfloat16, over bare {processor['plain'] / processor['bare']:.2f}")
 
 

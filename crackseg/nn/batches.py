@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +40,12 @@ class Batch:
             yield Batch(self.images[part], self.target[part], self.numbers[part])
 
 
-def batches(patches: PatchDataset, config: TrainConfig, steps: range, team: Team) -> Iterator[Batch]:
+def batches(
+    patches: PatchDataset, config: TrainConfig, steps: Iterable[int], team: Team
+) -> Generator[Batch, None, None]:
     """Yield the batches of one process: for each step as many as it adds up.
+
+    The processes that prepare them end with the generator.
 
     Step ``s`` of a training takes the same patches however many processes share it: `Team.size` processes with
     batches of ``b`` take those of one with batches of ``size * b``.
@@ -48,23 +53,17 @@ def batches(patches: PatchDataset, config: TrainConfig, steps: range, team: Team
     Args:
         patches: Where they come from.
         config: The training.
-        steps: The steps.
+        steps: The steps, of which there may be no end.
         team: The processes; the batches of this one are yielded.
 
     Raises:
         TrainingError: If a process that prepares patches was killed.
         CracksegError: What reading a sample raises.
     """
-    size = config.data.batch_size
-    firsts = [
-        ((step * config.optimiser.accumulate + turn) * team.size + team.rank) * size
-        for step in steps
-        for turn in range(config.optimiser.accumulate)
-    ]
-    numbers = [list(range(first, first + size)) for first in firsts]
+    asked, given = itertools.tee(_numbers(config, steps, team))
     loader: DataLoader[Any] = DataLoader(
         _Careful(patches),
-        batch_sampler=numbers,
+        batch_sampler=asked,
         num_workers=_workers(config, team),
         pin_memory=team.device.type == "cuda",
         worker_init_fn=_start_worker,
@@ -73,7 +72,7 @@ def batches(patches: PatchDataset, config: TrainConfig, steps: range, team: Team
     with interrupts_held():
         found = iter(loader)
     try:
-        for patch_numbers, item in zip(numbers, found, strict=True):
+        for patch_numbers, item in zip(given, found, strict=True):
             if isinstance(item, CracksegError):
                 raise item
             images, target = item
@@ -86,6 +85,15 @@ def batches(patches: PatchDataset, config: TrainConfig, steps: range, team: Team
             "a process that prepares patches was killed",
             hint="is there memory enough? lower data.cache_mb or set workers=0; --resume goes on",
         ) from error
+
+
+def _numbers(config: TrainConfig, steps: Iterable[int], team: Team) -> Iterator[list[int]]:
+    """Yield the numbers of the patches of each batch."""
+    size, accumulate = config.data.batch_size, config.optimiser.accumulate
+    for step in steps:
+        for turn in range(accumulate):
+            first = ((step * accumulate + turn) * team.size + team.rank) * size
+            yield list(range(first, first + size))
 
 
 class _Careful(Dataset[Any]):

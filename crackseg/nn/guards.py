@@ -26,6 +26,11 @@ class CollapseGuard:
         self._saw_crack = False
         self._epochs = 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether no batch so far has held crack."""
+        return not self._saw_crack
+
     def check_batch(self, *, has_crack: bool, patches: int) -> None:
         """Note a batch that is about to be trained on.
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from crackseg.errors import ModelError, TrainingError
 from crackseg.nn.batches import Batch, batches
@@ -86,6 +87,7 @@ class Loop:
         self._wrapped: nn.Module | None = None
         self._frozen = False
         self._features: FeatureCache | None = None
+        self._found: Generator[Batch, None, None] | None = None
         self._at_once = config.data.batch_size
         self._elapsed_s = 0.0
         self._started_s = time.monotonic()
@@ -121,12 +123,12 @@ class Loop:
         """
         self.network.train()
         self._keep_still(self._frozen)
-        steps = range(self.step, (self.step // self.epoch_steps + 1) * self.epoch_steps)
-        found = batches(self._patches, self._config, steps, self._team)
-        # Each step consumes as many batches as it adds up.
-        while group := list(islice(found, self._config.optimiser.accumulate)):
+        end = (self.step // self.epoch_steps + 1) * self.epoch_steps
+        while self.step < end:
+            group = self._next_group()
             stop, elapsed_s = self._team.agreed(wish=stopped(), seconds=self.elapsed_s)
             if stop:
+                self.close()
                 return False
             done = self._done_at(elapsed_s)
             self._thaw_or_freeze(done)
@@ -135,6 +137,18 @@ class Loop:
             if self._done_at(elapsed_s) >= 1:
                 break
         return True
+
+    def _next_group(self) -> list[Batch]:
+        """Return the batches of the next step; they are prepared beside it, through validations too."""
+        if self._found is None:
+            self._found = batches(self._patches, self._config, itertools.count(self.step), self._team)
+        return list(itertools.islice(self._found, self._config.optimiser.accumulate))
+
+    def close(self) -> None:
+        """End the processes that prepare patches; the next epoch starts them again."""
+        if self._found is not None:
+            self._found.close()
+            self._found = None
 
     def take_mean_loss(self) -> float:
         """Return the mean loss of the epoch, and begin the next."""
@@ -193,7 +207,8 @@ class Loop:
             self._features.expect(part.numbers)
         images = normalise(part.images.to(device, non_blocking=True)).contiguous(memory_format=torch.channels_last)
         target = self._team.gathered(part.target.to(device, non_blocking=True).float())
-        self.guard.check_batch(has_crack=bool(target[:, 0].any()), patches=len(target))
+        if self.guard.waits:
+            self.guard.check_batch(has_crack=bool(target[:, 0].any()), patches=len(target))
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
             answer = self._wrapped(images, deep=True)
         outputs = answer if isinstance(answer, tuple) else (answer,)
@@ -243,12 +258,13 @@ class Loop:
 
     def _update_average(self) -> None:
         decay = min(self._config.optimiser.ema_decay, (1 + self.step) / (10 + self.step))
+        means, now = ([*each.parameters(), *each.buffers()] for each in (self.average, self.network))
+        real = [index for index, mean in enumerate(means) if mean.is_floating_point()]
         with torch.no_grad():
-            for mean, now in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
-                if mean.is_floating_point():
-                    mean.lerp_(now, 1 - decay)
-                else:
-                    mean.copy_(now)
+            average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+            average([means[index] for index in real], [now[index] for index in real], None)
+            for index in set(range(len(means))) - set(real):
+                means[index].copy_(now[index])
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return tensors and values from which `restore` makes this loop again."""

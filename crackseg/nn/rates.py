@@ -43,6 +43,8 @@ def make_optimiser(network: nn.Module, config: OptimiserConfig) -> torch.optim.A
             )
         ],
         lr=config.learning_rate,
+        # A third of the time on a CPU, too. The fused form takes no notice of how a resumed state lies in memory.
+        foreach=True,
     )
 
 

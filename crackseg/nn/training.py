@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -109,10 +110,11 @@ def train(
         elif team.leads:
             note = measure_labels(data.train, config.network.classes).describe()
             report(TrainingProgress(0.0, 0, 0.0, note=note))
-        while not run.is_over():
-            if not run.train_epoch(stopped=stopped, report=report):
-                return TrainingResult(finished=False, card=run.card, history=tuple(run.history))
-            report(run.end_epoch())
+        with contextlib.closing(run.loop):
+            while not run.is_over():
+                if not run.train_epoch(stopped=stopped, report=report):
+                    return TrainingResult(finished=False, card=run.card, history=tuple(run.history))
+                report(run.end_epoch())
         return TrainingResult(finished=True, card=run.finish(report), history=tuple(run.history))
 
 
