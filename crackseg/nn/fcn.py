@@ -14,6 +14,10 @@ from crackseg.nn.train_config import FcnVariant
 class BilinearUpsampling(nn.Module):
     """A transposed convolution that begins as bilinear interpolation, exact up to the border, and learns from there.
 
+    Its kernel is twice as wide as its stride, so that every pixel of the output stands under 2x2 of the input: it is
+    computed as a convolution by kernels of 2x2, one for each of the pixels between, which are then put in their
+    places. PyTorch's own on a CPU takes hundreds of times as long for a factor of 32 in bfloat16.
+
     Args:
         classes: Channels; each is enlarged by a kernel of its own.
         factor: How many times as large the output is, even.
@@ -31,7 +35,13 @@ class BilinearUpsampling(nn.Module):
 
     def forward(self, scores: Tensor) -> Tensor:
         """Return ``(N, K, h, w)`` scores as ``(N, K, factor * h, factor * w)``."""
-        enlarged: Tensor = self.layer(functional.pad(scores, (1, 1, 1, 1), mode="replicate"))
+        kernels, classes, factor = self.layer.weight, self.layer.groups, self.layer.stride[0]
+        taps = kernels.reshape(classes, 2, factor, 2, factor).flip(1, 3).permute(0, 2, 4, 1, 3)
+        taps = taps.reshape(classes * factor**2, 1, 2, 2)
+        around = functional.pad(scores, (1, 1, 1, 1), mode="replicate")
+        blocks = functional.pixel_shuffle(functional.conv2d(around, taps, groups=classes), factor)
+        cut = factor // 2
+        enlarged: Tensor = blocks[..., cut:-cut, cut:-cut]
         return enlarged
 
 

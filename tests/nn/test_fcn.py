@@ -22,6 +22,21 @@ def test_an_enlargement_begins_as_bilinear_interpolation(factor: int, classes: i
     torch.testing.assert_close(BilinearUpsampling(classes, factor)(scores), expected)
 
 
+@pytest.mark.parametrize("factor", [2, 8, 32])
+@pytest.mark.parametrize("classes", [1, 3])
+def test_an_enlargement_by_what_it_learnt_is_its_transposed_convolution(factor: int, classes: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn((2, classes, 3, 5), generator=generator, requires_grad=True)
+    enlarge = BilinearUpsampling(classes, factor)
+    with torch.no_grad():
+        enlarge.layer.weight.copy_(torch.randn(enlarge.layer.weight.shape, generator=generator))
+    answers = enlarge(scores), enlarge.layer(functional.pad(scores, (1, 1, 1, 1), mode="replicate"))
+    torch.testing.assert_close(*answers)
+    asked = torch.randn(answers[0].shape, generator=generator)
+    gradients = [torch.autograd.grad((answer * asked).sum(), [scores, enlarge.layer.weight]) for answer in answers]
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(("variant", "strides"), [("32s", [32]), ("16s", [32, 16]), ("8s", [32, 16, 8])])
 def test_every_variant_has_a_score_at_its_strides(variant: FcnVariant, strides: list[int]) -> None:
     network = build_network(NetworkConfig(arch="fcn", encoder="resnet18", variant=variant)).eval().network
