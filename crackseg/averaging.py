@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from crackseg.images import ArrayImage
 from crackseg.probability import DEFAULT_MEMORY_GIB, predict_probability
-from crackseg.runtimes.predictor import Predictor, room_of
+from crackseg.runtimes.predictor import Predictor, bytes_per_px_of, room_of
 
 TtaName = Literal["none", "flips", "rotations", "scales"]
 """What is averaged: the four mirror images, the eight of them and their quarter turns, or three sizes."""
@@ -43,6 +43,11 @@ class AveragedPredictor:
     def context(self) -> int:
         """Measured context, in pixels."""
         return self._predictor.context
+
+    @property
+    def bytes_per_px(self) -> int:
+        """Memory needed for each pixel of a tile, in bytes."""
+        return bytes_per_px_of(self._predictor)
 
     def room_bytes(self) -> int:
         """Return the memory that the device has free now, in bytes."""

@@ -13,16 +13,14 @@ from numpy.typing import NDArray
 
 from crackseg.errors import ModelError, UsageError
 from crackseg.images import ArrayImage, ImageSource
-from crackseg.runtimes.predictor import Predictor, TileMemoryError, room_of
+from crackseg.runtimes.predictor import BYTES_PER_PX as BYTES_PER_PX
+from crackseg.runtimes.predictor import Predictor, TileMemoryError, bytes_per_px_of, room_of
 from crackseg.tiling import TilePlan, crop_mirrored, plan_tiles, read_mirrored
 
 _Result = TypeVar("_Result")
 
 DEFAULT_MEMORY_GIB = 2.0
 """Memory that a tile may take in the network unless told otherwise, in GiB."""
-
-BYTES_PER_PX = 280
-"""Memory that a network is taken to need for each pixel of a tile; measured by ``benchmarks/predict_memory.py``."""
 
 MAX_BATCH = 32
 """Most inputs that go through a network at a time."""
@@ -55,9 +53,9 @@ class TileLimits:
             memory_gib = room_bytes / 2**30 if room_bytes else DEFAULT_MEMORY_GIB
         return cls(side_px, memory_gib)
 
-    def halved(self, plan: TilePlan) -> TileLimits:
+    def halved(self, plan: TilePlan, predictor: Predictor) -> TileLimits:
         """Return limits that allow half the tile of a plan that found no memory."""
-        return TileLimits(self.side_px, plan.largest_px * BYTES_PER_PX / 2**31)
+        return TileLimits(self.side_px, plan.largest_px * bytes_per_px_of(predictor) / 2**31)
 
     def plan(self, shape: tuple[int, int], predictor: Predictor) -> TilePlan:
         """Cut an image of a shape for a network.
@@ -71,15 +69,17 @@ class TileLimits:
                 context=predictor.context,
                 stride=predictor.stride,
                 size=self.side_px,
-                budget_px=int(self.memory_gib * 2**30) // BYTES_PER_PX,
+                budget_px=int(self.memory_gib * 2**30) // bytes_per_px_of(predictor),
             )
         except ValueError as error:
             raise UsageError(str(error), hint="choose a larger --tile or --memory") from error
 
     def batch(self, plan: TilePlan, predictor: Predictor) -> int:
         """Return how many tiles of a plan to give to a network at a time: 1 unless its device likes more."""
-        tiles = int(self.memory_gib * 2**30) // (BYTES_PER_PX * plan.largest_px) if room_of(predictor) else 1
-        return min(max(tiles, 1), MAX_BATCH)
+        if not room_of(predictor):
+            return 1
+        tile_bytes = bytes_per_px_of(predictor) * plan.largest_px
+        return min(max(int(self.memory_gib * 2**30) // tile_bytes, 1), MAX_BATCH)
 
 
 def predict_probability(
@@ -137,7 +137,7 @@ def with_smaller_tiles(
             return run(plan, limits.batch(plan, predictor))
         except TileMemoryError as error:
             try:
-                plan = (limits := limits.halved(plan)).plan(shape, predictor)
+                plan = (limits := limits.halved(plan, predictor)).plan(shape, predictor)
             except UsageError:
                 raise error from None
 

@@ -27,7 +27,7 @@ from crackseg.runtimes.predictor import room_of
 from crackseg.tiff import TILE_PX, TiffWriter
 from crackseg.tiling import TilePlan
 
-STREAM_MEMORY_GIB = 0.6
+STREAM_MEMORY_GIB = 0.55
 """Memory that a tile may take in the network unless told otherwise, in GiB: all in all that stays below 1.5 GB."""
 
 OVERLAY_SIDE_PX = 4096

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from crackseg.averaging import averaged
 from crackseg.card import ModelCard
 from crackseg.images import ArrayImage, write_png
 from crackseg.prediction import Model
@@ -212,3 +213,16 @@ def test_a_compiled_network_says_the_same_and_one_that_cannot_be_compiled_says_w
     assert "could not be compiled" in failed.note
     assert "no C++ compiler here" in failed.note
     assert "\n" not in failed.note
+
+
+def test_a_network_that_needs_less_for_each_pixel_gets_larger_tiles() -> None:
+    @dataclass(frozen=True)
+    class Sparing(LocalNetwork):
+        bytes_per_px: int = BYTES_PER_PX // 2
+
+    limits = TileLimits(memory_gib=5000 * BYTES_PER_PX / 2**30)
+    plans = [limits.plan((300, 300), network) for network in (LocalNetwork(2), Sparing(2))]
+    assert plans[0].largest_px <= 5000 < plans[1].largest_px <= 10_000
+    assert limits.plan((300, 300), averaged(Sparing(2), "flips")).largest_px == plans[1].largest_px
+    halved = limits.halved(plans[1], Sparing(2)).plan((300, 300), Sparing(2))
+    assert halved.largest_px <= plans[1].largest_px // 2

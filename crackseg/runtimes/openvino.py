@@ -22,6 +22,10 @@ from crackseg.runtimes.predictor import OfCard, TileMemoryError, tells_no_classe
 _LARGE_PX = 1_500_000
 """Tiles from this many pixels on are worth preparing the network for them alone, which takes most of a second."""
 
+_BYTES_PER_PX: dict[PrecisionName, int] = {"fp32": 152, "bf16": 109, "int8": 152}
+"""Memory that a large tile takes for each of its pixels; as measured by ``benchmarks/predict_memory.py`` with
+``--tile-memory``; int8 was not, and is taken to need what float32 does."""
+
 _KEPT_SIZES = 4
 """Sizes of tile for which the network stays prepared."""
 
@@ -53,6 +57,7 @@ class OpenVinoPredictor(OfCard):
             raise UsageError("this processor does not compute in bfloat16", where="--precision", hint="use fp32")
         self.card = card
         self.precision = precision
+        self.bytes_per_px = _BYTES_PER_PX[precision]
         self._core, self._model = core, model
         self._settings = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision != "fp32" and has_bfloat16 else "f32",

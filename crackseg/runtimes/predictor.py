@@ -59,6 +59,15 @@ def room_of(predictor: Predictor) -> int:
     return predictor.room_bytes() if isinstance(predictor, DevicePredictor) else 0
 
 
+BYTES_PER_PX = 280
+"""Memory that a network is taken to need for each pixel of a tile, where its runtime does not say."""
+
+
+def bytes_per_px_of(predictor: Predictor) -> int:
+    """Return the memory that a network needs for each pixel of a tile, in bytes, as measured of its runtime."""
+    return int(getattr(predictor, "bytes_per_px", BYTES_PER_PX))
+
+
 class OfCard:
     """What the card of a model says of its predictor.
 
