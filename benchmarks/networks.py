@@ -84,6 +84,12 @@ ENCODERS: tuple[str, ...] = (
 """Encoders under the default U-Net."""
 
 
+FAR: frozenset[str] = frozenset(
+    f"encoder/{name}" for name in ("tu-tf_efficientnet_lite4", "resnet152", "densenet121", "inceptionv4")
+)
+"""Networks without a layer that looks at the whole image, of whose context is known that it exceeds `LIMIT_PX`."""
+
+
 def networks() -> dict[str, dict[str, Any]]:
     decoders = {f"decoder/{name}": changes for name, changes in DECODERS.items()}
     return decoders | {f"encoder/{name}": {"encoder": name} for name in ENCODERS}
@@ -151,7 +157,8 @@ def table(rows: Mapping[str, Mapping[str, Any]], kind: str, title: str) -> str:
             lines.append(f"| {name} | {row['error']} | | | | |")
             continue
         reach = row.get("context_px", "-")
-        context = "not finite" if reach is None else f"{reach} px" if "context_px" in row else "-"
+        beyond = f"> {LIMIT_PX} px" if key in FAR else "not finite"
+        context = beyond if reach is None else f"{reach} px" if "context_px" in row else "-"
         seconds = f"{row['seconds']:.2f}" if "seconds" in row else "-"
         millions = row["parameters"] / 1e6
         lines.append(f"| {name} | {millions:.2f} M | {row['gflop']:.1f} | {seconds} | {row['stride']} | {context} |")
