@@ -58,7 +58,7 @@ FILES = {
     "card.json",
 }
 """What a finished run folder holds."""
-SAME = ("name=same", "schedule.epochs=3")
+SAME = ("name=same", "schedule.epochs=3", "schedule.steps_per_epoch=2")
 """What the trainings have in common that are compared to the byte."""
 
 
