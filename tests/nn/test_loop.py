@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,6 +121,20 @@ def test_another_error_is_not_taken_for_want_of_memory(data: Path) -> None:
     loop.network.network.register_forward_pre_hook(hook)
     with pytest.raises(RuntimeError, match="something else"):
         run_epoch(loop)
+
+
+def test_patches_are_prepared_by_one_process_through_all_epochs_as_without_one(data: Path) -> None:
+    beside, alone = loop_on(data, "workers=1", epoch_steps=2), loop_on(data, epoch_steps=2)
+    others = {child.pid for child in multiprocessing.active_children()}
+    losses, helpers = [], []
+    for _ in range(2):
+        losses += run_epoch(beside)
+        helpers.append({child.pid for child in multiprocessing.active_children()} - others)
+    assert len(helpers[0]) == 1
+    assert helpers[0] == helpers[1]
+    assert losses == run_epoch(alone) + run_epoch(alone)
+    beside.close()
+    assert {child.pid for child in multiprocessing.active_children()} <= others
 
 
 def test_a_frozen_encoder_keeps_still_and_learns_later(data: Path) -> None:
