@@ -55,7 +55,7 @@ def test_a_shipped_card_tells_scores_with_intervals_terms_and_where_the_model_fa
     assert card.name == name
     assert card.terms != "not stated"
     assert card.limits
-    assert sum("f1_95" in scores for scores in card.scores["test"].values()) >= 8
+    assert sum("f1_95" in scores for scores in card.scores["test"].values()) == 10
     for scores in card.scores["test"].values():
         keys = [key for key in ("f1", "f1_2px", "false_alarm") if f"{key}_95" in scores]
         for key in keys:
