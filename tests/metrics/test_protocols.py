@@ -12,7 +12,9 @@ ALL = find_protocols("all")
 
 
 def test_all_are_all() -> None:
-    assert [protocol.name for protocol in ALL] == list(get_args(ProtocolName))
+    with_classes = find_protocols("all", classes=3)
+    assert [protocol.name for protocol in with_classes] == list(get_args(ProtocolName))
+    assert with_classes[:-1] == ALL
     for protocol in ALL:
         assert find_protocols(protocol.name) == (protocol,)
 
