@@ -11,24 +11,15 @@ from crackseg.card import ModelCard
 from crackseg.errors import ModelError
 from crackseg.images import ArrayImage
 from crackseg.probability import DEFAULT_MEMORY_GIB, predict_probability
-from crackseg.runtimes.predictor import ClassPredictor, Predictor
+from crackseg.runtimes.predictor import ClassPredictor, OfCard, Predictor
 
 
-class _ClassesAsAnswer:
+class _ClassesAsAnswer(OfCard):
     """A `Predictor` that answers with the class instead of the probability; tiles cut it as they cut that."""
 
-    def __init__(self, predictor: ClassPredictor) -> None:
+    def __init__(self, predictor: ClassPredictor, card: ModelCard) -> None:
         self._predictor = predictor
-
-    @property
-    def stride(self) -> int:
-        """Total downsampling, in pixels."""
-        return self._predictor.stride
-
-    @property
-    def context(self) -> int:
-        """Measured context, in pixels."""
-        return self._predictor.context
+        self.card = card
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """Return the ``(N, H, W)`` class of ``(N, H, W, 3)`` RGB pixels."""
@@ -66,6 +57,6 @@ def predict_classes(
         return mask.astype(np.uint8)
     if not hasattr(predictor, "classes"):
         raise ModelError("does not tell which class a defect is of", where=card.name, hint="train or export it again")
-    asked = _ClassesAsAnswer(cast(ClassPredictor, predictor))
+    asked = _ClassesAsAnswer(cast(ClassPredictor, predictor), card)
     answer = predict_probability(ArrayImage(pixels), asked, tile_size=tile_size, memory_gib=memory_gib)
     return np.where(mask, answer, 0).astype(np.uint8)
