@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.card import ModelCard
-from crackseg.errors import ModelError
 from crackseg.images import ArrayImage
 from crackseg.probability import DEFAULT_MEMORY_GIB, predict_probability
-from crackseg.runtimes.predictor import ClassPredictor, OfCard, Predictor
+from crackseg.runtimes.predictor import ClassPredictor, OfCard, Predictor, tells_no_classes
 
 
 class _ClassesAsAnswer(OfCard):
@@ -56,7 +55,7 @@ def predict_classes(
     if card.classes <= 2 or not mask.any():
         return mask.astype(np.uint8)
     if not hasattr(predictor, "classes"):
-        raise ModelError("does not tell which class a defect is of", where=card.name, hint="train or export it again")
+        raise tells_no_classes(card)
     asked = _ClassesAsAnswer(cast(ClassPredictor, predictor), card)
     answer = predict_probability(ArrayImage(pixels), asked, tile_size=tile_size, memory_gib=memory_gib)
     return np.where(mask, answer, 0).astype(np.uint8)

@@ -43,7 +43,7 @@ def make_optimiser(network: nn.Module, config: OptimiserConfig) -> torch.optim.A
             )
         ],
         lr=config.learning_rate,
-        # A third of the time on a CPU, too. The fused form takes no notice of how a resumed state lies in memory.
+        # A third of the time on a CPU, too. With the fused form a resumed training did not end with the same weights.
         foreach=True,
     )
 
