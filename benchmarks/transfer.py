@@ -13,8 +13,9 @@ set together / F1 within 2 px; of a set without cracks, the share of its pixels 
 
 Each run's folder keeps its command and scores in result.json: a run that was stopped goes on, what is scored is not
 done again, and several processes may fill one OUT with ``--only``. The table is printed after every run and kept in
-OUT/TABLE.md. Only trainings of one machine with the same load can be compared: the steps that each reached stand in
-the table.
+OUT/TABLE.md. Equal minutes can only be compared on one machine under the same load: the steps that each run reached
+stand in the table. Equal steps, where the machine is shared: no ``--minutes``, but ``--change schedule.epochs=1
+--change schedule.steps_per_epoch=130``.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ def data_options(folders: Sequence[Path], mix: Mapping[str, float] | str) -> lis
 def start_options(options: argparse.Namespace) -> list[str]:
     config = [] if options.config is None else [f"--config={options.config}"]
     init = [] if options.init is None else [f"--init={options.init}"]
-    return [*config, *init, f"--minutes={options.minutes}"]
+    minutes = [] if options.minutes is None else [f"--minutes={options.minutes}"]
+    return [*config, *init, *minutes]
 
 
 def mix_without(options: argparse.Namespace, present: Sequence[str]) -> Mapping[str, float] | str:
@@ -200,7 +202,7 @@ def copy_samples(samples: Sequence[Sample], folder: Path) -> Path:
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--out", type=Path, required=True)
-    common.add_argument("--minutes", type=float, help="of each training")
+    common.add_argument("--minutes", type=float, help="of each training; else the schedule's epochs and steps hold")
     common.add_argument("--init", help="an encoder's ImageNet weights, or other weights to start from")
     common.add_argument("--config", type=Path, help="of the trainings")
     common.add_argument("--change", action="append", default=[], metavar="a.b=v", help="--set of crackseg train")
@@ -222,10 +224,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     share = tables.add_parser("real-share", parents=[common, mixed])
     share.add_argument("--shares", type=float, nargs="+", default=[0, 5, 10, 25, 100])
     share.add_argument("--test", type=Path, action="append", default=[], help="sets to score on and not to train on")
-    options = parser.parse_args(arguments)
-    if options.minutes is None and options.table != "few-images":
-        parser.error("--minutes is required")
-    return options
+    return parser.parse_args(arguments)
 
 
 def main() -> None:
