@@ -15,9 +15,9 @@ from crackseg.errors import CracksegError, ModelError
 from crackseg.evaluation.table import Evaluation
 from crackseg.evaluation.tally import HEADLINE_PARTS, Judged, Tally, tally
 from crackseg.metrics.protocols import RESIZED_PX, Part
-from crackseg.nn.truth import read_truth
 from crackseg.prediction import Model
 from crackseg.probability import find_mask
+from crackseg.truth import read_truth
 
 
 def evaluate(

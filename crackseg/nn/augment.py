@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import warnings
 from typing import Any
 
@@ -47,7 +48,9 @@ class Augmentation:
             from data_gen import draw_confounders
 
             image = draw_confounders(image, mask > 0, rng)
-        self._transform.set_random_seed(int(rng.integers(2**32)))
+        # With set_random_seed every change would begin with the same number: one that is rare would only come together
+        # with all that are less rare, and the same patches would stay as they are.
+        self._transform.set_random_state(rng, random.Random(int(rng.integers(2**32))))
         carried = {} if border is None else {"border": border}
         changed = self._transform(image=image, mask=mask, **carried)
         return np.ascontiguousarray(changed["image"]), np.ascontiguousarray(changed["mask"]), changed.get("border")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crackseg.dataset import Sample
 from crackseg.measurement.skeleton import skeletonise
-from crackseg.nn.truth import read_truth
+from crackseg.truth import read_truth
 
 _MASKS_READ = 32
 

@@ -24,7 +24,7 @@ from crackseg.nn.losses import total_loss
 from crackseg.nn.patches import PatchDataset
 from crackseg.nn.precision import keep_strided_depthwise_float32
 from crackseg.nn.processes import Team
-from crackseg.nn.rates import find_encoder, freeze, make_optimiser, set_rate
+from crackseg.nn.rates import clip_gradients, find_encoder, freeze, make_optimiser, restore_averages, set_rate
 from crackseg.nn.schedule import learning_rate, progress
 from crackseg.nn.train_config import TrainConfig
 
@@ -84,6 +84,11 @@ class Loop:
         self._team = team
         self._bfloat16 = bfloat16
         self._optimiser = make_optimiser(self.network, config.optimiser)
+        # Walking through the modules takes as long as the arithmetic, so it is done once.
+        self._parameters = tuple(self.network.parameters())
+        pairs = list(zip(_tensors(self.average), _tensors(self.network), strict=True))
+        self._averaged = _unzipped([pair for pair in pairs if pair[0].is_floating_point()])
+        self._counted = [pair for pair in pairs if not pair[0].is_floating_point()]
         self._wrapped: nn.Module | None = None
         self._frozen = False
         self._features: FeatureCache | None = None
@@ -173,7 +178,7 @@ class Loop:
         set_rate(self._optimiser, rate)
         while (value := self._gradients(group)) is None:
             self._halve(report)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self._config.optimiser.gradient_clip)
+        clip_gradients(self._parameters, self._config.optimiser.gradient_clip)
         self._optimiser.step()
         self.step += 1
         self._update_average()
@@ -258,13 +263,12 @@ class Loop:
 
     def _update_average(self) -> None:
         decay = min(self._config.optimiser.ema_decay, (1 + self.step) / (10 + self.step))
-        means, now = ([*each.parameters(), *each.buffers()] for each in (self.average, self.network))
-        real = [index for index, mean in enumerate(means) if mean.is_floating_point()]
+        means, now = self._averaged
         with torch.no_grad():
             average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-            average([means[index] for index in real], [now[index] for index in real], None)
-            for index in set(range(len(means))) - set(real):
-                means[index].copy_(now[index])
+            average(means, now, None)
+            for mean, count in self._counted:
+                mean.copy_(count)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return tensors and values from which `restore` makes this loop again."""
@@ -297,15 +301,20 @@ class Loop:
             raise ModelError(
                 "is the state of another network", where=where, hint="use the same configuration"
             ) from error
-        slots: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in parts["optimiser"].items():
-            index, _, slot = name.partition(".")
-            slots.setdefault(int(index), {})[slot] = tensor
-        self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": slots})
+        restore_averages(self._optimiser, parts["optimiser"])
         self.step = int(state.values["step"])
         self._elapsed_s = float(state.values["elapsed_s"])
         self._started_s = time.monotonic()
         self._loss_sum, self._loss_count = float(state.values["loss_sum"]), int(state.values["loss_count"])
+
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    """Return weights and running statistics, in the order of the modules."""
+    return [*network.parameters(), *network.buffers()]
+
+
+def _unzipped(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+    return [mean for mean, _ in pairs], [now for _, now in pairs]
 
 
 def _is_lack_of_memory(error: BaseException) -> bool:

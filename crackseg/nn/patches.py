@@ -17,9 +17,9 @@ from crackseg.geometry import Region
 from crackseg.nn.augment import Augmentation
 from crackseg.nn.targets import needed_planes, target_planes
 from crackseg.nn.train_config import TrainConfig
-from crackseg.nn.truth import check_classes, read_truth
 from crackseg.nn.weight_map import cached_border_weights
 from crackseg.tiling import crop_mirrored
+from crackseg.truth import check_classes, read_truth
 
 _CRACK_PIXELS_KEPT = 4096
 _COVERAGE = 0.4

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from crackseg.errors import ConfigError
 from crackseg.nn.train_config import OptimiserConfig
@@ -43,9 +45,36 @@ def make_optimiser(network: nn.Module, config: OptimiserConfig) -> torch.optim.A
             )
         ],
         lr=config.learning_rate,
-        # A third of the time on a CPU, too. With the fused form a resumed training did not end with the same weights.
-        foreach=True,
+        fused=True,
     )
+
+
+def restore_averages(optimiser: torch.optim.Optimizer, stored: Mapping[str, Tensor]) -> None:
+    """Give an optimiser back the averages it keeps of each parameter, and its count of steps.
+
+    They get the layout in memory of their parameter, which files do not keep: the fused form walks through both by
+    address, and would pair the wrong numbers.
+
+    Args:
+        optimiser: An optimiser of the same parameters.
+        stored: Tensors by ``INDEX.NAME``, the index being that of the parameter in the optimiser's state.
+    """
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in stored.items():
+        index, _, slot = name.partition(".")
+        parameter = parameters[int(index)]
+        same_shape = tensor.shape == parameter.shape
+        slots.setdefault(int(index), {})[slot] = torch.empty_like(parameter).copy_(tensor) if same_shape else tensor
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> None:
+    """Scale gradients down so that their norm, taken together, is at most ``limit``; what is below stays untouched."""
+    learning = [parameter for parameter in parameters if parameter.grad is not None]
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in learning if parameter.grad is not None])
+    if not norm <= limit:
+        nn.utils.clip_grads_with_norm_(learning, limit, norm)
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

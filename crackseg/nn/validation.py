@@ -12,9 +12,9 @@ from crackseg.dataset import Sample
 from crackseg.images import ArrayImage
 from crackseg.metrics.histogram import ProbabilityHistogram
 from crackseg.nn.report import Judged
-from crackseg.nn.truth import read_truth
 from crackseg.prediction import predict_probability
 from crackseg.runtimes.predictor import Predictor
+from crackseg.truth import read_truth
 
 
 def validate(predictor: Predictor, samples: Sequence[Sample], *, classes: int = 1) -> dict[str, ProbabilityHistogram]:

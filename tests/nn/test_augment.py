@@ -122,3 +122,15 @@ def test_border_weights_move_as_the_mask_does(kind: str) -> None:
 def test_no_package_index_is_asked_for_a_version() -> None:
     Augmentation(OFF)
     assert os.environ["NO_ALBUMENTATIONS_UPDATE"] == "1"
+
+
+def test_kinds_come_independently_of_each_other() -> None:
+    """Drawn from one number, every change would be made with all that are as likely, or none at all."""
+    both = Augmentation(OFF.model_copy(update={"turns": 0.0, "noise": 0.5, "rotate": 0.5}))
+    image, mask = np.full((64, 64, 3), 100, np.uint8), np.zeros((64, 64), np.uint8)
+    mask[:20, 30:40] = 1
+    seen = set()
+    for seed in range(40):
+        changed, changed_mask, _ = both(image, mask, np.random.default_rng(seed))
+        seen.add((bool((changed != image).any()), bool((changed_mask != mask).any())))
+    assert seen == {(False, False), (False, True), (True, False), (True, True)}

@@ -19,7 +19,7 @@ from crackseg.nn.loop import Loop, TrainingProgress
 from crackseg.nn.losses import total_loss
 from crackseg.nn.patches import PatchDataset
 from crackseg.nn.processes import Team
-from crackseg.nn.rates import STAGES, find_encoder, make_optimiser, set_rate
+from crackseg.nn.rates import STAGES, clip_gradients, find_encoder, make_optimiser, restore_averages, set_rate
 from crackseg.nn.train_config import NetworkConfig, TrainConfig
 from tests.runs import tiny_config
 
@@ -239,3 +239,46 @@ def test_every_output_of_a_nested_network_learns(data: Path) -> None:
     run_epoch(loop)
     moved = changed(before, loop.network)
     assert all(any(name.startswith(f"network.outputs.{depth}.") for name in moved) for depth in (1, 2))
+
+
+def kernels() -> list[nn.Parameter]:
+    """Two kernels that lie channels last in memory, and a bias, each with a gradient."""
+    torch.manual_seed(0)
+    layout = torch.channels_last
+    shapes = ((7, 5, 3, 3), (3, 7, 3, 3))
+    found = [nn.Parameter(torch.randn(shape).contiguous(memory_format=layout)) for shape in shapes]
+    found.append(nn.Parameter(torch.randn(7)))
+    for parameter in found:
+        parameter.grad = torch.randn_like(parameter)
+    return found
+
+
+@pytest.mark.parametrize("form", ["fused", "foreach"])
+def test_an_optimiser_goes_on_from_averages_in_another_layout_and_of_another_form(form: str) -> None:
+    unbroken, resumed = (kernels() for _ in range(2))
+    before = torch.optim.AdamW(unbroken, lr=0.1, fused=form == "fused", foreach=form == "foreach")
+    before.step()
+    stored = {
+        f"{index}.{name}": tensor.detach().contiguous().clone()
+        for index, slots in before.state_dict()["state"].items()
+        for name, tensor in slots.items()
+    }
+    for one, two in zip(unbroken, resumed, strict=True):
+        two.data.copy_(one.data)
+    after = torch.optim.AdamW(resumed, lr=0.1, fused=True)
+    restore_averages(after, stored)
+    before.step()
+    after.step()
+    for one, two in zip(unbroken, resumed, strict=True):
+        torch.testing.assert_close(one, two, rtol=0 if form == "fused" else 1e-5, atol=0 if form == "fused" else 1e-6)
+
+
+@pytest.mark.parametrize("limit", [0.5, 1e6])
+def test_gradients_are_clipped_as_torch_clips_them(limit: float) -> None:
+    mine, theirs = kernels(), kernels()
+    still = nn.Parameter(torch.zeros(3))
+    clip_gradients([*mine, still], limit)
+    nn.utils.clip_grad_norm_([*theirs, still], limit)
+    for one, two in zip(mine, theirs, strict=True):
+        assert one.grad is not None
+        torch.testing.assert_close(one.grad, two.grad, rtol=0, atol=0)
