@@ -45,6 +45,28 @@ class Difference:
         return {"a": self.one, "b": self.other, "difference": self.value, "low": low, "high": high}
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What two models made of one image.
+
+    Attributes:
+        group: Its data set.
+        image: Its name.
+        one: F1 of the first model on it; None where there is no crack and none is called.
+        other: F1 of the second.
+    """
+
+    group: str
+    image: str
+    one: float | None
+    other: float | None
+
+    @property
+    def value(self) -> float:
+        """The second minus the first; no crack and none called counts as 1, for it is as good as can be."""
+        return (1.0 if self.other is None else self.other) - (1.0 if self.one is None else self.one)
+
+
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Two models that were asked the same about the same images.
@@ -73,6 +95,15 @@ class Comparison:
             }
             for protocol in question.protocols
         }
+
+    def changes(self) -> list[Change]:
+        """Return the images, those first on which the second model loses most."""
+        others = {(entry["data"], entry["image"]): entry["f1"] for entry in self.other.by_image()}
+        found = [
+            Change(entry["data"], entry["image"], entry["f1"], others[entry["data"], entry["image"]])
+            for entry in self.one.by_image()
+        ]
+        return sorted(found, key=lambda change: (change.value, change.group, change.image))
 
     def card(self, protocol: Protocol) -> dict[str, str]:
         """Return what must be told beside the scores of a protocol."""

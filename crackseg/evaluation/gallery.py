@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import math
 from dataclasses import dataclass
 
 import cv2
@@ -31,7 +30,7 @@ class Picture:
     Attributes:
         name: The image's name.
         group: Its data set.
-        f1: F1 of this image alone; NaN where there is no crack and none is called.
+        f1: F1 of this image alone.
         wrong_px: Missed and false pixels.
         photo: The image as JPEG.
         errors: The image with its hit, missed and false pixels drawn in, as JPEG.
@@ -61,7 +60,7 @@ class Gallery:
         """Look at an image, and keep it if it is among the worst so far."""
         counts = Counts.of(judged.predicted, judged.true)
         wrong = counts.false_positive + counts.false_negative
-        goodness = -1.0 if math.isnan(counts.f1) else -counts.f1
+        goodness = -counts.f1
         if not wrong or (len(self._heap) == self._kept and (goodness, wrong) <= self._heap[0][:2]):
             return
         picture = Picture(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
@@ -12,10 +11,13 @@ from crackseg.evaluation.chart import Curve, draw_chart, trace
 from crackseg.evaluation.comparison import Comparison
 from crackseg.evaluation.gallery import FALSE, HIT, MISSED, Picture
 from crackseg.evaluation.report import Report
-from crackseg.evaluation.text import show, show_interval
+from crackseg.evaluation.text import show, show_interval, tell_better
 from crackseg.metrics.protocols import Protocol
 
 _LISTED = 200
+_BRACKETS = "In brackets: 95 % bootstrap interval over images."
+_COMPARED = "B - A, with its 95 % interval from images drawn in pairs; bold where that leaves out 0."
+_DOT = '<p class="soft">The dot on a curve is the threshold in use; dotted lines join points of equal F1.</p>'
 
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.45 system-ui, "DejaVu Sans", sans-serif; --back: #fff; --text: #1d1d22;
@@ -45,12 +47,12 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 def build_page(report: Report) -> str:
     """Return an evaluation as an HTML page. Whatever stands in a name comes out as text."""
-    names = ", ".join(f"{name} ({result.images})" for name, result in report.results.items() if name != report.total)
     threshold = f"threshold {report.threshold:g} ({report.threshold_from})"
     parts = [
-        *_head(f"Evaluation of {report.model}", f"{names}; {threshold}"),
+        *_head(f"Evaluation of {report.model}", f"{_count_by_set(report)}; {threshold}. {_BRACKETS}"),
         *(part for protocol in report.question.protocols for part in _protocol(report, protocol)),
         "<h2>Precision and recall over all thresholds</h2>",
+        _DOT,
         draw_chart([curve for name, result in report.results.items() if (curve := trace(name, result)) is not None]),
         *_pictures(report.pictures),
         "<h2>Images, worst first</h2>",
@@ -69,9 +71,10 @@ def build_comparison_page(comparison: Comparison) -> str:
         found = (trace(f"{letter}: {name}", result) for name, result in report.results.items())
         curves += [curve for curve in found if curve is not None]
     parts = [
-        *_head(f"{one.model} (A) and {other.model} (B)", "B - A, with its 95 % interval from images drawn in pairs"),
+        *_head(f"{one.model} (A) and {other.model} (B)", f"{_count_by_set(one)}; {_COMPARED}"),
         *(part for protocol in one.question.protocols for part in _compared(comparison, protocol)),
         "<h2>Precision and recall over all thresholds</h2>",
+        _DOT,
         draw_chart(curves),
         "<h2>Images, those first on which B loses most</h2>",
         *_changes(comparison),
@@ -79,6 +82,11 @@ def build_comparison_page(comparison: Comparison) -> str:
         "</body></html>\n",
     ]
     return "\n".join(parts)
+
+
+def _count_by_set(report: Report) -> str:
+    sets = ((name, result.images) for name, result in report.results.items() if name != report.total)
+    return ", ".join(f"{name}: {images} {'image' if images == 1 else 'images'}" for name, images in sets)
 
 
 def _head(title: str, line: str) -> Iterator[str]:
@@ -121,9 +129,10 @@ def _compared(comparison: Comparison, protocol: Protocol) -> Iterator[str]:
                     show(found.other, score.unit),
                     f"<b>{change}</b>" if found.certain else change,
                     show_interval(found.interval, score.unit, signed=True),
+                    tell_better(score, found),
                 ]
             )
-        yield _table(["score", "A", "B", "B - A", "95 % interval"], rows)
+        yield _table(["score", "A", "B", "B - A", "95 % interval", "better"], rows)
 
 
 def _card(protocol: Protocol, card: Mapping[str, str]) -> Iterator[str]:
@@ -146,8 +155,7 @@ def _pictures(pictures: Iterable[Picture]) -> Iterator[str]:
         yield f'<span class="key" style="background: rgb{colour}"></span>{title}'
     yield '</p><div class="gallery">'
     for picture in pictures:
-        f1 = "-" if math.isnan(picture.f1) else f"{picture.f1:.3f}"
-        caption = f"{picture.group}: {picture.name}, F1 {f1}, {picture.wrong_px} wrong pixels"
+        caption = f"{picture.group}: {picture.name}, F1 {picture.f1:.3f}, {picture.wrong_px} wrong pixels"
         photo, errors = (base64.b64encode(data).decode("ascii") for data in (picture.photo, picture.errors))
         yield (
             f'<figure><div><img src="data:image/jpeg;base64,{photo}" alt="photograph">'
@@ -173,19 +181,19 @@ def _images(entries: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _changes(comparison: Comparison) -> Iterator[str]:
-    others = {(entry["data"], entry["image"]): entry["f1"] for entry in comparison.other.by_image()}
-    changes = []
-    for entry in comparison.one.by_image():
-        one, other = entry["f1"], others[entry["data"], entry["image"]]
-        # No crack and none called is as good as can be.
-        change = (1.0 if other is None else other) - (1.0 if one is None else one)
-        changes.append((change, f"{entry['data']}: {entry['image']}", one, other))
-    changes.sort(key=lambda item: item[:2])
+    found = comparison.changes()
     rows = [
-        [escape(name), show(one), show(other), show(change, signed=True)]
-        for change, name, one, other in changes[:_LISTED]
+        [
+            escape(f"{change.group}: {change.image}"),
+            show(change.one),
+            show(change.other),
+            show(change.value, signed=True),
+        ]
+        for change in found[:_LISTED]
     ]
     yield _table(["image", "F1 of A", "F1 of B", "B - A"], rows)
+    if len(found) > _LISTED:
+        yield f'<p class="soft">The other {len(found) - _LISTED} are in evaluation.json.</p>'
 
 
 def _errors(errors: Iterable[str]) -> Iterator[str]:

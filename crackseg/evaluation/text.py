@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from crackseg.evaluation.comparison import Comparison, Difference
 from crackseg.evaluation.report import Report
-from crackseg.evaluation.table import Estimate, Evaluation
+from crackseg.evaluation.table import HEADLINE, Estimate, Evaluation
 from crackseg.metrics.protocols import Protocol
-from crackseg.metrics.scores import Score, Unit
+from crackseg.metrics.scores import Score, Unit, by_key
 
 _WORST = 20
 
 
 def show(value: float | None, unit: Unit = "", *, signed: bool = False) -> str:
-    """Return a score as people read it: three digits, percent with its sign, "-" where it is undefined."""
+    """Return a score as people read it: three digits, percent with its sign, "-" where it is undefined.
+
+    Percentages have one digit from 10 on.
+    """
     if value is None:
         return "-"
     sign = "+" if signed else ""
     match unit:
         case "%":
-            return f"{100 * value:{sign}.3f} %"
+            digits = 3 if abs(value) < 0.1 else 1
+            return f"{100 * value:{sign}.{digits}f} %"
         case "px":
             return f"{value:{sign}.2f} px"
         case "/Mpx":
@@ -49,7 +53,8 @@ def to_text(report: Report) -> str:
 def _scores(report: Report, protocol: Protocol) -> str:
     lines = [f"{report.model}, protocol {protocol.name}", *_card(report.card(protocol))]
     for name, estimates in report.estimates[protocol.name].items():
-        lines.append(f"{name}, {_count(report.results[name])}")
+        result = report.results[name]
+        lines.append(f"{name}, {_count(result)}{'; in brackets: 95 % intervals over images' * (result.images > 1)}")
         lines += [_line(score, estimates[score.key]) for score in protocol.scores]
     return "\n".join(lines)
 
@@ -74,13 +79,14 @@ def _line(score: Score, estimate: Estimate) -> str:
 def _headline(results: Mapping[str, Evaluation]) -> str:
     width = max(len(name) for name in results)
     keys = ("f1", "precision", "recall", "iou", "f1_2px")
-    lines = [f"{'data':<{width}}  images     F1  precision  recall    IoU  F1 2px  false alarm"]
+    lines = [f"{'data':<{width}}  images     F1  precision  recall    IoU  F1 2px  false alarm  95 % interval of F1"]
     for name, result in results.items():
         scores = result.scores()
         f1, precision, recall, iou, f1_2px = (f"{show(scores[key]):>5}" for key in keys)
         alarm = show(scores["false_alarm"], "%")
+        spread = show_interval(result.estimates(by_key(HEADLINE, "f1"))["f1"].interval)
         row = f"{name:<{width}}  {result.images:>6}  {f1}  {precision:>9}  {recall:>6}  {iou}  {f1_2px:>6}  {alarm:>11}"
-        lines.append(row)
+        lines.append(f"{row}  {spread}".rstrip())
     return "\n".join(lines)
 
 
@@ -109,7 +115,15 @@ def _difference(score: Score, found: Difference) -> str:
         show(found.value, score.unit, signed=True),
     ]
     spread = show_interval(found.interval, score.unit, signed=True)
-    return f"  {score.title:<36}  {'  '.join(f'{cell:>11}' for cell in cells)}  {spread}{' *' if found.certain else ''}"
+    mark = f" * {tell_better(score, found)}".rstrip() if found.certain else ""
+    return f"  {score.title:<36}  {'  '.join(f'{cell:>11}' for cell in cells)}  {spread}{mark}"
+
+
+def tell_better(score: Score, found: Difference) -> str:
+    """Return which model is better where the interval leaves out 0; nothing where it does not, or no way is better."""
+    if not found.certain or found.value is None or score.better not in ("higher", "lower"):
+        return ""
+    return "B better" if (found.value > 0) == (score.better == "higher") else "A better"
 
 
 def to_markdown(report: Report) -> str:
@@ -128,7 +142,7 @@ def to_markdown(report: Report) -> str:
             lines += _markdown_row((score.title, *cells))
         lines.append("")
     lines += ["In brackets: 95 % bootstrap interval over images.", ""]
-    return "\n".join([*lines, *_markdown_worst(report)])
+    return "\n".join([*lines, *_markdown_worst(report), *_markdown_errors(report.errors)])
 
 
 def _markdown_worst(report: Report) -> Iterator[str]:
@@ -141,6 +155,12 @@ def _markdown_worst(report: Report) -> Iterator[str]:
     yield ""
 
 
+def _markdown_errors(errors: Iterable[str]) -> Iterator[str]:
+    found = [f"- {_escape(error)}" for error in errors]
+    if found:
+        yield from ("## Not scored", "", *found, "")
+
+
 def compare_markdown(comparison: Comparison) -> str:
     """Return a comparison as Markdown."""
     one, other = (_escape(each.model) for each in (comparison.one, comparison.other))
@@ -149,16 +169,33 @@ def compare_markdown(comparison: Comparison) -> str:
         lines += _markdown_head(protocol, comparison.card(protocol))
         for name, differences in comparison.differences[protocol.name].items():
             lines += [f"### {_escape(name)}, {_count(comparison.one.results[name])}", ""]
-            lines += _markdown_row(("score", "A", "B", "B - A", "95 % interval"), head=True)
+            lines += _markdown_row(("score", "A", "B", "B - A", "95 % interval", "better"), head=True)
             for score in comparison.one.question.scores(protocol):
                 found = differences[score.key]
                 cells = (show(found.one, score.unit), show(found.other, score.unit))
                 spread = show_interval(found.interval, score.unit, signed=True)
                 change = show(found.value, score.unit, signed=True)
-                lines += _markdown_row((score.title, *cells, f"**{change}**" if found.certain else change, spread))
+                lines += _markdown_row(
+                    (
+                        score.title,
+                        *cells,
+                        f"**{change}**" if found.certain else change,
+                        spread,
+                        tell_better(score, found),
+                    )
+                )
             lines.append("")
     lines += ["Bold: the 95 % interval, from images drawn in pairs, leaves out 0.", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_markdown_changes(comparison), *_markdown_errors(comparison.errors)])
+
+
+def _markdown_changes(comparison: Comparison) -> Iterator[str]:
+    yield from ("## Images, those first on which B loses most", "")
+    yield from _markdown_row(("data", "image", "F1 of A", "F1 of B", "B - A"), head=True)
+    for change in comparison.changes()[:_WORST]:
+        cells = (show(change.one), show(change.other), show(change.value, signed=True))
+        yield from _markdown_row((change.group, change.image, *cells))
+    yield ""
 
 
 def _markdown_head(protocol: Protocol, card: Mapping[str, str]) -> list[str]:

@@ -54,8 +54,8 @@ def precision_recall(crack: Floats, background: Floats) -> tuple[Floats, Floats]
         ``(..., K)`` precision and recall where cells ``k`` and above are called crack; precision is 1 where nothing is
         called, recall NaN where there is no crack.
     """
-    hits = np.cumsum(crack[..., ::-1], axis=-1)[..., ::-1]
-    called = hits + np.cumsum(background[..., ::-1], axis=-1)[..., ::-1]
+    hits = _from_the_top(crack)
+    called = hits + _from_the_top(background)
     precision = share(hits, called)
     return np.where(called == 0, 1.0, precision), share(hits, hits[..., :1])
 
@@ -63,22 +63,27 @@ def precision_recall(crack: Floats, background: Floats) -> tuple[Floats, Floats]
 def average_precision(crack: Floats, background: Floats) -> Floats:
     """Return the average precision, ``(...)``; NaN where there is no crack.
 
-    It is the sum over thresholds of the recall gained times the precision, for which the mean of those at the two ends
-    of a cell is taken. With 256 cells this comes within 0.002 of the sum over every distinct probability.
+    It is the sum over cells of the recall gained times the mean precision on the way through the cell, where crack and
+    background are taken to come evenly mixed. A straight line between the precisions at both ends would flatter: where
+    the least probable cell holds all that is not called, it counts the way there as half as precise as the calls. With
+    256 cells this comes within 0.004 of the sum over every distinct probability, where these are many.
 
     Args:
         crack: ``(..., K)`` crack pixels by probability, the least probable first.
         background: ``(..., K)`` background pixels.
 
     Source:
-        The sum over every distinct probability is scikit-learn's ``average_precision_score``. Why precision is not
-        interpolated from far: Davis, Goadrich, "The relationship between precision-recall and ROC curves", ICML 2006.
+        Davis, Goadrich, "The relationship between precision-recall and ROC curves", ICML 2006, section 4. The sum over
+        every distinct probability is scikit-learn's ``average_precision_score``.
     """
-    precision, recall = precision_recall(crack, background)
-    called = np.cumsum((crack + background)[..., ::-1], axis=-1)[..., ::-1]
-    nothing = np.zeros((*recall.shape[:-1], 1))
-    gained = recall - np.concatenate([recall[..., 1:], nothing], axis=-1)
-    above = np.concatenate([precision[..., 1:], nothing], axis=-1)
-    called_above = np.concatenate([called[..., 1:], nothing], axis=-1)
-    above = np.where(called_above > 0, above, precision)
-    return np.asarray((gained * (precision + above) / 2).sum(axis=-1))
+    inside = crack + background
+    hits_above, called_above = (_from_the_top(counts) - counts for counts in (crack, inside))
+    mixed = share(crack, inside)
+    # The mean over a from 0 to 1 of (hits_above + a * crack) / (called_above + a * inside).
+    excess = share(hits_above - called_above * mixed, inside) * np.log1p(share(inside, called_above))
+    precision = mixed + np.where(called_above > 0, excess, 0)
+    return share(np.where(crack > 0, crack * precision, 0).sum(axis=-1), crack.sum(axis=-1))
+
+
+def _from_the_top(counts: Floats) -> Floats:
+    return np.asarray(np.cumsum(counts[..., ::-1], axis=-1)[..., ::-1])

@@ -101,6 +101,8 @@ def test_the_table_and_the_report_say_the_same_as_the_json(
     shown = capsys.readouterr()
     assert shown.err == ""
     header, row = shown.out.splitlines()[-2:]
+    interval = told["protocols"]["native"]["data"]["walls"]["f1"]
+    assert row.endswith(f"[{interval['low']:.3f}, {interval['high']:.3f}]")
     assert header.split()[:3] == ["data", "images", "F1"]
     scores = told["data"]["walls"]
     assert row.split()[:4] == ["walls", "12", f"{scores['f1']:.3f}", f"{scores['precision']:.3f}"]
@@ -115,7 +117,7 @@ def test_a_named_protocol_prints_its_card_and_every_score(
     assert lines[0].endswith(f"protocol {protocol}")
     titles = [line.split("  ")[1] for line in lines if line.startswith("  ") and line[2] != " "]
     assert titles[:6] == ["resized", "tolerance", "threshold", "pooling", "empty masks", "source"]
-    assert "walls, 3 images" in lines
+    assert "walls, 3 images; in brackets: 95 % intervals over images" in lines
     told = evaluated(capsys, "--data", str(few), "--model", str(run), "--protocol", protocol)
     assert told["protocol"] == protocol
     assert len(titles) == 6 + len(told["protocols"][protocol]["data"]["walls"])

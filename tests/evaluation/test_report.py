@@ -20,12 +20,21 @@ from scipy import stats
 from crackseg.dataset import find_samples
 from crackseg.errors import UsageError
 from crackseg.evaluation import Evaluation, evaluate
-from crackseg.evaluation.comparison import Comparison, find_differences
+from crackseg.evaluation.chart import draw_chart, trace
+from crackseg.evaluation.comparison import Comparison, Difference, find_differences
 from crackseg.evaluation.gallery import FALSE, HIT, MISSED, Gallery, draw_errors
 from crackseg.evaluation.page import build_comparison_page, build_page
 from crackseg.evaluation.report import Question, Report, make_report
 from crackseg.evaluation.tally import Judged
-from crackseg.evaluation.text import compare_markdown, compare_text, show, show_interval, to_markdown, to_text
+from crackseg.evaluation.text import (
+    compare_markdown,
+    compare_text,
+    show,
+    show_interval,
+    tell_better,
+    to_markdown,
+    to_text,
+)
 from crackseg.evaluation.writing import write_report
 from crackseg.metrics.counts import Counts
 from crackseg.metrics.protocols import NATIVE, find_protocols
@@ -129,6 +138,42 @@ def test_the_page_needs_nothing_outside_itself(tmp_path: Path) -> None:
     assert "AP 0." in chart[0]
 
 
+def test_the_legend_names_the_colours_that_are_drawn(tmp_path: Path) -> None:
+    page = build_page(reported(tmp_path, count=3))
+    found = re.findall(r'style="background: rgb\(([^)]*)\)"></span>(\w+)', page)
+    named = {title: tuple(int(level) for level in colour.split(",")) for colour, title in found}
+    assert named == {"hit": HIT, "missed": MISSED, "false": FALSE}
+
+
+def test_the_curve_is_drawn_over_recall_and_its_dot_is_the_threshold_in_use(tmp_path: Path) -> None:
+    report = reported(tmp_path)
+    curve = trace("lines", report.results["lines"])
+    assert curve is not None
+    scores = report.results["lines"].scores()
+    assert curve.chosen == (scores["recall"], scores["precision"])
+    chart = etree.fromstring(draw_chart([curve]))
+    lines = [line.get("d", "") for line in chart.iter("path") if line.get("stroke-width") == "2"]
+    points = np.array([[float(value) for value in point.split()] for point in lines[0].removeprefix("M").split("L")])
+    (dot,) = chart.iter("circle")
+    # The axes are 360 px long, recall from 52 px on to the right, precision from 374 px on upwards.
+    recall, precision = (points[:, 0] - 52) / 360, (374 - points[:, 1]) / 360
+    np.testing.assert_allclose(recall, curve.recall, atol=2e-4)
+    np.testing.assert_allclose(precision, curve.precision, atol=2e-4)
+    at_dot = (float(dot.get("cx", "")) - 52) / 360, (374 - float(dot.get("cy", ""))) / 360
+    assert at_dot == pytest.approx(curve.chosen, abs=2e-4)
+
+
+def test_what_could_not_be_scored_stands_in_every_form(tmp_path: Path) -> None:
+    samples = write_set(tmp_path / "set", scribbled(3))
+    samples[1].image.write_bytes(b"no image")
+    report = make_report(model(), samples, ALL)
+    both = Comparison(report, report)
+    for form in (to_markdown(report), build_page(report), compare_markdown(both), build_comparison_page(both)):
+        assert "Not scored" in form
+        assert form.split("Not scored")[1].count("wall01.png") == 1
+    assert "Not scored" not in to_markdown(make_report(model(), samples[:1], ALL))
+
+
 def test_names_come_out_as_text(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "<b>&", scribbled(2))
     report = make_report(model(name="<i>m</i>"), samples, ALL)
@@ -165,6 +210,8 @@ def test_the_headline_alone_is_one_line_and_a_table_without_details(tmp_path: Pa
     lines = to_text(report).splitlines()
     assert lines[0] == "darkness, protocol native, threshold 0.5 (the model's validation images)"
     assert len(lines) == 3
+    assert lines[1].endswith("  95 % interval of F1")
+    assert lines[2].endswith(show_interval(report.estimates["native"]["lines"]["f1"].interval))
     assert set(report.to_dict()) == {"model", "protocol", "threshold", "threshold_from", "data"}
 
 
@@ -187,6 +234,7 @@ def test_the_oracle_takes_no_threshold() -> None:
         (None, "", "-"),
         (0.25, "", "0.250"),
         (0.0125, "%", "1.250 %"),
+        (-0.49714, "%", "-49.7 %"),
         (1.234, "px", "1.23 px"),
         (5.0, "/Mpx", "5.0 /Mpx"),
     ],
@@ -275,6 +323,38 @@ def test_the_interval_of_a_difference_is_narrower_than_those_of_the_two(tmp_path
     assert alone.interval is not None
     assert difference.interval[1] - difference.interval[0] < 0.05 * (alone.interval[1] - alone.interval[0])
     assert difference.certain
+
+
+def test_who_is_better_is_told_where_the_interval_is_sure_and_a_way_is_better() -> None:
+    scores = {score.key: score for score in NATIVE.scores}
+    up, down, unsure = (
+        Difference(0.5, 0.5 + by, (by - 0.1 * width, by + 0.1 * width)) for by, width in ((0.2, 1), (-0.2, 1), (0.2, 3))
+    )
+    assert [tell_better(scores["f1"], each) for each in (up, down, unsure)] == ["B better", "A better", ""]
+    assert [tell_better(scores["false_per_mpx"], each) for each in (up, down, unsure)] == ["A better", "B better", ""]
+    assert tell_better(scores["width_bias_px"], up) == "", "nearer to zero would be better"
+
+
+def test_images_come_first_on_which_the_second_model_loses_most(tmp_path: Path) -> None:
+    comparison = Comparison(reported(tmp_path), reported(tmp_path, threshold=0.9))
+    alone = {entry["image"]: entry["f1"] for entry in comparison.one.by_image()}
+    changes = comparison.changes()
+    assert [change.value for change in changes] == sorted(change.value for change in changes)
+    # The second calls nothing: it loses all where there is crack, and wins where there is none.
+    for change in changes:
+        assert change.one == alone[change.image]
+        assert change.value == (1.0 if change.other is None else 0.0) - (1.0 if change.one is None else change.one)
+    assert changes[0].value < -0.5
+    assert changes[-1].value == 1
+    found = comparison.differences["native"]["lines"]
+    rows = [line for line in compare_text(comparison).splitlines() if line.startswith("  F1") or "bias" in line]
+    for score in NATIVE.scores:
+        ends = [row for row in rows if row.startswith(f"  {score.title:<36}")]
+        assert all((" *" in row) == found[score.key].certain for row in ends)
+    assert any(row.endswith("* A better") for row in rows)
+    for form in (compare_markdown(comparison), build_comparison_page(comparison)):
+        places = [form.index(change.image) for change in changes]
+        assert places == sorted(places)
 
 
 def test_models_are_compared_on_the_same_images_only(tmp_path: Path) -> None:

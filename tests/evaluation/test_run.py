@@ -13,6 +13,7 @@ from crackseg.dataset import find_samples
 from crackseg.errors import ModelError
 from crackseg.evaluation import Evaluation, evaluate
 from crackseg.evaluation.report import Question, make_report
+from crackseg.evaluation.run import resize_sample
 from crackseg.evaluation.tally import Judged, tally
 from crackseg.measurement.crack import measure_cracks
 from crackseg.measurement.skeleton import skeletonise
@@ -20,10 +21,12 @@ from crackseg.metrics.boundary import count_boundary
 from crackseg.metrics.centreline import CentrelineCounts
 from crackseg.metrics.components import ComponentCounts
 from crackseg.metrics.counts import Counts
+from crackseg.metrics.curve import Floats
 from crackseg.metrics.protocols import CENTRELINE, NATIVE, RESIZE512, Part, Protocol, find_protocols
 from crackseg.metrics.scores import CURVE, PLAIN
 from crackseg.metrics.tolerance import ToleranceCounts
 from tests.evaluation.scenes import Darkness, Mask, model, picture, scribbled, write_set
+from tests.metrics.shapes import scribbles
 from tests.runs import write_sample
 
 EVERYTHING: frozenset[Part] = frozenset(part for protocol in find_protocols("all") for part in protocol.parts)
@@ -108,13 +111,30 @@ def test_lengths_and_widths_are_those_of_the_measurement(tmp_path: Path) -> None
     assert found["width_error_px"] == pytest.approx(2, abs=0.3)
 
 
+def test_a_mean_width_counts_each_crack_by_its_length_and_the_errors_of_images_do_not_cancel(tmp_path: Path) -> None:
+    true, thin = np.zeros((120, 240), np.bool_), np.zeros((120, 240), np.bool_)
+    true[20:24, 20:220] = True  # about 200 px of width 4
+    true[80:92, 20:70] = True  # about 40 px of width 12
+    thin[20:24, 20:220] = True
+    found = pooled(tmp_path, [(thin, true), (true, thin)]).scores(NATIVE.scores)
+    cracks = [(crack.length_px, crack.width_mean_px) for crack in measure_cracks(true)]
+    weighted = sum(length * (width or 0) for length, width in cracks) / sum(length for length, _ in cracks)
+    assert 4.5 < weighted < 6.5, "the mean of both widths is 8"
+    assert found["width_error_px"] == pytest.approx(weighted - 4, abs=0.3)
+    assert found["width_bias_px"] == pytest.approx(0)
+    assert found["length_bias"] == pytest.approx(0)
+    assert (found["length_error"] or 0) > 0.05
+
+
 def test_the_average_precision_of_a_set_is_that_of_its_pooled_pixels(tmp_path: Path) -> None:
     found = pooled(tmp_path, scribbled(4))
     # The model knows two probabilities: the first step of the curve holds what is called, the second all there is.
     counts = sum((Counts.of(*pair) for pair in scribbled(4)), Counts())
-    share = sum(pair[1].sum() for pair in scribbled(4)) / sum(pair[1].size for pair in scribbled(4))
-    expected = counts.recall * counts.precision + (1 - counts.recall) * (counts.precision + share) / 2
-    assert found.scores(CURVE)["ap"] == pytest.approx(expected)
+    hit, called = counts.true_positive, counts.true_positive + counts.false_positive
+    missed, rest = counts.false_negative, counts.false_negative + counts.true_negative
+    way = np.mean([(hit + part * missed) / (called + part * rest) for part in (np.arange(20000) + 0.5) / 20000])
+    expected = counts.recall * counts.precision + (1 - counts.recall) * way
+    assert found.scores(CURVE)["ap"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_sums_do_not_depend_on_how_a_set_is_cut(tmp_path: Path) -> None:
@@ -228,6 +248,34 @@ def test_masks_are_resized_to_512_px_as_the_published_protocol_has_it(tmp_path: 
     found = pooled(tmp_path, [(true, true)])
     assert found.sums()["swept_crack"] == pytest.approx(10 * 2 * 512)
     assert (found.scores(RESIZE512.scores)["f1"] or 0) > 0.97
+
+
+def bicubic(values: Floats, side: int) -> Floats:
+    """Resize the rows, then the columns, by Keys' kernel with a = -0.75, the border repeated: what OpenCV documents."""
+
+    def kernel(at: Floats) -> Floats:
+        far = -0.75 * (at**3 - 5 * at**2 + 8 * at - 4)
+        return np.where(at <= 1, 1.25 * at**3 - 2.25 * at**2 + 1, np.where(at < 2, far, 0))
+
+    for _ in range(2):
+        places = (np.arange(side) + 0.5) * len(values) / side - 0.5
+        taken = np.floor(places).astype(int)[:, None] + np.arange(-1, 3)
+        weights = kernel(np.abs(places[:, None] - taken))
+        values = (weights[..., None] * values[np.clip(taken, 0, len(values) - 1)]).sum(axis=1).T
+    return values
+
+
+def test_image_and_mask_are_resized_by_cubic_curves() -> None:
+    rng = np.random.default_rng(2)
+    image, true = rng.integers(0, 256, (300, 170, 3), dtype=np.uint8), scribbles(3, shape=(300, 170))
+    pixels, mask = resize_sample(image, true)
+    assert pixels.shape == (512, 512, 3)
+    expected = np.stack([bicubic(image[..., channel].astype(np.float64), 512) for channel in range(3)], axis=2)
+    assert np.abs(pixels - expected.clip(0, 255)).max() <= 1.5
+    levels = bicubic(255 * true.astype(np.float64), 512)
+    sure = np.abs(levels - 127.5) > 1.5
+    np.testing.assert_array_equal(mask[sure], levels[sure] > 127.5)
+    assert sure.mean() > 0.99
 
 
 def test_the_headline_is_the_first_scores_of_the_native_protocol_and_no_other(tmp_path: Path) -> None:

@@ -31,12 +31,12 @@ def counted(probability: Floats, true: NDArray[np.bool_]) -> tuple[Floats, Float
 
 @pytest.mark.parametrize("sureness", [0.5, 2.0, 5.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_average_precision_is_the_sum_over_every_threshold_to_two_thousandths(seed: int, sureness: float) -> None:
+def test_average_precision_is_the_sum_over_every_threshold_to_four_thousandths(seed: int, sureness: float) -> None:
     rng = np.random.default_rng(seed)
     true = rng.random((60, 60)) < 0.1
     probability = 1 / (1 + np.exp(-sureness * rng.normal(2.0 * true - 1, 1)))
     found = float(average_precision(*counted(probability, true)))
-    assert found == pytest.approx(swept_average_precision(probability, true), abs=0.002)
+    assert found == pytest.approx(swept_average_precision(probability, true), abs=0.004)
     pixels = np.tile(probability, (4, 4)), np.tile(true, (4, 4))
     assert float(average_precision(*counted(*pixels))) == pytest.approx(found)
 
@@ -47,8 +47,21 @@ def test_a_worked_example_gives_the_numbers_on_paper() -> None:
     precision, recall = precision_recall(crack, background)
     assert precision.tolist() == pytest.approx([3 / 4, 2 / 3, 1 / 2, 1])
     assert recall.tolist() == pytest.approx([1, 2 / 3, 1 / 3, 1 / 3])
-    means = 1, (1 / 2 + 2 / 3) / 2, (2 / 3 + 3 / 4) / 2
+    # Means over a from 0 to 1 of 1, (1 + a) / (2 + a) and (2 + a) / (3 + a).
+    means = 1, 1 - math.log(3 / 2), 1 - math.log(4 / 3)
     assert float(average_precision(crack, background)) == pytest.approx(sum(means) / 3)
+
+
+def test_trap_a_mask_of_0_and_1_is_not_credited_with_a_straight_line_down_to_everything_called() -> None:
+    crack, background = np.array([120.0, 80]), np.array([1780.0, 20])
+    found = float(average_precision(crack, background))
+    # The same pixels in a random order of their own within "called" and within "not called".
+    rng = np.random.default_rng(1)
+    true = np.repeat([True, False, True, False], [120, 1780, 80, 20])
+    orders = [np.concatenate([rng.permutation(1900), 1900 + rng.permutation(100)]) for _ in range(3)]
+    assert found == pytest.approx(np.mean([swept_average_precision(order / 2000, true) for order in orders]), abs=0.01)
+    straight = 0.4 * 0.8 + 0.6 * (0.8 + 0.1) / 2
+    assert found < straight - 0.1
 
 
 def test_cells_are_even_in_log_odds_and_hold_every_pixel() -> None:
