@@ -11,6 +11,8 @@ from crackseg.metrics.counts import Counts
 
 BINS = 200
 """Cells of [0, 1]; a threshold is chosen to 1/200."""
+_FIRST, _LAST = BINS // 20, BINS - BINS // 20
+_PLATEAU = 0.99
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,10 +22,12 @@ class ProbabilityHistogram:
     Attributes:
         crack: ``(BINS + 1,) int64``, crack pixels; cell ``i`` holds probabilities in [i, i + 1) / BINS.
         background: The same of background pixels.
+        images: Images that hold crack.
     """
 
     crack: NDArray[np.int64]
     background: NDArray[np.int64]
+    images: int = 0
 
     @classmethod
     def empty(cls) -> ProbabilityHistogram:
@@ -39,10 +43,13 @@ class ProbabilityHistogram:
             true: ``(H, W)`` true mask.
         """
         cells = np.floor(probability * BINS).astype(np.int64)
-        return cls(np.bincount(cells[true], minlength=BINS + 1), np.bincount(cells[~true], minlength=BINS + 1))
+        crack, background = (np.bincount(cells[chosen], minlength=BINS + 1) for chosen in (true, ~true))
+        return cls(crack, background, int(true.any()))
 
     def __add__(self, other: ProbabilityHistogram) -> ProbabilityHistogram:
-        return ProbabilityHistogram(self.crack + other.crack, self.background + other.background)
+        return ProbabilityHistogram(
+            self.crack + other.crack, self.background + other.background, self.images + other.images
+        )
 
     def counts_at(self, threshold: float) -> Counts:
         """Return the counts at a threshold that is a multiple of 1 / BINS."""
@@ -54,5 +61,25 @@ class ProbabilityHistogram:
         """Return the threshold of the highest F1, in [0.05, 0.95]; 0.5 where there is no crack."""
         if not self.crack.any():
             return 0.5
-        candidates = [cell / BINS for cell in range(BINS // 20, BINS - BINS // 20 + 1)]
+        candidates = [cell / BINS for cell in range(_FIRST, _LAST + 1)]
         return max(candidates, key=lambda threshold: (self.counts_at(threshold).f1, -abs(threshold - 0.5)))
+
+    def steady_threshold(self, start: float) -> float:
+        """Return a threshold of a high F1 that a few images do not pull far, in [0.05, 0.95].
+
+        It is the middle of the thresholds around `best_threshold` whose F1 is within 1 % of the highest, drawn towards
+        ``start``, which counts as much as one image with crack.
+
+        Args:
+            start: Threshold that is known to serve: of the model that a training starts from.
+        """
+        best = round(self.best_threshold() * BINS)
+        floor = _PLATEAU * self._f1(best)
+        first = next((cell + 1 for cell in range(best, _FIRST - 1, -1) if self._f1(cell) < floor), _FIRST)
+        last = next((cell - 1 for cell in range(best, _LAST + 1) if self._f1(cell) < floor), _LAST)
+        middle = (first + last) / 2
+        drawn = (self.images * middle + start * BINS) / (self.images + 1)
+        return min(max(round(drawn), _FIRST), _LAST) / BINS
+
+    def _f1(self, cell: int) -> float:
+        return self.counts_at(cell / BINS).f1

@@ -36,7 +36,7 @@ from crackseg.nn.resume import RESUME_FILE, state_to_resume
 from crackseg.nn.schedule import steps_per_epoch
 from crackseg.nn.stopping import stop_signals
 from crackseg.nn.train_config import NOT_IN_ONNX, TrainConfig
-from crackseg.nn.validation import judge, pooled, validate
+from crackseg.nn.validation import judge, pooled, starting_threshold, validate
 from crackseg.runtimes.torch import TorchPredictor, pick_device
 
 
@@ -129,8 +129,10 @@ class _Run:
         network = build_network(config.network)
         context = measure_context(network.network.eval(), stride=network.stride)
         start_at_prior(network, patches.crack_prior())
-        if config.init is not None:
-            initialise(network, find_weights(config.init))
+        weights = None if config.init is None else find_weights(config.init)
+        if weights is not None:
+            initialise(network, weights)
+        self._start = starting_threshold(weights)
         self.card = _first_card(config, data, output, context)
         self.history: list[dict[str, float]] = []
         self.loop = Loop(
@@ -205,7 +207,7 @@ class _Run:
         rate, loss = self.loop.current_learning_rate, self.loop.take_mean_loss()
         predictor = TorchPredictor(self.loop.average, self.card, device=self._team.device, bfloat16=self._bfloat16)
         histogram = pooled(validate(predictor, self._data.validation, classes=self._config.network.classes))
-        threshold = histogram.best_threshold()
+        threshold = histogram.steady_threshold(self._start)
         counts = histogram.counts_at(threshold)
         row = {
             "epoch": len(self.history) + 1.0,
@@ -246,7 +248,7 @@ class _Run:
         network.load_state_dict(read_weights(best))
         predictor = TorchPredictor(network, self.card, device=self._team.device)
         histograms = validate(predictor, self._data.validation, classes=self._config.network.classes)
-        threshold = pooled(histograms).best_threshold()
+        threshold = pooled(histograms).steady_threshold(self._start)
         scores = {
             group: {
                 key: round(_or_zero(getattr(histogram.counts_at(threshold), key)), 4)

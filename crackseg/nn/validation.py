@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.dataset import Sample
+from crackseg.errors import ModelError
 from crackseg.images import ArrayImage
 from crackseg.metrics.histogram import ProbabilityHistogram
+from crackseg.nn.checkpoint import read_card
 from crackseg.nn.report import Judged
 from crackseg.prediction import predict_probability
 from crackseg.runtimes.predictor import Predictor
@@ -38,6 +41,18 @@ def validate(predictor: Predictor, samples: Sequence[Sample], *, classes: int = 
 def pooled(histograms: Mapping[str, ProbabilityHistogram]) -> ProbabilityHistogram:
     """Return the sum of the histograms of all data sets."""
     return reduce(ProbabilityHistogram.__add__, histograms.values(), ProbabilityHistogram.empty())
+
+
+def starting_threshold(weights: Path | None) -> float:
+    """Return the threshold of the model that a training starts from; 0.5 where it starts from none.
+
+    Args:
+        weights: A checkpoint or an ONNX model, which hold a card, or weights without one, such as an encoder's.
+    """
+    try:
+        return 0.5 if weights is None else read_card(weights).threshold
+    except ModelError:
+        return 0.5
 
 
 def judge(predictor: Predictor, samples: Sequence[Sample], threshold: float, *, classes: int = 1) -> list[Judged]:

@@ -57,3 +57,51 @@ def test_without_a_crack_the_threshold_is_a_half() -> None:
 def test_among_equally_good_thresholds_the_one_nearest_a_half_is_taken() -> None:
     probability, true = np.array([[0.02, 0.98]], np.float32), np.array([[False, True]], np.bool_)
     assert ProbabilityHistogram.of(probability, true).best_threshold() == 0.5
+
+
+# The threshold that a few images do not pull far.
+
+
+def sums_of(*seeds: int) -> ProbabilityHistogram:
+    return sum((ProbabilityHistogram.of(*random_image(seed)) for seed in seeds), ProbabilityHistogram.empty())
+
+
+def test_images_with_crack_are_counted() -> None:
+    probability, true = random_image(0)
+    found = ProbabilityHistogram.of(probability, true) + ProbabilityHistogram.of(probability, np.zeros_like(true))
+    assert (ProbabilityHistogram.empty().images, found.images, sums_of(1, 2, 3).images) == (0, 1, 3)
+
+
+def test_the_middle_of_a_plateau_is_taken_and_one_image_goes_half_the_way_to_it() -> None:
+    # From 0.3 to 0.7 every threshold tells all crack from all background.
+    probability, true = np.array([[0.299, 0.701]], np.float32), np.array([[False, True]], np.bool_)
+    one = ProbabilityHistogram.of(probability, true)
+    assert one.steady_threshold(0.5) == 0.5
+    assert one.steady_threshold(0.9) == pytest.approx((0.5 + 0.9) / 2)
+    nine = sum([one] * 9, ProbabilityHistogram.empty())
+    assert nine.steady_threshold(0.9) == pytest.approx((9 * 0.5 + 0.9) / 10)
+
+
+@pytest.mark.parametrize("start", [0.1, 0.5, 0.9])
+def test_hundreds_of_images_are_chosen_by_alone_within_one_percent_of_the_best(start: float) -> None:
+    images = sum([sums_of(*range(6))] * 50, ProbabilityHistogram.empty())
+    best = images.counts_at(images.best_threshold()).f1
+    assert images.images == 300
+    assert images.counts_at(images.steady_threshold(start)).f1 > 0.985 * best
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10**6), start=st.floats(0.0, 1.0))
+def test_the_threshold_lies_between_the_start_and_what_the_images_say(seed: int, start: float) -> None:
+    found = sums_of(seed)
+    alone = ProbabilityHistogram(found.crack, found.background, 10**9).steady_threshold(start)
+    scores = [found.counts_at(cell / BINS).f1 for cell in range(BINS // 20, BINS - BINS // 20 + 1)]
+    assert found.counts_at(alone).f1 > 0.98 * max(scores)
+    low, high = sorted((alone, min(max(start, 0.05), 0.95)))
+    assert low - 1 / BINS <= found.steady_threshold(start) <= high + 1 / BINS
+
+
+def test_without_a_crack_the_threshold_stays_where_it_starts() -> None:
+    none = ProbabilityHistogram.of(np.full((3, 3), 0.9, np.float32), np.zeros((3, 3), np.bool_))
+    assert none.steady_threshold(0.42) == 0.42
+    assert ProbabilityHistogram.empty().steady_threshold(0.5) == 0.5

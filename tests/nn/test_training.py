@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from crackseg.cli import main
 from crackseg.config import load_config
 from crackseg.dataset import find_samples, hash_samples, hold_out
 from crackseg.errors import DatasetError, ModelError, TrainingError, UsageError
-from crackseg.nn.checkpoint import read_card, read_weights
+from crackseg.nn.checkpoint import read_card, read_weights, save_weights
 from crackseg.nn.factory import build_network
 from crackseg.nn.loop import TrainingProgress
 from crackseg.nn.train_config import NetworkConfig, TrainConfig
@@ -199,16 +200,18 @@ def test_a_training_by_the_clock_ends_with_a_model_however_short(data: Path, tmp
     assert files_in(tmp_path / "run") == FILES
 
 
-def test_training_without_any_crack_ends_with_a_threshold_of_one_half(tmp_path: Path) -> None:
+def test_training_without_any_crack_ends_with_the_threshold_it_started_with(run: Path, tmp_path: Path) -> None:
     from tests.runs import write_sample
 
     rng = np.random.default_rng(0)
     for number in range(4):
         image = rng.integers(150, 200, (64, 64, 3)).astype(np.uint8)
         write_sample(tmp_path / "blank", str(number), image, np.zeros((64, 64), np.bool_))
-    result = short(tmp_path / "blank", tmp_path / "run")
+    card = dataclasses.replace(read_card(run / "best.safetensors"), threshold=0.3)
+    save_weights(tmp_path / "start.safetensors", build_network(tiny_config().network), card)
+    result = short(tmp_path / "blank", tmp_path / "run", f"init={tmp_path / 'start.safetensors'}")
     assert result.finished
-    assert result.card.threshold == 0.5
+    assert result.card.threshold == read_card(tmp_path / "run" / "best.safetensors").threshold == 0.3
 
 
 def test_several_folders_stand_in_the_card_one_by_one(tmp_path: Path) -> None:
