@@ -7,6 +7,7 @@ import importlib.util
 import os
 import platform
 import signal
+import sys
 from collections.abc import Iterator
 
 from crackseg.errors import MissingExtraError
@@ -17,6 +18,46 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def peak_memory_bytes() -> int | None:
+    """Return the most memory that this process has held so far, in bytes; None where the system does not tell."""
+    if sys.platform == "win32":
+        return _peak_on_windows()
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def peak_memory_text() -> str:
+    """Return `peak_memory_bytes` in words, for the user to read."""
+    peak = peak_memory_bytes()
+    return "peak memory not known" if peak is None else f"peak memory {peak / 1e9:.2f} GB"
+
+
+if sys.platform == "win32":
+
+    def _peak_on_windows() -> int | None:
+        import ctypes
+        from ctypes import wintypes
+
+        class Counters(ctypes.Structure):
+            _fields_ = (
+                ("cb", wintypes.DWORD),
+                ("faults", wintypes.DWORD),
+                *((name, ctypes.c_size_t) for name in ("peak_bytes", "now_bytes", "a", "b", "c", "d", "e", "f")),
+            )
+
+        counters = Counters(cb=ctypes.sizeof(Counters))
+        kernel = ctypes.WinDLL("kernel32")
+        kernel.GetCurrentProcess.restype = wintypes.HANDLE
+        ask = kernel.K32GetProcessMemoryInfo
+        ask.argtypes = (wintypes.HANDLE, ctypes.POINTER(Counters), wintypes.DWORD)
+        done = ask(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb)
+        return int(counters.peak_bytes) if done else None
 
 
 def describe_machine() -> dict[str, str | int]:

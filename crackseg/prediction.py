@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import json
+import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,26 +17,27 @@ from numpy.typing import NDArray
 from crackseg.averaging import TtaName
 from crackseg.card import ModelCard
 from crackseg.class_map import predict_classes
-from crackseg.drawing import draw_overlay
 from crackseg.errors import CracksegError, ImageError, UsageError, display_text
-from crackseg.files import make_folder, write_bytes
 from crackseg.geometry import Scale
 from crackseg.grouping import Grouping
 from crackseg.images import (
     MAX_PIXELS,
     decode_image,
-    mask_pixels,
+    image_size,
     read_image,
     rgb_from_array,
     rgb_from_pil,
-    write_png,
 )
 from crackseg.machine import usable_cores
-from crackseg.measurement.crack import CrackMeasurement, measure_cracks
-from crackseg.probability import TileLimits, find_mask
+from crackseg.measurement.crack import measure_cracks
+from crackseg.parallel import Room, work_in_order
+from crackseg.probability import TileLimits, find_mask, tile_bytes_of
 from crackseg.probability import predict_probability as predict_probability
-from crackseg.reading import ReadImage, name_of, read_ahead
-from crackseg.runtimes.predictor import Predictor, room_of
+from crackseg.reading import ReadImage, name_of, read_ahead, read_one
+from crackseg.result import Prediction as Prediction
+from crackseg.result import TooLargeError as TooLargeError
+from crackseg.result import failed_prediction
+from crackseg.runtimes.predictor import Predictor, SplitPredictor, room_of
 from crackseg.tiff import TiffImage
 from crackseg.tiling import TilePlan
 
@@ -45,102 +46,13 @@ if TYPE_CHECKING:
 
     from crackseg.measurement.scale import Marker
 
+_Result = TypeVar("_Result")
+
 DEFAULT_TILE_PX = 2048
 """Largest side of a tile for callers that want one and the same whatever the image."""
 
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Prediction:
-    """What a model says about one image.
-
-    Attributes:
-        name: The image's name.
-        model: Name of the model.
-        threshold: Probability from which a pixel counts as crack.
-        image: ``(H, W, 3) uint8`` RGB pixels that were looked at.
-        probability: ``(H, W) float32`` crack probability, in [0, 1].
-        mask: ``(H, W) bool``, what `crackseg.probability.find_mask` makes of the probability.
-        cracks: The mask's components, largest first, measured.
-        scale: Millimetres per pixel, if known.
-        classes: ``(H, W) uint8`` class of defect of each pixel of the mask, 0 outside it; None where the model tells
-            but one.
-        error: Why there is no result; then the arrays are empty.
-    """
-
-    name: str
-    model: str
-    threshold: float
-    image: NDArray[np.uint8]
-    probability: NDArray[np.float32]
-    mask: NDArray[np.bool_]
-    cracks: tuple[CrackMeasurement, ...]
-    scale: Scale | None = None
-    classes: NDArray[np.uint8] | None = None
-    error: CracksegError | None = None
-
-    @property
-    def crack_fraction(self) -> float:
-        """Crack pixels over all pixels."""
-        return float(self.mask.mean()) if self.mask.size else 0.0
-
-    def plan_of(self, model: Model) -> TilePlan:
-        """Return how a model cuts the image."""
-        return model.plan((self.mask.shape[0], self.mask.shape[1]))
-
-    def overlay(self) -> NDArray[np.uint8]:
-        """Return the image with its cracks drawn in: ``(H, W, 3) uint8`` RGB."""
-        return draw_overlay(self.image, self.mask)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but the arrays, ready for JSON."""
-        told = {
-            "image": self.name,
-            "height_px": int(self.mask.shape[0]),
-            "width_px": int(self.mask.shape[1]),
-            "model": self.model,
-            "threshold": self.threshold,
-            "scale_mm_per_px": None if self.scale is None else self.scale.mm_per_px,
-            "scale_source": None if self.scale is None else self.scale.source,
-            "scale_uncertainty": None if self.scale is None else self.scale.uncertainty,
-            "crack_area_px": int(self.mask.sum()),
-            "crack_fraction": self.crack_fraction,
-            "cracks": [crack.to_dict() for crack in self.cracks],
-        }
-        if self.classes is not None:
-            areas_px = np.bincount(self.classes.ravel())
-            told["class_area_px"] = {str(number): int(area) for number, area in enumerate(areas_px) if number and area}
-        return told
-
-    def save(self, folder: str | os.PathLike[str], *, probability: bool = False) -> None:
-        """Write STEM_mask.png (0/255), STEM_overlay.png and STEM.json into a folder, which is made if missing.
-
-        Of a model that tells several classes of defect also STEM_classes.png, the number of the class in each pixel.
-
-        Args:
-            folder: Where to.
-            probability: Also write STEM_probability.png, 16 bit, 65535 being 1.
-
-        Raises:
-            CracksegError: If this result is an error, or a file cannot be written.
-        """
-        if self.error is not None:
-            raise self.error
-        out = make_folder(Path(folder))
-        stem = Path(self.name).stem
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            # Half of the time of saving is the overlay's; the encoder leaves the interpreter to others meanwhile.
-            overlay = pool.submit(lambda: write_png(out / f"{stem}_overlay.png", self.overlay(), compression=1))
-            write_png(out / f"{stem}_mask.png", mask_pixels(self.mask))
-            if self.classes is not None:
-                write_png(out / f"{stem}_classes.png", self.classes)
-            if probability:
-                write_png(out / f"{stem}_probability.png", np.rint(self.probability * 65535).astype(np.uint16))
-            overlay.result()
-        write_bytes(out / f"{stem}.json", (json.dumps(self.to_dict(), indent=2) + "\n").encode())
-
-
-class TooLargeError(ImageError):
-    """An image that is only predicted tile by tile, by `crackseg.streaming.predict_streamed`."""
+_LEAST_SHARE_OF_CORES = 0.75
+"""Share of the cores that must find room for an image each, or else all of them compute one image together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,13 +163,17 @@ class Model:
         title = name if name is not None else name_of(image)
         pixels = _pixels_of(image, title)
         known = scale if scale is None or isinstance(scale, Scale) else scale.scale_of(pixels, name=title)
-        (probability,) = self._grouping.probabilities([pixels])
-        answer = self._answer(pixels, probability, threshold)
+        answer = self._asked(pixels, threshold)
         return self._result(pixels, answer, title, threshold=threshold, scale=known)
 
     @property
     def _grouping(self) -> Grouping:
         return Grouping(self.predictor, self.limits, self.tta)
+
+    def _asked(self, pixels: NDArray[np.uint8], threshold: float) -> _Answer:
+        """Return what the network says of one image."""
+        (probability,) = self._grouping.probabilities([pixels])
+        return self._answer(pixels, probability, threshold)
 
     def _answer(self, pixels: NDArray[np.uint8], probability: NDArray[np.float32], threshold: float) -> _Answer:
         side_px, memory_gib = self.limits.side_px, self.limits.memory_gib
@@ -297,7 +213,7 @@ class Model:
         threshold: float | None = None,
         scale: Scale | Marker | None = None,
     ) -> Iterator[Prediction]:
-        """Find the cracks of many image files, in their order; the next is read while the network is at work.
+        """Find the cracks of many image files, in their order; those that come next are worked on meanwhile.
 
         A file that is missing or cannot be read gives a result with ``error`` set; the rest go on.
 
@@ -310,8 +226,46 @@ class Model:
             UsageError: If the threshold is outside (0, 1], or the tiles are too small.
             ModelError: If the network answers with anything but finite numbers.
         """
-        at_once = usable_cores() if room_of(self.predictor) else 1
-        return self.predict_read(read_ahead(images, at_once=at_once), threshold=threshold, scale=scale)
+        return self.predict_each(images, lambda prediction: prediction, threshold=threshold, scale=scale)
+
+    def predict_each(
+        self,
+        images: Iterable[str | os.PathLike[str]],
+        use: Callable[[Prediction], _Result],
+        *,
+        threshold: float | None = None,
+        scale: Scale | Marker | None = None,
+    ) -> Iterator[_Result]:
+        """Do as `predict_many`, and return what ``use`` makes of each result.
+
+        Where an image is one tile and the memory for a tile has room for as many of them as there are cores, or for
+        three quarters of that, each core computes an image of its own, from reading it to ``use``. Any other image goes
+        through the network alone, with all cores; so do all of a network that cannot be split.
+
+        Args:
+            images: Paths.
+            use: What to do with each result; called in several threads.
+            threshold: As for `predict_many`.
+            scale: As for `predict_many`.
+
+        Raises:
+            UsageError: As `predict_many` does.
+            ModelError: As `predict_many` does.
+        """
+        paths = iter(images)
+        first = list(itertools.islice(paths, 2))
+        paths, cores = itertools.chain(first, paths), usable_cores()
+        if len(first) > 1 and cores > 1 and self.tta != "scales" and isinstance(self.predictor, SplitPredictor):
+            each = _EachImage(self, self._with(self.predictor.one_thread()), cores, self.threshold(threshold), scale)
+            return work_in_order(paths, lambda path: use(each(path)), threads=cores, together=each.together)
+        at_once = cores if room_of(self.predictor) else 1
+        return map(use, self.predict_read(read_ahead(paths, at_once=at_once), threshold=threshold, scale=scale))
+
+    def _with(self, predictor: Predictor) -> Model:
+        """Return this model over another form of its network."""
+        other = copy.copy(self)
+        other.predictor = predictor
+        return other
 
     def predict_read(
         self, images: Iterable[ReadImage], *, threshold: float | None = None, scale: Scale | Marker | None = None
@@ -371,19 +325,49 @@ class Model:
         return self._result(image.pixels, answer, image.name, threshold=threshold, scale=known)
 
 
-def failed_prediction(name: str, model: str, error: CracksegError) -> Prediction:
-    """Return the result of an image for which there is none."""
-    empty = np.zeros((0, 0))
-    return Prediction(
-        name=name,
-        model=model,
-        threshold=float("nan"),
-        image=np.zeros((0, 0, 3), dtype=np.uint8),
-        probability=empty.astype(np.float32),
-        mask=empty.astype(np.bool_),
-        cracks=(),
-        error=error,
-    )
+class _EachImage:
+    """Reads, computes and measures one image of many, in whatever thread it is called.
+
+    Args:
+        whole: The model, which computes with all cores.
+        split: The same, computing with one core for each thread.
+        cores: How many there are.
+        threshold: Probability from which a pixel counts as crack.
+        scale: Millimetres per pixel, if known, or the markers that tell.
+    """
+
+    def __init__(self, whole: Model, split: Model, cores: int, threshold: float, scale: Scale | Marker | None) -> None:
+        self._whole, self._split, self._cores = whole, split, cores
+        self._threshold, self._scale = threshold, scale
+        self._room = Room(whole.limits.memory_bytes)
+
+    def __call__(self, path: str | os.PathLike[str]) -> Prediction:
+        image, answer = read_one(path), None
+        if isinstance(image.pixels, np.ndarray):
+            share_bytes = self._share_bytes((image.pixels.shape[0], image.pixels.shape[1]))
+            model, share_bytes = (self._split, share_bytes) if share_bytes else (self._whole, self._room.size_bytes)
+            with self._room.taken(share_bytes):
+                answer = model._asked(image.pixels, self._threshold)
+        return self._whole._finished(image, answer, self._threshold, self._scale)
+
+    def _share_bytes(self, shape: tuple[int, int]) -> int:
+        """Return the memory an image takes if each core computes one of its size; 0 if they compute it together."""
+        plan = self._split.plan(shape)
+        share_bytes = tile_bytes_of(plan, self._split.predictor)
+        at_once = min(self._room.size_bytes // share_bytes, self._cores)
+        return share_bytes if len(plan) == 1 and at_once >= _LEAST_SHARE_OF_CORES * self._cores else 0
+
+    def together(self, path: str | os.PathLike[str]) -> int:
+        """Return how many images may be under way while one of them is this.
+
+        Two for each core; two, where all cores compute one together; one, where it is too large to be read whole, since
+        whoever asked is then at work on it and needs the memory.
+        """
+        try:
+            shape = image_size(Path(path))
+        except CracksegError:
+            return 1 if Path(path).suffix.lower() in (".tif", ".tiff") else 2 * self._cores
+        return 2 * self._cores if self._share_bytes(shape) else 2
 
 
 def _pixels_of(image: str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image, name: str) -> NDArray[np.uint8]:

@@ -45,6 +45,11 @@ class TileLimits:
         if not 0 < self.memory_gib < 1e6:
             raise UsageError(f"expected a memory of more than 0 GiB, got {self.memory_gib:g}", where="--memory")
 
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that a tile may take in the network, in bytes."""
+        return int(self.memory_gib * 2**30)
+
     @classmethod
     def of(cls, predictor: Predictor, *, side_px: int | None = None, memory_gib: float | None = None) -> TileLimits:
         """Return the limits for a network: by the free memory of its device, where nothing else is stated."""
@@ -69,7 +74,7 @@ class TileLimits:
                 context=predictor.context,
                 stride=predictor.stride,
                 size=self.side_px,
-                budget_px=int(self.memory_gib * 2**30) // bytes_per_px_of(predictor),
+                budget_px=self.memory_bytes // bytes_per_px_of(predictor),
             )
         except ValueError as error:
             raise UsageError(str(error), hint="choose a larger --tile or --memory") from error
@@ -78,8 +83,12 @@ class TileLimits:
         """Return how many tiles of a plan to give to a network at a time: 1 unless its device likes more."""
         if not room_of(predictor):
             return 1
-        tile_bytes = bytes_per_px_of(predictor) * plan.largest_px
-        return min(max(int(self.memory_gib * 2**30) // tile_bytes, 1), MAX_BATCH)
+        return min(max(self.memory_bytes // tile_bytes_of(plan, predictor), 1), MAX_BATCH)
+
+
+def tile_bytes_of(plan: TilePlan, predictor: Predictor) -> int:
+    """Return the memory that the largest tile of a plan takes in a network, in bytes."""
+    return bytes_per_px_of(predictor) * plan.largest_px
 
 
 def predict_probability(

@@ -42,13 +42,13 @@ def read_ahead(paths: Iterable[str | os.PathLike[str]], *, at_once: int = 1) -> 
     """
     pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="crackseg-read")
     waiting = iter(paths)
-    pending = deque(pool.submit(_read, path) for path in itertools.islice(waiting, at_once))
+    pending = deque(pool.submit(read_one, path) for path in itertools.islice(waiting, at_once))
 
     def images() -> Iterator[ReadImage]:
         try:
             while pending:
                 image = pending.popleft().result()
-                pending.extend(pool.submit(_read, path) for path in itertools.islice(waiting, 1))
+                pending.extend(pool.submit(read_one, path) for path in itertools.islice(waiting, 1))
                 yield image
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -56,7 +56,8 @@ def read_ahead(paths: Iterable[str | os.PathLike[str]], *, at_once: int = 1) -> 
     return images()
 
 
-def _read(path: str | os.PathLike[str]) -> ReadImage:
+def read_one(path: str | os.PathLike[str]) -> ReadImage:
+    """Read an image file; what is wrong with it is part of the result."""
     try:
         large = open_large_tiff(Path(path), from_px=MAX_PIXELS)
         return ReadImage(name_of(path), read_image(Path(path)) if large is None else large)

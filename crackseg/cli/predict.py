@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -67,7 +67,9 @@ def predict(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     json: JsonFlag = False,
     quiet: QuietFlag = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say how each image is cut.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say how each image is cut, and the memory used.")
+    ] = False,
 ) -> int:
     """Find the cracks in images: mask, overlay and measurements of each.
 
@@ -83,24 +85,24 @@ def predict(
         )
     )
     import crackseg.prediction  # noqa: F401  all that is needed is imported while the model is loaded
-    from crackseg.machine import usable_cores
     from crackseg.reading import read_ahead
 
     paths = _collect(images)
     known = known_scale(scale, scale_file, marker)
     labels = _open_labels(output, formats)
-    pixels = read_ahead(paths, at_once=usable_cores() if device.startswith("cuda") else 1)
+    pixels = read_ahead(paths) if len(paths) == 1 else None
     loaded = pending.result().tuned(tta=tta, hysteresis=hysteresis)
     writer = _Writer(loaded, output, probability, labels, threshold, known)
     with ProgressLine("predict", len(paths), quiet=quiet or json) as line:
         tell = (line.say if verbose else _say_nothing, _say_nothing if json else print)
         if note := getattr(loaded.predictor, "note", ""):
             line.say(f"crackseg: note: {note}")
-        results = []
-        for entry in writer.write_all(paths, pixels, tell):
-            results.append(entry)
-            line.update(len(results))
-    failed = sum("error" in result for result in results)
+        results, failed = [], 0
+        for done, entry in enumerate(writer.write_all(paths, pixels, tell), 1):
+            failed += isinstance(entry, dict)
+            if json:
+                results.append(entry if isinstance(entry, dict) else entry.to_dict())
+            line.update(done)
     if labels is not None:
         labels.finish()
     if json:
@@ -129,20 +131,28 @@ class _Writer:
     scale: Scale | Marker | None
 
     def write_all(
-        self, paths: list[Path], pixels: Iterable[ReadImage], tell: tuple[Callable[[str], None], Callable[[str], None]]
-    ) -> Iterator[dict[str, Any]]:
-        """Write the results of images in their order, and return what each is, ready for JSON.
+        self,
+        paths: list[Path],
+        pixels: Iterable[ReadImage] | None,
+        tell: tuple[Callable[[str], None], Callable[[str], None]],
+    ) -> Iterator[Prediction | StreamedPrediction | dict[str, str]]:
+        """Write the results of images in their order, and return each, or its name and why there is none.
 
         Args:
             paths: The images.
-            pixels: What is in them.
+            pixels: What is in them, where that is being read already.
             tell: Told how each image is cut, and what was found.
 
         Raises:
             ModelError: If the model cannot be used.
             OutputError: If a result cannot be written.
         """
-        found = self.model.predict_read(pixels, threshold=self.threshold, scale=self.scale)
+        from crackseg.machine import peak_memory_text
+
+        if pixels is None:
+            found = self.model.predict_each(paths, self._save, threshold=self.threshold, scale=self.scale)
+        else:
+            found = map(self._save, self.model.predict_read(pixels, threshold=self.threshold, scale=self.scale))
         for path, prediction in zip(paths, found, strict=True):
             try:
                 result = self._write(prediction, path)
@@ -152,12 +162,18 @@ class _Writer:
                 print_error(str(error))
                 yield {"image": display_text(prediction.name), "error": str(error)}
                 continue
-            tell[0](f"{display_text(result.name)}: {result.plan_of(self.model).describe()}")
+            tell[0](f"{display_text(result.name)}: {result.plan_of(self.model).describe()}, {peak_memory_text()}")
             tell[1](_summary(result, self.output))
-            yield result.to_dict()
+            yield result
+
+    def _save(self, found: Prediction) -> Prediction:
+        """Write a result, where there is one, in the thread that found it."""
+        if found.error is None:
+            found.save(self.output, probability=self.probability)
+        return found
 
     def _write(self, found: Prediction, path: Path) -> Prediction | StreamedPrediction:
-        """Write the result, or, for an image that is too large to be read whole, find it first, band by band.
+        """Write what goes into one file for all images, or find and write what is too large to be read whole.
 
         Raises:
             CracksegError: If there is no result, or it cannot be written.
@@ -166,7 +182,8 @@ class _Writer:
 
         if isinstance(found.error, TooLargeError):
             return self._stream(path)
-        found.save(self.output, probability=self.probability)
+        if found.error is not None:
+            raise found.error
         if self.labels is not None:
             _add_labels(self.labels, path, found)
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 
 import numpy as np
@@ -41,17 +42,23 @@ class OnnxPredictor(OfCard):
     """
 
     def __init__(self, data: bytes, *, name: str, threads: int | None = None) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or usable_cores()
-        if _keeps_memory_tight():
-            options.enable_mem_pattern = False
-            options.add_session_config_entry("session.use_env_allocators", "1")
+        self._data, self._name, self._threads = data, name, threads or usable_cores()
         if (weight := find_non_finite(data)) is not None:
             raise ModelError(
                 f"its weights hold NaN or infinity ({display_text(weight)})", where=name, hint="train it again"
             )
-        self._session = _session(data, options, name)
+        self._session = _session(data, _options(self._threads), name)
         self.card = _card(self._session, data, name)
+
+    def one_thread(self) -> OnnxPredictor:
+        """Return the network prepared for one thread: onnxruntime lets several call it at once."""
+        return self if self._threads == 1 else self._single
+
+    @functools.cached_property
+    def _single(self) -> OnnxPredictor:
+        other = copy.copy(self)
+        other._threads, other._session = 1, _session(self._data, _options(1), self._name)
+        return other
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels.
@@ -80,6 +87,15 @@ class OnnxPredictor(OfCard):
                 raise
             raise TileMemoryError(f"no memory for a tile of {pixels.shape[1]}x{pixels.shape[2]} px") from error
         return np.asarray(answer)
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    if _keeps_memory_tight():
+        options.enable_mem_pattern = False
+        options.add_session_config_entry("session.use_env_allocators", "1")
+    return options
 
 
 @functools.cache

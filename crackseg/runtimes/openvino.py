@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
 import io
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import openvino
@@ -59,14 +63,30 @@ class OpenVinoPredictor(OfCard):
         self.precision = precision
         self.bytes_per_px = _BYTES_PER_PX[precision]
         self._core, self._model = core, model
+        self._threads = threads or usable_cores()
         self._settings = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision != "fp32" and has_bfloat16 else "f32",
-            "INFERENCE_NUM_THREADS": threads or usable_cores(),
+            "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
         }
         self._any_size = core.compile_model(model, "CPU", self._settings)
         self._one_size: dict[tuple[int, ...], openvino.CompiledModel] = {}
+        self._own: threading.local | None = None
+
+    def one_thread(self) -> OpenVinoPredictor:
+        """Return the network prepared for one thread of each of several that call it at once."""
+        return self if self._own is not None else self._split
+
+    @functools.cached_property
+    def _split(self) -> OpenVinoPredictor:
+        other = copy.copy(self)
+        # One size for each thread would be prepared as often as there are sizes: any size takes twice the memory.
+        other.bytes_per_px = 2 * self.bytes_per_px
+        streams = {"NUM_STREAMS": self._threads, "PERFORMANCE_HINT": "THROUGHPUT"}
+        other._any_size = self._core.compile_model(self._model, "CPU", self._settings | streams)
+        other._own = threading.local()
+        return other
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels.
@@ -89,12 +109,21 @@ class OpenVinoPredictor(OfCard):
 
     def _run(self, output: int, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         try:
-            answer = self._compiled(pixels.shape)([pixels], share_inputs=True)[output]
+            answer = self._infer(pixels)[output]
         except RuntimeError as error:
             if not any(hint in str(error) for hint in _MEMORY_HINTS):
                 raise
             raise TileMemoryError(f"no memory for a tile of {pixels.shape[1]}x{pixels.shape[2]} px") from error
         return np.asarray(answer)
+
+    def _infer(self, pixels: NDArray[np.uint8]) -> Mapping[int, NDArray[np.generic]]:
+        if self._own is None:
+            found = self._compiled(pixels.shape)([pixels], share_inputs=True)
+        else:  # a request serves one thread at a time
+            if not hasattr(self._own, "request"):
+                self._own.request = self._any_size.create_infer_request()
+            found = self._own.request.infer([pixels], share_inputs=True)
+        return cast(Mapping[int, NDArray[np.generic]], found)
 
     def _compiled(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
         """Return the network prepared for any size, or, for a large tile, for this one: it takes half the memory."""

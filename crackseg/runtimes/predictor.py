@@ -59,6 +59,14 @@ def room_of(predictor: Predictor) -> int:
     return predictor.room_bytes() if isinstance(predictor, DevicePredictor) else 0
 
 
+@runtime_checkable
+class SplitPredictor(Predictor, Protocol):
+    """A predictor that several threads can call at once, each of which then computes by itself."""
+
+    def one_thread(self) -> Predictor:
+        """Return the network prepared so: the same answers, from one core for each that calls."""
+
+
 BYTES_PER_PX = 280
 """Memory that a network is taken to need for each pixel of a tile, where its runtime does not say."""
 

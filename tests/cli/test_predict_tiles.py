@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,9 @@ def test_the_plan_is_told_when_asked_for(run: Path, tmp_path: Path, capsys: pyte
     image = photograph(tmp_path / "long.png", shape=(64, 500))
     arguments = ["predict", str(image), "-o", str(tmp_path / "out"), "--model", str(run), "--tile", "192"]
     assert main([*arguments, "--verbose"]) == 0
-    assert "long.png: 64x500 px in 1x" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "long.png: 64x500 px in 1x" in told
+    assert re.search(r"peak memory \d+\.\d\d GB", told)
     assert main([*arguments, "--json"]) == 0
     assert capsys.readouterr().err == ""
 
