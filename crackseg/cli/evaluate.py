@@ -47,6 +47,7 @@ def evaluate(
     """
     from crackseg.dataset import find_all_samples
     from crackseg.evaluation.comparison import Comparison
+    from crackseg.evaluation.contrast import draw_contrasts
     from crackseg.evaluation.report import Question, make_report
     from crackseg.evaluation.writing import write_report
     from crackseg.files import make_folder
@@ -73,7 +74,8 @@ def evaluate(
             reports.append(make_report(loaded, samples, question, name=name, report=advance))
     found = reports[0] if compare is None else Comparison(*reports)
     if report is not None:
-        write_report(report, found)
+        drawn = draw_contrasts(found, (models[0], models[1]), samples) if isinstance(found, Comparison) else ()
+        write_report(report, found, drawn)
     return _tell(found, json=json)
 
 

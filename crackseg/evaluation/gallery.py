@@ -68,8 +68,8 @@ class Gallery:
             group=display_text(sample.group),
             f1=counts.f1,
             wrong_px=wrong,
-            photo=_jpeg(_shrunk(judged.image)),
-            errors=_jpeg(draw_errors(judged.image, judged.predicted, judged.true)),
+            photo=encode_jpeg(shrink(judged.image)),
+            errors=encode_jpeg(draw_errors(judged.image, judged.predicted, judged.true)),
         )
         heapq.heappush(self._heap, (goodness, wrong, -next(self._order), picture))
         if len(self._heap) > self._kept:
@@ -91,7 +91,7 @@ def draw_errors(image: NDArray[np.uint8], predicted: NDArray[np.bool_], true: ND
     Returns:
         ``(h, w, 3)`` RGB pixels, the longer side at most 512 px.
     """
-    small = _shrunk(image)
+    small = shrink(image)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
     drawn = np.repeat(np.rint(0.6 * grey + 80).astype(np.uint8)[..., None], 3, axis=2)
     for pixels, colour in ((predicted & true, HIT), (true & ~predicted, MISSED), (predicted & ~true, FALSE)):
@@ -101,14 +101,20 @@ def draw_errors(image: NDArray[np.uint8], predicted: NDArray[np.bool_], true: ND
     return drawn
 
 
-def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an ``(H, W, 3)`` image with its longer side at most 512 px."""
     height, width = image.shape[:2]
     factor = min(1.0, _SIDE_PX / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
+def encode_jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    """Return ``(H, W, 3)`` RGB pixels as a JPEG file.
+
+    Raises:
+        OutputError: If they cannot be encoded.
+    """
     # Colour at full resolution, or lines one pixel wide fade.
     quality = [cv2.IMWRITE_JPEG_QUALITY, 85, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     done, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), quality)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from crackseg.evaluation.chart import Curve, draw_chart, trace
 from crackseg.evaluation.comparison import Comparison
+from crackseg.evaluation.contrast import Contrast
 from crackseg.evaluation.gallery import FALSE, HIT, MISSED, Picture
 from crackseg.evaluation.report import Report
 from crackseg.evaluation.text import show, show_interval, tell_better
 from crackseg.metrics.protocols import Protocol
 
 _LISTED = 200
+_TITLES = ((HIT, "hit"), (MISSED, "missed"), (FALSE, "false"))
 _BRACKETS = "In brackets: 95 % bootstrap interval over images."
 _COMPARED = "B - A, with its 95 % interval from images drawn in pairs; bold where that leaves out 0."
+_UNDEFINED = '<p class="soft">"-" is undefined; for F1, there is no crack and none is called.</p>'
 _DOT = '<p class="soft">The dot on a curve is the threshold in use; dotted lines join points of equal F1.</p>'
 
 _STYLE = """
@@ -38,10 +41,14 @@ svg { max-width: 100%; height: auto; } svg text { fill: var(--text); font-size: 
 .key { display: inline-block; width: .9em; height: .9em; border-radius: .2em; vertical-align: -.1em;
   margin: 0 .3em 0 .9em; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 520px), 1fr)); gap: 1em; }
+.three { grid-template-columns: 1fr; max-width: 900px; } .three figure div { grid-template-columns: 1fr 1fr 1fr; }
 figure { margin: 0; background: var(--card); padding: .5em; border-radius: .4em; }
 figure div { display: grid; grid-template-columns: 1fr 1fr; gap: 4px; } figure img { width: 100%; display: block;
   image-rendering: pixelated; } figcaption { font-size: .9em; margin-top: .3em; overflow-wrap: anywhere; }
 """
+_KEY = "".join(
+    ("<p>", *(f'<span class="key" style="background: rgb{colour}"></span>{title}' for colour, title in _TITLES), "</p>")
+)
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -56,6 +63,7 @@ def build_page(report: Report) -> str:
         draw_chart([curve for name, result in report.results.items() if (curve := trace(name, result)) is not None]),
         *_pictures(report.pictures),
         "<h2>Images, worst first</h2>",
+        _UNDEFINED,
         *_images(report.by_image()),
         *_errors(report.errors),
         "</body></html>\n",
@@ -63,8 +71,8 @@ def build_page(report: Report) -> str:
     return "\n".join(parts)
 
 
-def build_comparison_page(comparison: Comparison) -> str:
-    """Return a comparison as an HTML page."""
+def build_comparison_page(comparison: Comparison, contrasts: Sequence[Contrast] = ()) -> str:
+    """Return a comparison as an HTML page, with pictures of images on which the models differ."""
     one, other = comparison.one, comparison.other
     curves: list[Curve] = []
     for letter, report in (("A", one), ("B", other)):
@@ -76,7 +84,9 @@ def build_comparison_page(comparison: Comparison) -> str:
         "<h2>Precision and recall over all thresholds</h2>",
         _DOT,
         draw_chart(curves),
+        *_contrasts(contrasts),
         "<h2>Images, those first on which B loses most</h2>",
+        _UNDEFINED,
         *_changes(comparison),
         *_errors(comparison.errors),
         "</body></html>\n",
@@ -150,19 +160,36 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _pictures(pictures: Iterable[Picture]) -> Iterator[str]:
-    yield "<h2>Where it is right and wrong, worst images first</h2><p>"
-    for colour, title in ((HIT, "hit"), (MISSED, "missed"), (FALSE, "false")):
-        yield f'<span class="key" style="background: rgb{colour}"></span>{title}'
-    yield '</p><div class="gallery">'
+    yield "<h2>Where it is right and wrong, worst images first</h2>"
+    yield _KEY
+    yield '<div class="gallery">'
     for picture in pictures:
         caption = f"{picture.group}: {picture.name}, F1 {picture.f1:.3f}, {picture.wrong_px} wrong pixels"
-        photo, errors = (base64.b64encode(data).decode("ascii") for data in (picture.photo, picture.errors))
-        yield (
-            f'<figure><div><img src="data:image/jpeg;base64,{photo}" alt="photograph">'
-            f'<img src="data:image/jpeg;base64,{errors}" alt="hit, missed and false pixels"></div>'
-            f"<figcaption>{escape(caption)}</figcaption></figure>"
-        )
+        errors = "hit, missed and false pixels"
+        yield _figure(caption, {"photograph": picture.photo, errors: picture.errors})
     yield "</div>"
+
+
+def _contrasts(contrasts: Sequence[Contrast]) -> Iterator[str]:
+    if not contrasts:
+        return
+    yield "<h2>Where A (middle) and B (right) differ: first where B loses most, last where it gains most</h2>"
+    yield _KEY
+    yield '<div class="gallery three">'
+    for contrast in contrasts:
+        change = contrast.change
+        caption = f"{change.group}: {change.image}, F1 of A {show(change.one)}, of B {show(change.other)}"
+        yield _figure(caption, {"photograph": contrast.photo, "A": contrast.one, "B": contrast.other})
+    yield "</div>"
+
+
+def _figure(caption: str, pictures: Mapping[str, bytes]) -> str:
+    """Return JPEG pictures, by what they show, beside each other."""
+    cells = (
+        f'<img src="data:image/jpeg;base64,{base64.b64encode(data).decode("ascii")}" alt="{title}">'
+        for title, data in pictures.items()
+    )
+    return f"<figure><div>{''.join(cells)}</div><figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _images(entries: list[dict[str, Any]]) -> Iterator[str]:

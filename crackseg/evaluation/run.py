@@ -55,7 +55,7 @@ def evaluate(
     for done, sample in enumerate(samples, start=1):
         rows.setdefault(sample.group, [])
         try:
-            judged = _judge(model, sample, cut, parts)
+            judged = judge_sample(model, sample, cut, parts)
             rows[sample.group].append((sample, tally(judged, parts)))
             look(sample, judged)
         except ModelError:
@@ -66,7 +66,20 @@ def evaluate(
     return {group: Evaluation.of(found, failed.get(group, ())) for group, found in rows.items()}
 
 
-def _judge(model: Model, sample: Sample, threshold: float, parts: Collection[Part]) -> Judged:
+def judge_sample(model: Model, sample: Sample, threshold: float, parts: Collection[Part]) -> Judged:
+    """Read a sample and predict it.
+
+    Args:
+        model: The model.
+        sample: The image with its true mask.
+        threshold: Probability from which a pixel counts as crack.
+        parts: What will be counted of it.
+
+    Raises:
+        ImageError: If image or mask cannot be read.
+        DatasetError: If their sizes differ.
+        ModelError: If the network answers with NaN.
+    """
     image, truth = read_truth(sample, model.card.classes)
     true = truth > 0
     native = not {"sweep"}.issuperset(parts)

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from crackseg.evaluation.comparison import Comparison
+from crackseg.evaluation.contrast import Contrast
 from crackseg.evaluation.page import build_comparison_page, build_page
 from crackseg.evaluation.report import Report
 from crackseg.evaluation.text import compare_markdown, to_markdown
 from crackseg.files import make_folder, write_bytes
 
 
-def write_report(folder: Path, found: Report | Comparison) -> None:
+def write_report(folder: Path, found: Report | Comparison, contrasts: Sequence[Contrast] = ()) -> None:
     """Write evaluation.json, evaluation.md and evaluation.html into a folder, which is made if missing.
+
+    Args:
+        folder: The folder.
+        found: An evaluation, or a comparison.
+        contrasts: Pictures for the page of a comparison.
 
     Raises:
         OutputError: If it cannot be made, or a file not be written.
     """
     if isinstance(found, Comparison):
-        markdown, page = compare_markdown(found), build_comparison_page(found)
+        markdown, page = compare_markdown(found), build_comparison_page(found, contrasts)
     else:
         markdown, page = to_markdown(found), build_page(found)
     text = json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n"

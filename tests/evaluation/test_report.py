@@ -19,26 +19,24 @@ from scipy import stats
 
 from crackseg.dataset import find_samples
 from crackseg.errors import UsageError
-from crackseg.evaluation import Evaluation, evaluate
+from crackseg.evaluation import evaluate
 from crackseg.evaluation.chart import draw_chart, trace
-from crackseg.evaluation.comparison import Comparison, Difference, find_differences
+from crackseg.evaluation.comparison import Comparison
 from crackseg.evaluation.gallery import FALSE, HIT, MISSED, Gallery, draw_errors
 from crackseg.evaluation.page import build_comparison_page, build_page
 from crackseg.evaluation.report import Question, Report, make_report
 from crackseg.evaluation.tally import Judged
 from crackseg.evaluation.text import (
     compare_markdown,
-    compare_text,
     show,
     show_interval,
-    tell_better,
     to_markdown,
     to_text,
 )
 from crackseg.evaluation.writing import write_report
 from crackseg.metrics.counts import Counts
 from crackseg.metrics.protocols import NATIVE, find_protocols
-from tests.evaluation.scenes import Mask, model, picture, scribbled, write_set
+from tests.evaluation.scenes import model, picture, scribbled, write_set
 
 ALL = Question("all", pictures=True)
 
@@ -282,101 +280,3 @@ def test_an_error_one_pixel_wide_is_still_seen_when_the_image_is_shrunk() -> Non
     drawn = draw_errors(np.full((1600, 1200, 3), 128, np.uint8), false, np.zeros_like(false))
     assert drawn.shape == (512, 384, 3)
     assert (drawn == FALSE).all(axis=2).any(axis=0).all()
-
-
-# Two models.
-
-
-def pair_of(folder: Path, pairs: list[tuple[Mask, Mask]]) -> tuple[Evaluation, Evaluation]:
-    samples = write_set(folder / "set", pairs)
-    return evaluate(model(), samples)["set"], evaluate(model(0.9), samples)["set"]
-
-
-def test_a_difference_is_the_second_minus_the_first_and_turns_its_sign_with_them(tmp_path: Path) -> None:
-    one, other = pair_of(tmp_path, scribbled(10))
-    scores = NATIVE.scores[:4]
-    forth, back = find_differences(one, other, scores), find_differences(other, one, scores)
-    assert forth["f1"].value == pytest.approx(-(one.scores()["f1"] or 0))
-    assert forth["f1"].certain
-    for key in ("f1", "recall"):
-        assert forth[key].value == pytest.approx(-(back[key].value or 0))
-        low, high = forth[key].interval or (0, 0)
-        assert back[key].interval == pytest.approx((-high, -low))
-
-
-def test_a_model_does_not_differ_from_itself(tmp_path: Path) -> None:
-    one, _ = pair_of(tmp_path, scribbled(6))
-    found = find_differences(one, one, NATIVE.scores[:4])
-    assert {(each.value, each.interval) for each in found.values()} == {(0.0, (0.0, 0.0))}
-    assert not any(each.certain for each in found.values())
-
-
-def test_the_interval_of_a_difference_is_narrower_than_those_of_the_two(tmp_path: Path) -> None:
-    samples = write_set(tmp_path / "set", scribbled(12))
-    one = evaluate(model(), samples)["set"]
-    columns = dict(one.columns)
-    # The same model with one more false pixel in every image.
-    columns["false_positive"] = columns["false_positive"] + 1
-    difference = find_differences(one, Evaluation(one.samples, columns), NATIVE.scores[:1])["f1"]
-    alone = one.estimates(NATIVE.scores[:1])["f1"]
-    assert difference.interval is not None
-    assert alone.interval is not None
-    assert difference.interval[1] - difference.interval[0] < 0.05 * (alone.interval[1] - alone.interval[0])
-    assert difference.certain
-
-
-def test_who_is_better_is_told_where_the_interval_is_sure_and_a_way_is_better() -> None:
-    scores = {score.key: score for score in NATIVE.scores}
-    up, down, unsure = (
-        Difference(0.5, 0.5 + by, (by - 0.1 * width, by + 0.1 * width)) for by, width in ((0.2, 1), (-0.2, 1), (0.2, 3))
-    )
-    assert [tell_better(scores["f1"], each) for each in (up, down, unsure)] == ["B better", "A better", ""]
-    assert [tell_better(scores["false_per_mpx"], each) for each in (up, down, unsure)] == ["A better", "B better", ""]
-    assert tell_better(scores["width_bias_px"], up) == "", "nearer to zero would be better"
-
-
-def test_images_come_first_on_which_the_second_model_loses_most(tmp_path: Path) -> None:
-    comparison = Comparison(reported(tmp_path), reported(tmp_path, threshold=0.9))
-    alone = {entry["image"]: entry["f1"] for entry in comparison.one.by_image()}
-    changes = comparison.changes()
-    assert [change.value for change in changes] == sorted(change.value for change in changes)
-    # The second calls nothing: it loses all where there is crack, and wins where there is none.
-    for change in changes:
-        assert change.one == alone[change.image]
-        assert change.value == (1.0 if change.other is None else 0.0) - (1.0 if change.one is None else change.one)
-    assert changes[0].value < -0.5
-    assert changes[-1].value == 1
-    found = comparison.differences["native"]["lines"]
-    rows = [line for line in compare_text(comparison).splitlines() if line.startswith("  F1") or "bias" in line]
-    for score in NATIVE.scores:
-        ends = [row for row in rows if row.startswith(f"  {score.title:<36}")]
-        assert all((" *" in row) == found[score.key].certain for row in ends)
-    assert any(row.endswith("* A better") for row in rows)
-    for form in (compare_markdown(comparison), build_comparison_page(comparison)):
-        places = [form.index(change.image) for change in changes]
-        assert places == sorted(places)
-
-
-def test_models_are_compared_on_the_same_images_only(tmp_path: Path) -> None:
-    one, _ = pair_of(tmp_path / "a", scribbled(3))
-    other, _ = pair_of(tmp_path / "b", scribbled(4))
-    with pytest.raises(ValueError, match="same images"):
-        find_differences(one, other, NATIVE.scores[:1])
-
-
-def test_a_comparison_is_written_with_both_models_and_the_difference(tmp_path: Path) -> None:
-    comparison = Comparison(reported(tmp_path), reported(tmp_path, threshold=0.05))
-    write_report(tmp_path / "out", comparison)
-    told = json.loads((tmp_path / "out" / "evaluation.json").read_text())
-    found = told["protocols"]["native"]["data"]["lines"]["recall"]
-    assert found["a"] == told["a"]["data"]["lines"]["recall"]
-    assert found["b"] == told["b"]["data"]["lines"]["recall"] == 1
-    assert found["difference"] == pytest.approx(found["b"] - found["a"])
-    assert found["low"] <= found["difference"] <= found["high"]
-    text, markdown, page = compare_text(comparison), compare_markdown(comparison), build_comparison_page(comparison)
-    for form in (text, markdown, page):
-        assert show(found["difference"], signed=True) in form
-        assert "A 0.5 (the model&#x27;s" in form or "A 0.5 (the model's" in form
-    assert page.count("<svg") == 1
-    # The oracle sees no threshold, and so no difference between the two.
-    assert {each["difference"] for each in told["protocols"]["resize512"]["data"]["lines"].values()} == {0.0}
