@@ -1,0 +1,42 @@
+"""Whether the models in the package still score what their cards say, to the digits of the card.
+
+    python benchmarks/check_card.py --data DIR [--data DIR ...] [--model NAME ...]
+
+Scores the test part of each folder as `crackseg evaluate --protocol native` does, rounds as `ship_model.py` did, and
+prints each score that differs; the exit code is 1 where one does. A folder that a card does not name is an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ship_model import rounded
+
+from crackseg.dataset import find_all_samples
+from crackseg.evaluation import evaluate
+from crackseg.models import load_model, shipped_card, shipped_models
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, action="append", required=True)
+    parser.add_argument("--model", action="append", help="all shipped models by default")
+    options = parser.parse_args()
+    differing = 0
+    for name in options.model or shipped_models():
+        told = shipped_card(name).scores["test"]
+        for group, result in evaluate(load_model(name), find_all_samples(options.data, "test")).items():
+            if group not in told:
+                raise SystemExit(f"the card of {name} has no scores of {group}; expected one of {', '.join(told)}")
+            found = rounded(result)
+            wrong = [key for key in told[group].keys() | found.keys() if told[group].get(key) != found.get(key)]
+            differing += len(wrong)
+            print(f"{name}, {group}: {len(found) - len(wrong)} of {len(found)} scores are those of the card")
+            for key in sorted(wrong):
+                print(f"  {key}: card {told[group].get(key)}, found {found.get(key)}")
+    raise SystemExit(1 if differing else 0)
+
+
+if __name__ == "__main__":
+    main()
