@@ -98,7 +98,7 @@ def main() -> None:
     for depth in range(1, len(config.decoder_channels)):
         network, own = cut(whole, card, depth)
         predictor = TorchPredictor(network, own, device=torch.device("cpu"))
-        threshold = pooled(validate(predictor, validation)).best_threshold()
+        threshold = pooled(validate(predictor, validation)).crack.best_threshold()
         f1, f1_near = score(predictor, tests, threshold)
         parameters = sum(parameter.numel() for parameter in network.parameters()) / 1e6
         seconds = cpu_seconds(network)

@@ -210,8 +210,9 @@ def _tell(values: dict[str, object], text: str, *, json: bool) -> None:
 
 def _epoch(progress: TrainingProgress) -> str:
     row = progress.row or {}
+    single = "".join(f"  {key.removeprefix('f1_')} {row[key]:.3f}" for key in row if key.startswith("f1_class"))
     return (
         f"epoch {row['epoch']:.0f}  step {progress.step}  {row['seconds']:.0f} s  loss {row['loss']:.3f}  "
         f"validation F1 {row['f1']:.3f}  precision {row['precision']:.3f}  recall {row['recall']:.3f}  "
-        f"threshold {row['threshold']:g}"
+        f"threshold {row['threshold']:g}{single}"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from crackseg.machine import require_extra
 from crackseg.nn.loop import TrainingProgress
+from crackseg.nn.report import class_keys
 
 FOLDER = "tensorboard"
 
@@ -18,7 +19,8 @@ def tensorboard_journal(output: Path) -> Iterator[Callable[[TrainingProgress], N
     """Yield a function that writes what it is told of a training to ``output/tensorboard``.
 
     Every step gives ``loss/step``; every epoch ``loss/epoch``, ``learning_rate`` and ``validation/f1``, ``precision``,
-    ``recall``, ``iou``, ``threshold``. ``tensorboard --logdir output`` shows them.
+    ``recall``, ``iou``, ``threshold``, and of several classes ``f1_class1`` and so on. ``tensorboard --logdir output``
+    shows them.
 
     Args:
         output: The run folder.
@@ -41,7 +43,7 @@ def tensorboard_journal(output: Path) -> Iterator[Callable[[TrainingProgress], N
         else:
             writer.add_scalar("loss/epoch", progress.row["loss"], progress.step)
             writer.add_scalar("learning_rate", progress.row["learning_rate"], progress.step)
-            for key in ("f1", "precision", "recall", "iou", "threshold"):
+            for key in ("f1", "precision", "recall", "iou", "threshold", *class_keys(progress.row)):
                 writer.add_scalar(f"validation/{key}", progress.row[key], progress.step)
 
     try:

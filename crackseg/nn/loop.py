@@ -235,11 +235,11 @@ class Loop:
             torch.cuda.empty_cache()
         if self._at_once == 1 or self._team.size > 1:
             raise TrainingError(
-                f"no memory for {self._at_once} patches of {self._config.data.patch_px} px at once",
+                f"no memory for {_patches(self._at_once)} of {self._config.data.patch_px} px at once",
                 hint="lower data.batch_size or data.patch_px, or choose a smaller network; --resume goes on",
             )
         self._at_once = (self._at_once + 1) // 2
-        note = f"out of memory: from here {self._at_once} patches at once, their gradients added up"
+        note = f"out of memory: from here {_patches(self._at_once)} at once, their gradients added up"
         report(TrainingProgress(self.done, self.step, 0.0, note=note))
 
     def _thaw_or_freeze(self, done: float) -> None:
@@ -315,6 +315,10 @@ def _tensors(network: nn.Module) -> list[Tensor]:
 
 def _unzipped(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
     return [mean for mean, _ in pairs], [now for _, now in pairs]
+
+
+def _patches(count: int) -> str:
+    return f"{count} patch" if count == 1 else f"{count} patches"
 
 
 def _is_lack_of_memory(error: BaseException) -> bool:

@@ -16,8 +16,8 @@ from crackseg.files import write_bytes
 from crackseg.images import write_png
 from crackseg.metrics.counts import Counts
 
-# RGB of the three kinds of pixel in samples.png.
-_HIT, _MISS, _FALSE = (60, 200, 80), (255, 170, 0), (255, 32, 96)
+# RGB of the kinds of pixel in samples.png; the last is a defect of another class than it is called.
+_HIT, _MISS, _FALSE, _MISTAKEN = (60, 200, 80), (255, 170, 0), (255, 32, 96), (70, 110, 255)
 _TILE_PX = 288
 
 
@@ -30,12 +30,14 @@ class Judged:
         image: ``(H, W, 3) uint8`` RGB pixels.
         true: ``(H, W) bool`` true mask.
         predicted: ``(H, W) bool`` predicted mask.
+        mistaken: ``(H, W) bool`` pixels that are, or would be, called another class of defect than they are of.
     """
 
     name: str
     image: NDArray[np.uint8]
     true: NDArray[np.bool_]
     predicted: NDArray[np.bool_]
+    mistaken: NDArray[np.bool_]
 
     @property
     def f1(self) -> float:
@@ -48,7 +50,8 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
     """Draw loss, validation F1 and learning rate over the steps.
 
     Args:
-        history: One row per epoch: ``step``, ``loss``, ``f1``, ``precision``, ``recall``, ``learning_rate``.
+        history: One row per epoch: ``step``, ``loss``, ``f1``, ``precision``, ``recall``, ``learning_rate``, and
+            ``f1_class1`` and so on where there are several classes.
         path: The PNG file to write.
 
     Raises:
@@ -64,7 +67,7 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
     steps = [row["step"] for row in history]
     panels = (
         ("training loss", ("loss",)),
-        ("validation", ("f1", "precision", "recall")),
+        ("validation", ("f1", "precision", "recall", *class_keys(history[0]))),
         ("learning rate", ("learning_rate",)),
     )
     for axis, (title, keys) in zip(figure.subplots(1, 3), panels, strict=True):
@@ -81,8 +84,15 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
     write_bytes(path, buffer.getvalue())
 
 
+def class_keys(row: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the keys of a row that hold the score of one class of defect."""
+    return tuple(key for key in row if key.startswith("f1_class"))
+
+
 def draw_samples(judged: Sequence[Judged], path: Path, *, columns: int = 4) -> None:
     """Draw the worst, the median and the best validation images: hits green, misses orange, false calls red.
+
+    A defect that is called another class than it is of is blue.
 
     Args:
         judged: Validation images.
@@ -117,6 +127,7 @@ def _judged_tile(item: Judged) -> NDArray[np.uint8]:
         (item.predicted & item.true, _HIT),
         (~item.predicted & item.true, _MISS),
         (item.predicted & ~item.true, _FALSE),
+        (item.predicted & item.true & item.mistaken, _MISTAKEN),
     )
     for pixels, colour in kinds:
         drawn[pixels] = colour

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -15,6 +16,8 @@ from crackseg.nn.train_config import TrainConfig
 RESUME_FILE = "resume.safetensors"
 """Network, average, optimiser and counters of a run, in one file beside ``last.safetensors``."""
 _MAY_CHANGE = ("schedule.epochs", "schedule.minutes", "schedule.patience")
+_SHOWN = 5
+"""Differences that are shown; a line has its limits."""
 
 
 def state_to_resume(config: TrainConfig, output: Path, *, resume: bool) -> ResumeState | None:
@@ -34,10 +37,12 @@ def state_to_resume(config: TrainConfig, output: Path, *, resume: bool) -> Resum
         raise UsageError("holds a run already", where=output, hint="add --resume to go on, or choose another folder")
     state = ResumeState.load(path)
     was, now = yaml.safe_load(dump_config(_config_of(state))), yaml.safe_load(dump_config(config))
-    difference = _first_difference(was, now)
-    if difference is not None:
+    differences = list(_differences(was, now))
+    if differences:
+        shown = ", ".join(differences[:_SHOWN])
+        more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
         raise ConfigError(
-            f"the run was begun with another configuration: {difference}",
+            f"the run was begun with another configuration: {shown}{more}",
             where=output,
             hint="use the same one, or another folder",
         )
@@ -52,15 +57,12 @@ def _config_of(state: ResumeState) -> TrainConfig:
         raise ConfigError("the run was begun with a configuration that is not understood here") from error
 
 
-def _first_difference(was: object, now: object, key: str = "") -> str | None:
-    """Return the first key in which two configurations differ; how long to train may change."""
+def _differences(was: object, now: object, key: str = "") -> Iterator[str]:
+    """Yield the keys in which two configurations differ; how long to train may change."""
+    if key in _MAY_CHANGE:
+        return
     if isinstance(was, dict) and isinstance(now, dict):
         for name in sorted(was.keys() | now.keys()):
-            path = f"{key}.{name}" if key else str(name)
-            if path in _MAY_CHANGE:
-                continue
-            found = _first_difference(was.get(name), now.get(name), path)
-            if found is not None:
-                return found
-        return None
-    return None if was == now else f"{key} was {was!r} and is {now!r}"
+            yield from _differences(was.get(name), now.get(name), f"{key}.{name}" if key else str(name))
+    elif was != now:
+        yield f"{key} was {was!r} and is {now!r}"

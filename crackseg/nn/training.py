@@ -168,18 +168,25 @@ class _Run:
         """Train to the end of the epoch; where that is not reached, save what a resumed run needs."""
         try:
             finished = self.loop.run_epoch(stopped=stopped, report=report)
-        except ConfigError:
-            raise
-        except (DatasetError, ImageError, UsageError) as error:
+        except CracksegError as error:
+            lost = self._as_lost(error)
+            if lost is error:
+                raise
             self.save_state()
-            raise TrainingError(
-                f"{error.what}, at step {self.loop.step}",
-                where=error.where,
-                hint="the state is saved: when the data is back, the same command with --resume goes on",
-            ) from error
+            raise lost from error
         if not finished:
             self.save_state()
         return finished
+
+    def _as_lost(self, error: CracksegError) -> CracksegError:
+        """Return the end of a training whose data can no longer be read; another error as it is."""
+        if isinstance(error, ConfigError) or not isinstance(error, (DatasetError, ImageError, UsageError)):
+            return error
+        return TrainingError(
+            f"{error.what}, at step {self.loop.step}",
+            where=error.where,
+            hint="when the data is back, the same command with --resume goes on",
+        )
 
     def save_state(self) -> None:
         """Write the state from which `restore` goes on."""
@@ -196,7 +203,7 @@ class _Run:
             try:
                 outcome = self._validate_epoch()
             except CracksegError as error:
-                outcome = error
+                outcome = self._as_lost(error)
         outcome, self.history, self.card = self._team.told((outcome, self.history, self.card))
         if not isinstance(outcome, TrainingProgress):
             raise outcome or TrainingError("the first process has not validated")
@@ -206,16 +213,15 @@ class _Run:
         """Validate, keep the best, and write everything; the state that makes it count is written last."""
         rate, loss = self.loop.current_learning_rate, self.loop.take_mean_loss()
         predictor = TorchPredictor(self.loop.average, self.card, device=self._team.device, bfloat16=self._bfloat16)
-        histogram = pooled(validate(predictor, self._data.validation, classes=self._config.network.classes))
-        threshold = histogram.steady_threshold(self._start)
-        counts = histogram.counts_at(threshold)
+        found = pooled(validate(predictor, self._data.validation, classes=self._config.network.classes))
+        threshold = found.crack.steady_threshold(self._start)
         row = {
             "epoch": len(self.history) + 1.0,
             "step": float(self.loop.step),
             "seconds": round(self.loop.elapsed_s, 1),
             "learning_rate": rate,
             "loss": loss,
-            **{key: _or_zero(getattr(counts, key)) for key in ("f1", "precision", "recall", "iou")},
+            **found.scores_at(threshold),
             "threshold": threshold,
         }
         best = max((old["f1"] for old in self.history), default=-1.0)
@@ -228,7 +234,7 @@ class _Run:
         )
         write_bytes(self._output / "metrics.csv", _csv(self.history))
         self.save_state()
-        self.loop.guard.check_epoch(histogram, done=self.loop.done)
+        self.loop.guard.check_epoch(found.crack, done=self.loop.done)
         return TrainingProgress(self.loop.done, self.loop.step, loss, row)
 
     def finish(self, report: Callable[[TrainingProgress], None]) -> ModelCard:
@@ -238,7 +244,10 @@ class _Run:
             note = f"no better validation F1 in {lost} epochs: the training ends early"
             report(TrainingProgress(self.loop.done, self.loop.step, 0.0, note=note))
         if self._team.leads:
-            self.card = self._finish()
+            try:
+                self.card = self._finish()
+            except CracksegError as error:
+                raise self._as_lost(error) from error
         self.card = self._team.told(self.card)
         return self.card
 
@@ -247,14 +256,11 @@ class _Run:
         network = self.loop.average
         network.load_state_dict(read_weights(best))
         predictor = TorchPredictor(network, self.card, device=self._team.device)
-        histograms = validate(predictor, self._data.validation, classes=self._config.network.classes)
-        threshold = pooled(histograms).steady_threshold(self._start)
+        found = validate(predictor, self._data.validation, classes=self._config.network.classes)
+        threshold = pooled(found).crack.steady_threshold(self._start)
         scores = {
-            group: {
-                key: round(_or_zero(getattr(histogram.counts_at(threshold), key)), 4)
-                for key in ("f1", "precision", "recall", "iou")
-            }
-            for group, histogram in {"all": pooled(histograms), **histograms}.items()
+            group: {key: round(value, 4) for key, value in part.scores_at(threshold).items() if not math.isnan(value)}
+            for group, part in {"all": pooled(found), **found}.items()
         }
         training = {
             **self.card.training,
@@ -316,7 +322,3 @@ def _csv(history: Sequence[dict[str, float]]) -> bytes:
     writer.writeheader()
     writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in history)
     return text.getvalue().encode()
-
-
-def _or_zero(value: float) -> float:
-    return 0.0 if math.isnan(value) else value

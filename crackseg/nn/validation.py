@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crackseg.class_map import predict_classes
 from crackseg.dataset import Sample
 from crackseg.errors import ModelError
 from crackseg.images import ArrayImage
@@ -16,11 +20,46 @@ from crackseg.metrics.histogram import ProbabilityHistogram
 from crackseg.nn.checkpoint import read_card
 from crackseg.nn.report import Judged
 from crackseg.prediction import predict_probability
-from crackseg.runtimes.predictor import Predictor
+from crackseg.runtimes.torch import TorchPredictor
 from crackseg.truth import read_truth
 
 
-def validate(predictor: Predictor, samples: Sequence[Sample], *, classes: int = 1) -> dict[str, ProbabilityHistogram]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Validated:
+    """What a network says about the pixels of some images; those of several images add up with ``+``.
+
+    Attributes:
+        crack: By the probability of crack, or of any defect.
+        by_class: The same of each class but the background, where there are several: a pixel counts with its
+            probability where it is called this class, and with 0 elsewhere.
+    """
+
+    crack: ProbabilityHistogram
+    by_class: tuple[ProbabilityHistogram, ...] = ()
+
+    def __add__(self, other: Validated) -> Validated:
+        none = ProbabilityHistogram.empty()
+        pairs = itertools.zip_longest(self.by_class, other.by_class, fillvalue=none)
+        return Validated(self.crack + other.crack, tuple(one + two for one, two in pairs))
+
+    def scores_at(self, threshold: float) -> dict[str, float]:
+        """Return the scores at a threshold: ``f1``, ``precision``, ``recall``, ``iou``, 0 where they are undefined.
+
+        Of several classes also ``f1_class1`` and so on, each class against all else, NaN for one that is neither there
+        nor called, and ``f1_macro``, the mean of the others.
+        """
+        counts = self.crack.counts_at(threshold)
+        values = {"f1": counts.f1, "precision": counts.precision, "recall": counts.recall, "iou": counts.iou}
+        scores = {key: 0.0 if math.isnan(value) else value for key, value in values.items()}
+        if self.by_class:
+            single = [histogram.counts_at(threshold).f1 for histogram in self.by_class]
+            scores |= {f"f1_class{number}": value for number, value in enumerate(single, start=1)}
+            defined = [value for value in single if not math.isnan(value)]
+            scores["f1_macro"] = sum(defined) / len(defined) if defined else math.nan
+        return scores
+
+
+def validate(predictor: TorchPredictor, samples: Sequence[Sample], *, classes: int = 1) -> dict[str, Validated]:
     """Run a network over samples and count, by data set, its probabilities on crack and on background.
 
     Args:
@@ -31,16 +70,20 @@ def validate(predictor: Predictor, samples: Sequence[Sample], *, classes: int = 
     Raises:
         ModelError: If the network answers with NaN.
     """
-    histograms: dict[str, ProbabilityHistogram] = {}
-    for sample, _, true, probability in _predictions(predictor, samples, classes):
-        counted = histograms.get(sample.group, ProbabilityHistogram.empty())
-        histograms[sample.group] = counted + ProbabilityHistogram.of(probability, true)
-    return histograms
+    found: dict[str, Validated] = {}
+    for sample, _, truth, probability, told in _predictions(predictor, samples, classes):
+        single = (
+            ProbabilityHistogram.of(np.where(told == number, probability, np.float32(0)), truth == number)
+            for number in range(1, classes if classes > 2 else 1)
+        )
+        of_image = Validated(ProbabilityHistogram.of(probability, truth > 0), tuple(single))
+        found[sample.group] = found[sample.group] + of_image if sample.group in found else of_image
+    return found
 
 
-def pooled(histograms: Mapping[str, ProbabilityHistogram]) -> ProbabilityHistogram:
-    """Return the sum of the histograms of all data sets."""
-    return reduce(ProbabilityHistogram.__add__, histograms.values(), ProbabilityHistogram.empty())
+def pooled(validated: Mapping[str, Validated]) -> Validated:
+    """Return the sum of all data sets."""
+    return reduce(Validated.__add__, validated.values(), Validated(ProbabilityHistogram.empty()))
 
 
 def starting_threshold(weights: Path | None) -> float:
@@ -55,17 +98,20 @@ def starting_threshold(weights: Path | None) -> float:
         return 0.5
 
 
-def judge(predictor: Predictor, samples: Sequence[Sample], threshold: float, *, classes: int = 1) -> list[Judged]:
+def judge(predictor: TorchPredictor, samples: Sequence[Sample], threshold: float, *, classes: int = 1) -> list[Judged]:
     """Return samples with what a network says about them at a threshold."""
     return [
-        Judged(sample.image.name, image, true, probability >= threshold)
-        for sample, image, true, probability in _predictions(predictor, samples, classes)
+        Judged(sample.image.name, image, truth > 0, probability >= threshold, mistaken=(truth > 0) & (told != truth))
+        for sample, image, truth, probability, told in _predictions(predictor, samples, classes)
     ]
 
 
 def _predictions(
-    predictor: Predictor, samples: Sequence[Sample], classes: int
-) -> Iterator[tuple[Sample, NDArray[np.uint8], NDArray[np.bool_], NDArray[np.float32]]]:
+    predictor: TorchPredictor, samples: Sequence[Sample], classes: int
+) -> Iterator[tuple[Sample, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]]]:
+    """Yield samples with image, true class numbers, probability, and the class of each pixel if it is a defect."""
     for sample in samples:
         image, truth = read_truth(sample, classes)
-        yield sample, image, truth > 0, predict_probability(ArrayImage(image), predictor)
+        probability = predict_probability(ArrayImage(image), predictor)
+        everywhere = np.ones(truth.shape, np.bool_)
+        yield sample, image, truth, probability, predict_classes(image, everywhere, predictor, predictor.card)

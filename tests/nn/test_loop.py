@@ -96,7 +96,7 @@ def test_out_of_memory_halves_the_batch_says_so_and_changes_no_gradient(data: Pa
     losses = [narrow.train_step(group, rate=0.01, report=told.append), wide.train_step(group, rate=0.01)]
     assert [progress.note for progress in told] == [
         "out of memory: from here 2 patches at once, their gradients added up",
-        "out of memory: from here 1 patches at once, their gradients added up",
+        "out of memory: from here 1 patch at once, their gradients added up",
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     for name, tensor in wide.network.state_dict().items():
@@ -108,7 +108,7 @@ def test_out_of_memory_halves_the_batch_says_so_and_changes_no_gradient(data: Pa
 def test_no_memory_for_one_patch_ends_the_training(data: Path) -> None:
     loop = loop_on(data)
     loop.network.network.register_forward_pre_hook(fails_above(0))
-    with pytest.raises(TrainingError, match=r"no memory for 1 patches of 64 px.*batch_size"):
+    with pytest.raises(TrainingError, match=r"no memory for 1 patch of 64 px.*batch_size"):
         run_epoch(loop)
 
 
@@ -239,6 +239,18 @@ def test_every_output_of_a_nested_network_learns(data: Path) -> None:
     run_epoch(loop)
     moved = changed(before, loop.network)
     assert all(any(name.startswith(f"network.outputs.{depth}.") for name in moved) for depth in (1, 2))
+
+
+def test_the_average_follows_the_weights_and_the_statistics(data: Path) -> None:
+    loop = loop_on(data, "optimiser.ema_decay=0.5", "optimiser.learning_rate=0.01")
+    expected = weights(loop.average)
+    for step, batch in enumerate(first_batches(data, tiny_config(), 4)):
+        loop.train_step([batch], rate=0.01)
+        decay = min(0.5, (2 + step) / (11 + step))
+        for name, now in loop.network.state_dict().items():
+            expected[name] = decay * expected[name] + (1 - decay) * now if now.is_floating_point() else now.clone()
+    for name, mean in loop.average.state_dict().items():
+        torch.testing.assert_close(mean, expected[name], rtol=1e-5, atol=1e-6)
 
 
 def kernels() -> list[nn.Parameter]:

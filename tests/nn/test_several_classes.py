@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import cv2
@@ -15,11 +16,15 @@ import crackseg
 from crackseg.cli import main
 from crackseg.errors import ModelError
 from crackseg.images import write_png
+from crackseg.metrics.histogram import ProbabilityHistogram
 from crackseg.nn.checkpoint import read_card
+from crackseg.nn.report import Judged, draw_samples
 from crackseg.nn.training import train
+from crackseg.nn.validation import Validated
 from crackseg.prediction import Model
 from crackseg.runtimes.predictor import ClassPredictor
-from tests.runs import EASY, tiny_config, training_data
+from crackseg.truth import read_truth
+from tests.runs import EASY, rows, tiny_config, training_data
 
 pytestmark = pytest.mark.train
 
@@ -49,6 +54,12 @@ def walls(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_png(folder / "images" / f"{number}.png", image)
         write_png(folder / "masks" / f"{number}.png", classes)
     return folder
+
+
+def f1_score(true: NDArray[np.uint8], told: NDArray[np.uint8], *, labels: list[int]) -> list[float]:
+    """The F1 of each class against all else, by its definition."""
+    pairs = [(true == label, told == label) for label in labels]
+    return [2 * float((one & two).sum()) / float(one.sum() + two.sum()) for one, two in pairs]
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +121,48 @@ def test_evaluating_scores_each_class(kinds: Path, walls: Path, capsys: pytest.C
         assert f"{value:.3f}" in shown
     means = [scores[f"f1_class{number}"]["value"] for number in (LINE, BLOB)]
     assert scores["f1_macro"]["value"] == pytest.approx(sum(means) / 2)
+
+
+def test_the_card_and_every_epoch_score_each_class(kinds: Path, walls: Path) -> None:
+    card = json.loads((kinds / "card.json").read_text())
+    scores = card["scores"]["validation"]["all"]
+    model = crackseg.load_model(kinds, runtime="torch")
+    told, true = [], []
+    for sample in training_data(walls).validation:
+        image, classes = read_truth(sample, 3)
+        found = model.predict(image).classes
+        assert found is not None
+        told.append(found.ravel())
+        true.append(classes.ravel())
+    expected = f1_score(np.concatenate(true), np.concatenate(told), labels=[LINE, BLOB])
+    assert [scores["f1_class1"], scores["f1_class2"]] == pytest.approx(expected, abs=2e-3)
+    assert scores["f1_macro"] == pytest.approx(sum(expected) / 2, abs=2e-3)
+    history = rows(kinds)
+    assert {"f1_class1", "f1_class2", "f1_macro"} <= history[0].keys()
+    best = max(history, key=lambda row: row["f1"])
+    assert [best["f1_class1"], best["f1_class2"]] == pytest.approx(expected, abs=0.02), "best.safetensors keeps float16"
+
+
+def test_a_class_that_is_neither_there_nor_called_has_no_score() -> None:
+    truth = np.array([[1, 1, 0, 0]], np.uint8)
+    probability = np.array([[0.9, 0.2, 0.8, 0.1]], np.float32)
+    none = np.zeros((1, 4), np.bool_)
+    parts = (ProbabilityHistogram.of(probability, truth == number) for number in (1,))
+    found = Validated(
+        ProbabilityHistogram.of(probability, truth > 0), (*parts, ProbabilityHistogram.of(probability * 0, none))
+    )
+    scores = (found + found).scores_at(0.5)
+    assert scores["f1"] == scores["f1_class1"] == scores["f1_macro"] == 0.5
+    assert math.isnan(scores["f1_class2"])
+    assert Validated(found.crack).scores_at(0.5).keys() == {"f1", "precision", "recall", "iou"}
+
+
+def test_samples_show_a_defect_called_by_the_wrong_class_in_blue(tmp_path: Path) -> None:
+    image, true = np.full((64, 64, 3), 128, np.uint8), np.ones((64, 64), np.bool_)
+    for mistaken, colour in ((true, (70, 110, 255)), (~true, (60, 200, 80))):
+        draw_samples([Judged("wall.png", image, true, true, mistaken)], tmp_path / "samples.png")
+        with Image.open(tmp_path / "samples.png") as picture:
+            assert picture.getpixel((100, 100)) == colour
 
 
 def test_a_network_of_one_class_tells_no_classes(run: Path, tmp_path: Path) -> None:
