@@ -30,11 +30,13 @@ def draw_overlay(image: NDArray[np.uint8], mask: NDArray[np.bool_], *, opacity: 
     """
     drawn = image.copy()
     colour = np.array(CRACK_COLOUR, dtype=np.float32)
-    drawn[mask] = np.rint(image[mask] * (1 - opacity) + colour * opacity).astype(np.uint8)
+    # Only the few pixels that change are touched, by their flat index.
+    pixels, inside = drawn.reshape(-1, 3), np.flatnonzero(mask)
+    pixels[inside] = np.rint(pixels[inside] * (1 - opacity) + colour * opacity).astype(np.uint8)
     thickness = max(1, round(max(image.shape[:2]) / 1500))
     element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * thickness + 1, 2 * thickness + 1))
-    grown = cv2.dilate(mask.astype(np.uint8), element).astype(np.bool_)
-    drawn[grown & ~mask] = CRACK_COLOUR
+    grown = np.asarray(cv2.dilate(mask.astype(np.uint8), element)).view(np.bool_)
+    pixels[np.flatnonzero(grown & ~mask)] = CRACK_COLOUR
     return drawn
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -84,7 +82,7 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """
     temporary: Path | None = None
     try:
-        candidate = path.parent / f"{PARTIAL_PREFIX}{secrets.token_hex(8)}{path.suffix}"
+        candidate = path.parent / f"{PARTIAL_PREFIX}{os.urandom(8).hex()}{path.suffix}"
         os.close(os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         temporary = candidate
         yield temporary
@@ -109,6 +107,8 @@ def scratch_file(folder: Path) -> Iterator[BinaryIO]:
     Raises:
         OutputError: If the block failed with an `OSError`: the disk is full or the place cannot be written.
     """
+    import tempfile  # slow to import, and few need it
+
     try:
         with tempfile.TemporaryFile(dir=folder, prefix=PARTIAL_PREFIX) as file:
             yield file

@@ -124,7 +124,10 @@ def interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_CORE = ("numpy", "opencv-python-headless", "Pillow", "lxml", "onnxruntime", "typer", "rich", "pydantic", "PyYAML")
+_CORE = (
+    *("numpy", "opencv-python-headless", "Pillow", "isal", "lxml"),
+    *("onnxruntime", "typer", "rich", "pydantic", "PyYAML"),
+)
 _TRAIN = ("torch", "segmentation-models-pytorch", "albumentations", "safetensors", "onnx", "matplotlib")
 
 

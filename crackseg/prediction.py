@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +30,7 @@ from crackseg.images import (
     rgb_from_pil,
 )
 from crackseg.machine import usable_cores
-from crackseg.measurement.crack import measure_cracks
+from crackseg.measurement.crack import CrackMeasurement, measure_cracks
 from crackseg.parallel import Room, work_in_order
 from crackseg.probability import TileLimits, find_mask, tile_bytes_of
 from crackseg.probability import predict_probability as predict_probability
@@ -192,8 +193,13 @@ class Model:
         threshold: float,
         scale: Scale | None,
     ) -> Prediction:
-        """Return what the network answers, with its cracks measured."""
+        """Return what the network answers, with its cracks to be measured."""
         probability, mask = answer.probability, answer.mask
+
+        @functools.cache
+        def measure() -> tuple[CrackMeasurement, ...]:
+            return measure_cracks(mask, scale=scale, probability=probability, threshold=threshold, image=pixels)
+
         return Prediction(
             name=name,
             model=self.card.name,
@@ -201,7 +207,7 @@ class Model:
             image=pixels,
             probability=probability,
             mask=mask,
-            cracks=measure_cracks(mask, scale=scale, probability=probability, threshold=threshold, image=pixels),
+            measure=measure,
             scale=scale,
             classes=answer.classes,
         )
@@ -226,7 +232,7 @@ class Model:
             UsageError: If the threshold is outside (0, 1], or the tiles are too small.
             ModelError: If the network answers with anything but finite numbers.
         """
-        return self.predict_each(images, lambda prediction: prediction, threshold=threshold, scale=scale)
+        return self.predict_each(images, _measured, threshold=threshold, scale=scale)
 
     def predict_each(
         self,
@@ -323,6 +329,12 @@ class Model:
         except ImageError as error:
             return failed_prediction(image.name, self.card.name, error)
         return self._result(image.pixels, answer, image.name, threshold=threshold, scale=known)
+
+
+def _measured(prediction: Prediction) -> Prediction:
+    """Return a result whose cracks are measured."""
+    prediction.measure()
+    return prediction
 
 
 class _EachImage:

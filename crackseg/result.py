@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Prediction:
         image: ``(H, W, 3) uint8`` RGB pixels that were looked at.
         probability: ``(H, W) float32`` crack probability, in [0, 1].
         mask: ``(H, W) bool``, what `crackseg.probability.find_mask` makes of the probability.
-        cracks: The mask's components, largest first, measured.
+        measure: Measures the mask's components, largest first; see `cracks`.
         scale: Millimetres per pixel, if known.
         classes: ``(H, W) uint8`` class of defect of each pixel of the mask, 0 outside it; None where the model tells
             but one.
@@ -52,10 +53,15 @@ class Prediction:
     image: NDArray[np.uint8]
     probability: NDArray[np.float32]
     mask: NDArray[np.bool_]
-    cracks: tuple[CrackMeasurement, ...]
+    measure: Callable[[], tuple[CrackMeasurement, ...]]
     scale: Scale | None = None
     classes: NDArray[np.uint8] | None = None
     error: CracksegError | None = None
+
+    @property
+    def cracks(self) -> tuple[CrackMeasurement, ...]:
+        """The mask's components, largest first, measured when that is first asked for."""
+        return self.measure()
 
     @property
     def crack_fraction(self) -> float:
@@ -107,7 +113,7 @@ class Prediction:
         out = make_folder(Path(folder))
         stem = Path(self.name).stem
         with ThreadPoolExecutor(max_workers=1) as pool:
-            # Half of the time of saving is the overlay's; the encoder leaves the interpreter to others meanwhile.
+            # The overlay takes as long as measuring; its encoder leaves the interpreter to others meanwhile.
             overlay = pool.submit(lambda: write_png(out / f"{stem}_overlay.png", self.overlay(), compression=1))
             write_png(out / f"{stem}_mask.png", mask_pixels(self.mask))
             if self.classes is not None:
@@ -132,6 +138,6 @@ def failed_prediction(name: str, model: str, error: CracksegError) -> Prediction
         image=np.zeros((0, 0, 3), dtype=np.uint8),
         probability=empty.astype(np.float32),
         mask=empty.astype(np.bool_),
-        cracks=(),
+        measure=tuple,
         error=error,
     )

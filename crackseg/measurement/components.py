@@ -67,7 +67,10 @@ class Components:
         rows, cols = self.positions(self.pixels)
         # Only the first and the last pixel of a row can touch the rectangle.
         breaks = np.flatnonzero(np.diff(rows * self.count + self.labels())) + 1
-        bounds = np.unique(np.concatenate([breaks, breaks - 1, self.starts[:-1], self.starts[1:] - 1]))
+        is_bound = np.zeros(rows.size, dtype=np.bool_)
+        for ends in (breaks, breaks - 1, self.starts[:-1], self.starts[1:] - 1):
+            is_bound[ends] = True
+        bounds = np.flatnonzero(is_bound)
         owner = np.searchsorted(bounds, self.starts)
         corners = np.array([(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)])
         points = np.stack([rows[bounds], cols[bounds]], axis=1)[:, None] + corners
@@ -127,7 +130,7 @@ def _fill_pinholes(grid: NDArray[np.uint8]) -> None:
     parents = np.asarray(found)[0, :, 3]
     holes = np.flatnonzero(parents >= 0)
     sizes = {hole: cv2.contourArea(contours[hole]) for hole in holes.tolist()}
-    for parent in np.unique(parents[holes]).tolist():
+    for parent in sorted(set(parents[holes].tolist())):
         own = holes[parents[holes] == parent].tolist()
         rim = len(contours[parent]) + sum(len(contours[hole]) for hole in own)
         area = cv2.contourArea(contours[parent]) + len(contours[parent]) / 2 - sum(sizes[hole] for hole in own)

@@ -136,8 +136,8 @@ def _surroundings(picture: NDArray[np.uint8], lines: Lines, radii_px: Values) ->
 def _edge(values: NDArray[np.float32], far: NDArray[np.bool_], centre: Indices, levels: Values) -> Values:
     """Return how many steps it is from the centre to the edge on the right, ``(p,)``."""
     darker = levels[:, None] - values
-    darker[far] = -1e6
-    darker[np.arange(values.shape[1]) < centre[:, None]] = 0
+    np.copyto(darker, -1e6, where=far)
+    np.copyto(darker, 0, where=np.arange(values.shape[1]) < centre[:, None])
     last = np.cumsum(darker, axis=1).argmax(axis=1)
     return np.maximum(_crossing(values, last, levels) - centre, 0.0)
 
@@ -172,7 +172,7 @@ def _cuts(lines: Lines, reach_px: Values) -> Iterator[_Cut]:
     """Yield cuts across all points, ``reach_px`` ``(n,)`` to either side or a little more."""
     tangents = lines.tangents()
     sizes = np.ceil(np.log2(np.maximum(reach_px, 1.0)) * 2).astype(np.int64)
-    for size in np.unique(sizes).tolist():
+    for size in sorted(set(sizes.tolist())):
         points = np.flatnonzero(sizes == size)
         count = int(np.ceil(2 ** (size / 2) / _STEP_PX))
         offsets = np.arange(-count, count + 1, dtype=np.float64) * _STEP_PX
