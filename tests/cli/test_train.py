@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from crackseg.cli import main
+from crackseg.cli import console, main
+from crackseg.cli.train import _reporting
 from crackseg.config import dump_config
+from crackseg.nn.loop import TrainingProgress
 from tests.runs import TINY, only_error, settings, tiny_config, write_lines
 
 pytestmark = pytest.mark.train
@@ -55,6 +58,26 @@ def test_val_is_what_is_validated_on_and_several_folders_are_told_apart(tmp_path
     assert sorted(entry["images"] for entry in card["data"]) == [2, 3]
     assert len({entry["name"] for entry in card["data"]}) == 2
     assert set(card["scores"]["validation"]) == {"all", "val"}
+
+
+def test_progress_tells_loss_best_f1_and_the_time_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_SHOW_AFTER_S", "_PLAIN_EVERY_S"):
+        monkeypatch.setattr(console, name, 0.0)
+    scores = dict.fromkeys(("epoch", "seconds", "precision", "recall", "threshold"), 1.0)
+    with (
+        console.ProgressLine("train", 1.0, quiet=False) as line,
+        _reporting(line, tmp_path, tensorboard=False) as report,
+    ):
+        report(TrainingProgress(0.25, 1, 0.5))
+        report(TrainingProgress(0.5, 2, 0.4, {**scores, "loss": 0.4, "f1": 0.625}))
+        report(TrainingProgress(0.75, 3, 0.25, {**scores, "loss": 0.25, "f1": 0.5}))
+    told = capsys.readouterr().err.splitlines()
+    bars = [line for line in told if line.startswith("train: ")]
+    assert re.fullmatch(r"train: 25 %, \d+:\d\d left  step 1  loss 0\.500", bars[0])
+    assert re.fullmatch(r"train: 75 %, \d+:\d\d left  step 3  loss 0\.250  best F1 0\.625", bars[-1])
+    assert sum("validation F1 0.625" in line for line in told) == 1
 
 
 @pytest.mark.parametrize(
