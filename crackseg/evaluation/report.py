@@ -145,9 +145,12 @@ class Report:
         return {"card": self.card(protocol), "oracle": protocol.oracle, "data": data}
 
     def by_image(self) -> list[dict[str, Any]]:
-        """Return the scores of every image alone, worst F1 first; None where one is undefined."""
+        """Return the scores of every image alone; None where one is undefined.
+
+        Worst F1 first, of equal ones that with more wrong pixels, as the pictures come.
+        """
         scores = {score.key: score for score in HEADLINE}
-        entries: list[dict[str, Any]] = []
+        entries: list[tuple[float, int, dict[str, Any]]] = []
         for group, result in self.results.items():
             if group == self.total or not result.samples:
                 continue
@@ -157,8 +160,11 @@ class Report:
             for index, sample in enumerate(result.samples):
                 entry: dict[str, Any] = {"data": group, "image": display_text(sample.image.name)}
                 entry |= {key: None if math.isnan(each[index]) else each[index] for key, each in values.items()}
-                entries.append(entry | {"crack_px": int(crack[index]), "called_px": int(called[index])})
-        return sorted(entries, key=lambda entry: 1.0 if entry["f1"] is None else entry["f1"])
+                entry |= {"crack_px": int(crack[index]), "called_px": int(called[index])}
+                right = 2 * int(result.columns["true_positive"][index])
+                wrong = entry["crack_px"] + entry["called_px"] - right
+                entries.append((1.0 if entry["f1"] is None else entry["f1"], -wrong, entry))
+        return [entry for _, _, entry in sorted(entries, key=lambda item: item[:2])]
 
 
 def make_report(

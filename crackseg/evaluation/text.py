@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from crackseg.evaluation.comparison import Comparison, Difference
 from crackseg.evaluation.report import Report
-from crackseg.evaluation.table import HEADLINE, Estimate, Evaluation
+from crackseg.evaluation.table import Estimate, Evaluation
 from crackseg.metrics.protocols import Protocol
-from crackseg.metrics.scores import Score, Unit, by_key
+from crackseg.metrics.scores import Score, Unit
 
 _WORST = 20
 
@@ -45,7 +45,7 @@ def to_text(report: Report) -> str:
     """Return an evaluation for the terminal: the headline alone, or card and scores of each protocol."""
     if report.question.protocol is None:
         first = f"{report.model}, protocol native, threshold {report.threshold:g} ({report.threshold_from})"
-        headline = f"{first}\n{_headline(report.results)}"
+        headline = f"{first}\n{_headline(report)}"
         return "\n\n".join([headline, *(_scores(report, each) for each in report.question.protocols[1:])])
     return "\n\n".join(_scores(report, protocol) for protocol in report.question.protocols)
 
@@ -76,15 +76,15 @@ def _line(score: Score, estimate: Estimate) -> str:
     return f"  {score.title:<36}  {show(estimate.value, score.unit):>11}  {spread}".rstrip()
 
 
-def _headline(results: Mapping[str, Evaluation]) -> str:
-    width = max(len(name) for name in results)
+def _headline(report: Report) -> str:
+    width = max(len(name) for name in report.results)
     keys = ("f1", "precision", "recall", "iou", "f1_2px")
     lines = [f"{'data':<{width}}  images     F1  precision  recall    IoU  F1 2px  false alarm  95 % interval of F1"]
-    for name, result in results.items():
+    for name, result in report.results.items():
         scores = result.scores()
         f1, precision, recall, iou, f1_2px = (f"{show(scores[key]):>5}" for key in keys)
         alarm = show(scores["false_alarm"], "%")
-        spread = show_interval(result.estimates(by_key(HEADLINE, "f1"))["f1"].interval)
+        spread = show_interval(report.estimates["native"][name]["f1"].interval)
         row = f"{name:<{width}}  {result.images:>6}  {f1}  {precision:>9}  {recall:>6}  {iou}  {f1_2px:>6}  {alarm:>11}"
         lines.append(f"{row}  {spread}".rstrip())
     return "\n".join(lines)

@@ -106,7 +106,9 @@ def test_the_files_say_the_same(tmp_path: Path) -> None:
 
 
 def test_images_come_worst_first_and_each_as_its_masks_say(tmp_path: Path) -> None:
-    entries = reported(tmp_path).by_image()
+    report = reported(tmp_path)
+    entries = report.by_image()
+    assert [entry["image"] for entry in entries[:-1]] == [picture.name for picture in report.pictures]
     values = [1.0 if entry["f1"] is None else entry["f1"] for entry in entries]
     assert values == sorted(values)
     by_name = {entry["image"]: entry for entry in entries}
