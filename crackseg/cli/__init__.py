@@ -1,5 +1,5 @@
 """The command line."""
 
-from crackseg.cli.app import main
+from crackseg.cli.entry import main
 
 __all__ = ["main"]

@@ -1,49 +1,24 @@
-"""The commands, and the one place where an error becomes a line and an exit code."""
+"""The commands, and what typer makes of their arguments."""
 
 from __future__ import annotations
 
-import functools
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from crackseg.cli.arguments import QuickCommand, QuickGroup
-from crackseg.cli.console import print_error
-from crackseg.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NOT_RUN, EXIT_USAGE, CracksegError
+from crackseg.cli.guarding import guarded
+from crackseg.cli.telling import print_error
+from crackseg.errors import EXIT_DONE, EXIT_USAGE
 
 COMMANDS = (
     *("generate", "train", "predict", "evaluate", "measure", "inspect"),
     *("convert", "clean", "check", "export", "models", "doctor"),
 )
 """Each is the function of its name in the module of its name in `crackseg.cli`."""
-
-
-def _guarded(command: Callable[..., int | None]) -> Callable[..., int]:
-    """Let a command end in an exit code, whatever happens; typer would have its own way with some of these."""
-
-    @functools.wraps(command)
-    def run(*arguments: object, **options: object) -> int:
-        try:
-            return command(*arguments, **options) or EXIT_DONE
-        except CracksegError as error:
-            print_error(str(error))
-            return error.exit_code
-        except KeyboardInterrupt:
-            print_error("interrupted")
-            return EXIT_INTERRUPTED
-        except BrokenPipeError:
-            # Whoever read our output has left; keep Python from saying so once more when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return EXIT_NOT_RUN
-        except MemoryError:
-            print_error("out of memory; close other programs, or give smaller images or tiles")
-            return EXIT_NOT_RUN
-
-    return run
 
 
 def _show_version(wanted: bool) -> None:
@@ -76,7 +51,7 @@ def build_app(names: Sequence[str] = COMMANDS) -> typer.Typer:
     )
     for name in names:
         command = getattr(import_module(f"crackseg.cli.{name}"), name)
-        app.command(cls=QuickCommand)(_guarded(command))
+        app.command(cls=QuickCommand)(guarded(command))
     app.callback()(_root)
     return app
 

@@ -7,9 +7,14 @@ from typing import Annotated, Any, Literal
 
 import pytest
 import typer
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from typer.core import TyperCommand
 
+from crackseg.cli.app import main as app_main
 from crackseg.cli.arguments import QuickCommand
+from crackseg.cli.plain import plain_predict
+from crackseg.cli.predicting import PredictOptions
 
 Seen = list[tuple[object, ...]]
 
@@ -79,3 +84,60 @@ def _without_the_private(parameter: object, name: str) -> object:
 @pytest.mark.parametrize("line", LINES)
 def test_a_typer_that_keeps_its_reader_elsewhere_reads_by_itself(line: list[str]) -> None:
     assert outcome(_Elsewhere, line) == outcome(TyperCommand, line)
+
+
+PLAIN_TEXTS = ["a.png", "b c.jpg", "-", "--", "", "-o", "--output", "out", "--output=out", "-oout", "-qv", "-q", "-v"]
+MORE_TEXTS = [
+    "--model",
+    "m.onnx",
+    "--json",
+    "--probability",
+    "--quiet",
+    "--verbose",
+    "--device",
+    "cpu",
+    "--formats",
+    "voc",
+]
+OTHER_TEXTS = ["--threshold", "0.5", "--tta", "flips", "-h", "--help", "--scale", "--mod", "predict", "--no-json"]
+
+
+@example(["a.png", "-o", "out", "--json", "b c.jpg", "-q", "--probability"])
+@example(["--model", "m.onnx", "a.png", "--model", "cpu", "--device", "cpu", "-v"])
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from([*PLAIN_TEXTS, *MORE_TEXTS, *OTHER_TEXTS]), max_size=7))
+def test_what_is_read_without_typer_is_what_typer_reads(line: list[str]) -> None:
+    found = plain_predict(line)
+    if found is None:
+        return
+    seen: list[PredictOptions] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crackseg.cli.predict.run_predict", seen.append)
+        assert app_main(["predict", *line]) == 0
+    assert seen == [found]
+
+
+def test_every_option_has_the_same_default_without_typer() -> None:
+    seen: list[PredictOptions] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crackseg.cli.predict.run_predict", seen.append)
+        assert app_main(["predict", "a.png"]) == 0
+    assert seen == [PredictOptions(images=[Path("a.png")])] == [plain_predict(["a.png"])]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param(["--json"], id="no image"),
+        pytest.param(["a.png", "-o"], id="no value"),
+        pytest.param(["a.png", "--threshold", "0.5"], id="a number"),
+        pytest.param(["a.png", "--runtime", "onnx"], id="a choice"),
+        pytest.param(["a.png", "--output=out"], id="an equals sign"),
+        pytest.param(["a.png", "--", "-b.png"], id="end of options"),
+        pytest.param(["a.png", "--nope"], id="unknown"),
+        pytest.param(["--help"], id="help"),
+    ],
+)
+def test_what_is_not_plain_is_left_to_typer(line: list[str]) -> None:
+    assert plain_predict(line) is None
