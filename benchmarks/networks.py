@@ -8,6 +8,11 @@ cheapest first, to measure its context as `crackseg.nn.receptive_field` does, up
 GFLOP are timed: what the processor spends on one image of 512x512 px in one thread and float32, the lower of two, so
 that other work on the machine counts little. What the file holds is not measured again: a run that was stopped goes
 on. The tables are printed at the end; a dash stands for what has not been measured.
+
+    python benchmarks/networks.py --check
+
+Instead of all that, `unet`, `unetplusplus` and the three variants of `fcn` are built on every encoder and run forward
+and backward at an odd size.
 """
 
 from __future__ import annotations
@@ -84,6 +89,16 @@ ENCODERS: tuple[str, ...] = (
 """Encoders under the default U-Net."""
 
 
+CHECKED: dict[str, dict[str, Any]] = {
+    "unet": {},
+    "unetplusplus": {"arch": "unetplusplus"},
+    "fcn 32s": {"arch": "fcn", "variant": "32s"},
+    "fcn 16s": {"arch": "fcn", "variant": "16s"},
+    "fcn 8s": {"arch": "fcn", "variant": "8s"},
+}
+"""What `--check` builds on every encoder."""
+ODD_PX = (65, 43)
+
 FAR: frozenset[str] = frozenset(
     f"encoder/{name}" for name in ("tu-tf_efficientnet_lite4", "resnet152", "densenet121", "inceptionv4")
 )
@@ -144,6 +159,33 @@ def measure(kind: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": str(error)}
 
 
+def check(changes: Mapping[str, Any]) -> str:
+    """Build a network and run it forward and backward at an odd size; return what is wrong, or nothing."""
+    network = build(changes).train()
+    answer = network(torch.randn((2, 3, *ODD_PX)), deep=True)
+    outputs = answer if isinstance(answer, tuple) else (answer,)
+    for logits in outputs:
+        if logits.shape != (2, 1, *ODD_PX) or not torch.isfinite(logits).all():
+            return f"answers {tuple(logits.shape)}, finite or not"
+    torch.stack([logits.square().sum() for logits in outputs]).sum().backward()
+    wrong = [
+        name
+        for name, parameter in network.named_parameters()
+        if parameter.grad is None or not torch.isfinite(parameter.grad).all()
+    ]
+    return f"no finite gradient of {', '.join(wrong)}" if wrong else ""
+
+
+def check_all(only: str) -> None:
+    """Check every encoder under every network of `CHECKED`, and print a line for each."""
+    done = 0
+    for encoder in (name for name in ENCODERS if only in name):
+        found = {name: check({**changes, "encoder": encoder}) for name, changes in CHECKED.items()}
+        done += all(not wrong for wrong in found.values())
+        print(f"{encoder}: " + ", ".join(f"{name} {wrong or 'yes'}" for name, wrong in found.items()), flush=True)
+    print(f"{done} encoders of {len(ENCODERS)} run forward and backward at {ODD_PX[0]}x{ODD_PX[1]} px")
+
+
 def table(rows: Mapping[str, Mapping[str, Any]], kind: str, title: str) -> str:
     lines = [
         f"| {title} | parameters | GFLOP, 1024x1024 | seconds, 512x512 | stride | context |",
@@ -167,12 +209,18 @@ def table(rows: Mapping[str, Mapping[str, Any]], kind: str, title: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=Path, required=True, help="where measured rows are kept")
+    parser.add_argument("--rows", type=Path, help="where measured rows are kept")
+    parser.add_argument("--check", action="store_true", help="only build and run on every encoder")
     parser.add_argument("--only", default="", help="networks whose name holds this")
     parser.add_argument("--time-up-to", type=float, default=300, metavar="GFLOP")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    if options.check:
+        check_all(options.only)
+        return
+    if options.rows is None:
+        parser.error("--rows or --check is needed")
     rows: dict[str, dict[str, Any]] = json.loads(options.rows.read_text()) if options.rows.exists() else {}
     wanted = {key: changes for key, changes in networks().items() if options.only in key}
     for kind in ("gflop", "context_px", "seconds"):

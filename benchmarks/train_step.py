@@ -10,9 +10,10 @@ Where other work takes the cores away, that ratio says little. So processor time
 trains spends on a step in the loop over what it spends on a bare one, and what the process beside it spends on the
 patches of a step. On two free cores the second hides behind the first as long as it is the smaller one.
 
-Also printed: what the parts of a step beside the network cost, and the bare step with its strided depthwise
-convolutions in bfloat16 like all the rest, over the bare step as it is
-(`crackseg.nn.precision.keep_strided_depthwise_float32`).
+Also printed: what the parts of a step beside the network cost, and what stood in their place (scaling the gradients
+whatever their norm, AdamW by one operation after the other, and asking for all tensors in each step); what a patch
+costs, by parts; and the bare step with its strided depthwise convolutions in bfloat16 like all the rest, over the bare
+step as it is (`crackseg.nn.precision.keep_strided_depthwise_float32`).
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ import copy
 import math
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from crackseg.dataset import find_samples
+from crackseg.dataset import Sample, find_samples
 from crackseg.images import mask_pixels, write_png
 from crackseg.nn.factory import build_network, normalise
 from crackseg.nn.loop import Loop
@@ -75,20 +77,39 @@ def since(start: tuple[float, float], steps: int) -> tuple[float, float]:
     return (wall - start[0]) / steps, (processor - start[1]) / steps
 
 
-def patches_s(patches: PatchDataset, count: int) -> float:
-    """Return the processor time of preparing so many patches, in seconds."""
-    start = time.process_time()
-    for index in range(count):
-        patches[index]
-    return time.process_time() - start
+def patch_ms(samples: Sequence[Sample], config: TrainConfig, *, count: int = 200) -> dict[str, float]:
+    """Return the processor time of a patch, and of its parts, a mean of many, in milliseconds."""
+    undisturbed = config.model_copy(update={"augment": config.augment.model_copy(update={"confounders": 0.0})})
+    whole, plain = PatchDataset(samples, config), PatchDataset(samples, undisturbed)
+    takes: dict[str, Callable[[int], object]] = {
+        "all": whole.__getitem__,
+        "without confounders": plain.__getitem__,
+        "cut": plain._draw,
+    }
+    found: dict[str, float] = {}
+    for name, take in takes.items():
+        start = time.process_time()
+        for index in range(count):
+            take(index)
+        found[name] = 1000 * (time.process_time() - start) / count
+    return {
+        "a patch": found["all"],
+        "cutting and resizing": found["cut"],
+        "confounders": found["all"] - found["without confounders"],
+        "other changes": found["without confounders"] - found["cut"],
+    }
 
 
 def parts_ms(loop: Loop) -> dict[str, float]:
     """Return the processor time of what a step does beside the network, the least of five, in milliseconds."""
-    parts = {
+    networks = (loop.network, loop.average)
+    parts: dict[str, Callable[[], object]] = {
         "clipping": lambda: clip_gradients(loop._parameters, 1.0),
+        "clipping always": lambda: nn.utils.clip_grad_norm_(loop.network.parameters(), 1e9),
         "AdamW": loop._optimiser.step,
+        "AdamW by operations": torch.optim.AdamW(loop.network.parameters(), lr=1e-9, foreach=True).step,
         "average": loop._update_average,
+        "walking through the modules": lambda: [[*each.parameters(), *each.buffers()] for each in networks],
     }
     found: dict[str, float] = {}
     for name, part in parts.items():
@@ -108,7 +129,8 @@ def main() -> None:
     bfloat16 = use_bfloat16("auto", torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
         write_data(Path(folder))
-        patches = PatchDataset(find_samples(Path(folder), "train"), config)
+        samples = find_samples(Path(folder), "train")
+        patches = PatchDataset(samples, config)
         loop = Loop(
             build_network(config.network),
             patches,
@@ -127,15 +149,17 @@ def main() -> None:
             times["plain"].append(bare_step_s(plain, config, bfloat16=bfloat16))
         beside = parts_ms(loop)
         loop.close()
+        prepared = patch_ms(samples, config)
     wall = {side: min(value[0] for value in values) for side, values in times.items()}
     processor = {side: min(value[1] for value in values) for side, values in times.items()}
-    prepared = patches_s(patches, 2 * config.data.batch_size) / 2
     print(f"bfloat16 {bfloat16}, {torch.get_num_threads()} threads, batch {config.data.batch_size}")
     print(f"by the clock: loop {wall['loop']:.3f} s, bare {wall['bare']:.3f} s a step")
     print(f"loop over bare {wall['loop'] / wall['bare']:.2f} (aim 1.10)")
     print(f"of the processor: loop {processor['loop']:.3f} s, bare {processor['bare']:.3f} s a step")
-    print(f"loop over bare {processor['loop'] / processor['bare']:.2f}; patches beside it {prepared:.3f} s a step")
+    beside_s = prepared["a patch"] * config.data.batch_size / 1000
+    print(f"loop over bare {processor['loop'] / processor['bare']:.2f}; patches beside it {beside_s:.3f} s a step")
     print("beside the network: " + ", ".join(f"{name} {value:.1f} ms" for name, value in beside.items()))
+    print(", ".join(f"{name} {value:.1f} ms" for name, value in prepared.items()))
     print(f"bare, all in bfloat16, over bare {processor['plain'] / processor['bare']:.2f}")
 
 
