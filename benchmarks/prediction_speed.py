@@ -92,7 +92,7 @@ def monai_mask(network: torch.nn.Module, path: Path, out: Path, threshold: float
 
 def our_mask(predictor: Predictor, path: Path, out: Path, threshold: float) -> None:
     probability = predict_probability(ArrayImage(read_image(path)), predictor)
-    write_png(out, mask_pixels(probability >= threshold))
+    write_png(out, mask_pixels(probability >= threshold), compression=1)
 
 
 def network_alone(predictor: Predictor, tiles: list[np.ndarray]) -> None:

@@ -302,7 +302,7 @@ def write_png(path: Path, array: NDArray[np.uint8] | NDArray[np.uint16], *, comp
 
 def mask_pixels(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Return a ``(H, W)`` mask as 0/255 pixels, the form in which masks are written."""
-    return mask.astype(np.uint8) * np.uint8(255)
+    return mask.view(np.uint8) * np.uint8(255)
 
 
 def guarded(decode: Callable[[], _Decoded], name: str) -> _Decoded:

@@ -1,4 +1,4 @@
-"""PNG files written in a quarter of the usual time: for pictures that are looked at, not kept."""
+"""PNG files written in a quarter of the usual time."""
 
 from __future__ import annotations
 

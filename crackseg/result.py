@@ -115,7 +115,7 @@ class Prediction:
         with ThreadPoolExecutor(max_workers=1) as pool:
             # The overlay takes as long as measuring; its encoder leaves the interpreter to others meanwhile.
             overlay = pool.submit(lambda: write_png(out / f"{stem}_overlay.png", self.overlay(), compression=1))
-            write_png(out / f"{stem}_mask.png", mask_pixels(self.mask))
+            write_png(out / f"{stem}_mask.png", mask_pixels(self.mask), compression=1)
             if self.classes is not None:
                 write_png(out / f"{stem}_classes.png", self.classes)
             if probability:
