@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from crackseg.cli import console, main
+from crackseg.cli import main, telling
 from crackseg.cli.train import _reporting
 from crackseg.config import dump_config
 from crackseg.nn.loop import TrainingProgress
@@ -64,10 +64,10 @@ def test_progress_tells_loss_best_f1_and_the_time_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("_SHOW_AFTER_S", "_PLAIN_EVERY_S"):
-        monkeypatch.setattr(console, name, 0.0)
+        monkeypatch.setattr(telling, name, 0.0)
     scores = dict.fromkeys(("epoch", "seconds", "precision", "recall", "threshold"), 1.0)
     with (
-        console.ProgressLine("train", 1.0, quiet=False) as line,
+        telling.ProgressLine("train", 1.0, quiet=False) as line,
         _reporting(line, tmp_path, tensorboard=False) as report,
     ):
         report(TrainingProgress(0.25, 1, 0.5))

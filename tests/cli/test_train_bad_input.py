@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from crackseg.cli import main
-from crackseg.cli.console import ProgressLine
+from crackseg.cli.telling import ProgressLine
 from crackseg.nn import training
 from crackseg.nn.factory import SegmentationNetwork, build_network
 from crackseg.nn.train_config import NetworkConfig
