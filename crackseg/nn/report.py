@@ -95,7 +95,7 @@ def draw_samples(judged: Sequence[Judged], path: Path, *, columns: int = 4) -> N
     A defect that is called another class than it is of is blue.
 
     Args:
-        judged: Validation images.
+        judged: Validation images, among them these.
         path: The PNG file to write.
         columns: Images per row.
 

@@ -36,7 +36,7 @@ from crackseg.nn.resume import RESUME_FILE, state_to_resume
 from crackseg.nn.schedule import steps_per_epoch
 from crackseg.nn.stopping import stop_signals
 from crackseg.nn.train_config import NOT_IN_ONNX, TrainConfig
-from crackseg.nn.validation import judge, pooled, starting_threshold, validate
+from crackseg.nn.validation import by_group, judge, pooled, starting_threshold, telling, validate
 from crackseg.runtimes.torch import TorchPredictor, pick_device
 
 
@@ -256,11 +256,12 @@ class _Run:
         network = self.loop.average
         network.load_state_dict(read_weights(best))
         predictor = TorchPredictor(network, self.card, device=self._team.device)
-        found = validate(predictor, self._data.validation, classes=self._config.network.classes)
+        samples, classes = self._data.validation, self._config.network.classes
+        found = validate(predictor, samples, classes=classes)
         threshold = pooled(found).crack.steady_threshold(self._start)
         scores = {
             group: {key: round(value, 4) for key, value in part.scores_at(threshold).items() if not math.isnan(value)}
-            for group, part in {"all": pooled(found), **found}.items()
+            for group, part in {"all": pooled(found), **by_group(samples, found)}.items()
         }
         training = {
             **self.card.training,
@@ -276,7 +277,7 @@ class _Run:
             export_onnx(network, self._output / RUN_MODEL, timeless)
         save_weights(best, network, timeless)
         draw_curves(self.history, self._output / "curves.png")
-        judged = judge(predictor, self._data.validation, threshold, classes=self._config.network.classes)
+        judged = judge(predictor, telling(samples, found, threshold), threshold, classes=classes)
         draw_samples(judged, self._output / "samples.png")
         write_bytes(self._output / "card.json", (card.to_json() + "\n").encode())
         return card

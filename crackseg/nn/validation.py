@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -59,31 +59,66 @@ class Validated:
         return scores
 
 
-def validate(predictor: TorchPredictor, samples: Sequence[Sample], *, classes: int = 1) -> dict[str, Validated]:
-    """Run a network over samples and count, by data set, its probabilities on crack and on background.
+def validate(predictor: TorchPredictor, samples: Sequence[Sample], *, classes: int = 1) -> list[Validated]:
+    """Run a network over samples and count, for each of them, its probabilities on crack and on background.
 
     Args:
         predictor: The network.
         samples: What to run it over.
         classes: Classes that the masks tell apart; all but the background count as crack.
 
+    Returns:
+        As many as samples, in their order.
+
     Raises:
         ModelError: If the network answers with NaN.
     """
-    found: dict[str, Validated] = {}
-    for sample, _, truth, probability, told in _predictions(predictor, samples, classes):
+    found = []
+    for _, _, truth, probability, told in _predictions(predictor, samples, classes):
         single = (
             ProbabilityHistogram.of(np.where(told == number, probability, np.float32(0)), truth == number)
             for number in range(1, classes if classes > 2 else 1)
         )
-        of_image = Validated(ProbabilityHistogram.of(probability, truth > 0), tuple(single))
-        found[sample.group] = found[sample.group] + of_image if sample.group in found else of_image
+        found.append(Validated(ProbabilityHistogram.of(probability, truth > 0), tuple(single)))
     return found
 
 
-def pooled(validated: Mapping[str, Validated]) -> Validated:
-    """Return the sum of all data sets."""
-    return reduce(Validated.__add__, validated.values(), Validated(ProbabilityHistogram.empty()))
+def pooled(found: Iterable[Validated]) -> Validated:
+    """Return the sum of all images."""
+    return reduce(Validated.__add__, found, Validated(ProbabilityHistogram.empty()))
+
+
+def by_group(samples: Sequence[Sample], found: Sequence[Validated]) -> dict[str, Validated]:
+    """Return the sum of the images of each data set.
+
+    Args:
+        samples: The images.
+        found: What `validate` says of each.
+    """
+    groups: dict[str, list[Validated]] = {}
+    for sample, of_image in zip(samples, found, strict=True):
+        groups.setdefault(sample.group, []).append(of_image)
+    return {group: pooled(members) for group, members in groups.items()}
+
+
+def telling(samples: Sequence[Sample], found: Sequence[Validated], threshold: float, *, count: int = 4) -> list[Sample]:
+    """Return the worst, the median and the best images by F1, so many of each; an image without crack or call has 1.
+
+    Args:
+        samples: The images.
+        found: What `validate` says of each.
+        threshold: Probability from which a pixel counts as crack.
+        count: How many of each kind; an image that is of two kinds is returned once.
+    """
+    scores = [of_image.crack.counts_at(threshold).f1 for of_image in found]
+    ranked = sorted(range(len(samples)), key=lambda at: (_or_one(scores[at]), samples[at].image.name))
+    middle = max(0, (len(ranked) - count) // 2)
+    chosen = [*ranked[:count], *ranked[middle : middle + count], *ranked[-count:]]
+    return [samples[at] for at in dict.fromkeys(chosen)]
+
+
+def _or_one(score: float) -> float:
+    return 1.0 if math.isnan(score) else score
 
 
 def starting_threshold(weights: Path | None) -> float:
