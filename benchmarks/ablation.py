@@ -6,8 +6,9 @@
 Every row trains on the ``train`` parts of all data folders, chooses its threshold on what it holds out of them, and is
 scored once on their ``test`` parts: F1 of all crack pixels of a set taken together, and F1 within 2 px. Seeds go
 outermost, so that a table of one seed is there first. A run that was stopped goes on where it was; what is scored is
-not done again. The table is printed after every run and kept in OUT/ablation.md. Only trainings of one machine with the
-same load can be compared: the steps that each reached stand in the table.
+not done again, and several processes may fill one OUT, each with seeds or rows of its own. The table is printed after
+every run and kept in OUT/ablation.md. Only trainings of one machine with the same load can be compared: the steps that
+each reached stand in the table.
 """
 
 from __future__ import annotations
@@ -101,6 +102,11 @@ def score(run: Path, folders: Sequence[Path]) -> dict[str, dict[str, float]]:
     }
 
 
+def read_scores(path: Path) -> dict[str, dict[str, Scores]]:
+    """Return what is scored, by row and seed."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def table(scores: Mapping[str, Mapping[str, Scores]], groups: Sequence[str]) -> str:
     """Return the table: means over the seeds, with the standard deviation where there are several."""
     lines = [
@@ -132,13 +138,14 @@ def main() -> None:
     options = parser.parse_args()
     inits = dict(pair.split("=", 1) for pair in options.init)
     kept = make_folder(options.out) / "scores.json"
-    scores: dict[str, dict[str, Scores]] = json.loads(kept.read_text()) if kept.exists() else {}
     groups = list(dict.fromkeys(sample.group for sample in find_all_samples(options.data, "test")))
     for seed in options.seeds:
         for name in options.rows:
-            if str(seed) in scores.get(name, {}):
+            if str(seed) in read_scores(kept).get(name, {}):
                 continue
-            scores.setdefault(name, {})[str(seed)] = run_row(name, seed, options, inits)
+            done = run_row(name, seed, options, inits)
+            scores = read_scores(kept)
+            scores.setdefault(name, {})[str(seed)] = done
             write_bytes(kept, json.dumps(scores, indent=1).encode())
             write_bytes(options.out / "ablation.md", (table(scores, groups) + "\n").encode())
             print(table(scores, groups), flush=True)
