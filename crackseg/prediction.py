@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -30,14 +29,13 @@ from crackseg.images import (
     rgb_from_pil,
 )
 from crackseg.machine import usable_cores
-from crackseg.measurement.crack import CrackMeasurement, measure_cracks
 from crackseg.parallel import Room, work_in_order
 from crackseg.probability import TileLimits, find_mask, tile_bytes_of
 from crackseg.probability import predict_probability as predict_probability
 from crackseg.reading import ReadImage, name_of, read_ahead, read_one
+from crackseg.result import Measuring, failed_prediction
 from crackseg.result import Prediction as Prediction
 from crackseg.result import TooLargeError as TooLargeError
-from crackseg.result import failed_prediction
 from crackseg.runtimes.predictor import Predictor, SplitPredictor, room_of
 from crackseg.tiff import TiffImage
 from crackseg.tiling import TilePlan
@@ -195,11 +193,6 @@ class Model:
     ) -> Prediction:
         """Return what the network answers, with its cracks to be measured."""
         probability, mask = answer.probability, answer.mask
-
-        @functools.cache
-        def measure() -> tuple[CrackMeasurement, ...]:
-            return measure_cracks(mask, scale=scale, probability=probability, threshold=threshold, image=pixels)
-
         return Prediction(
             name=name,
             model=self.card.name,
@@ -207,7 +200,7 @@ class Model:
             image=pixels,
             probability=probability,
             mask=mask,
-            measure=measure,
+            measure=Measuring(mask, pixels, probability, threshold=threshold, scale=scale),
             scale=scale,
             classes=answer.classes,
         )

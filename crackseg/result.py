@@ -18,7 +18,7 @@ from crackseg.errors import CracksegError, ImageError
 from crackseg.files import make_folder, write_bytes
 from crackseg.geometry import Scale
 from crackseg.images import mask_pixels, write_png
-from crackseg.measurement.crack import CrackMeasurement
+from crackseg.measurement.crack import CrackMeasurement, measure_cracks
 from crackseg.tiling import TilePlan
 
 
@@ -27,6 +27,43 @@ class Planner(Protocol):
 
     def plan(self, shape: tuple[int, int]) -> TilePlan:
         """Return how an image of height and width ``shape`` is cut."""
+
+
+class Measuring:
+    """Measures the cracks of one image when first called, and remembers them; unlike a closure it can be pickled.
+
+    Args:
+        mask: ``(H, W) bool``.
+        image: ``(H, W, 3) uint8`` RGB pixels.
+        probability: ``(H, W) float32``, in [0, 1].
+        threshold: Probability from which a pixel counts as crack.
+        scale: Millimetres per pixel, if known.
+    """
+
+    def __init__(
+        self,
+        mask: NDArray[np.bool_],
+        image: NDArray[np.uint8],
+        probability: NDArray[np.float32],
+        *,
+        threshold: float,
+        scale: Scale | None,
+    ) -> None:
+        self._mask, self._image, self._probability = mask, image, probability
+        self._threshold, self._scale = threshold, scale
+        self._found: tuple[CrackMeasurement, ...] | None = None
+
+    def __call__(self) -> tuple[CrackMeasurement, ...]:
+        """Return the components of the mask, largest first."""
+        if self._found is None:
+            self._found = measure_cracks(
+                self._mask,
+                scale=self._scale,
+                probability=self._probability,
+                threshold=self._threshold,
+                image=self._image,
+            )
+        return self._found
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

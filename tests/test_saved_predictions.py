@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import os
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -164,3 +165,15 @@ def test_a_broken_image_is_an_error_of_ours_in_every_form(tmp_path: Path) -> Non
         for form in (cut, tmp_path / "cut.jpg", opened):
             with pytest.raises(CracksegError, match="cannot be decoded"):
                 brightness_model().predict(form)
+
+
+def test_a_result_survives_a_way_to_another_process_measured_or_not() -> None:
+    wall = np.full((20, 30), 40, np.uint8)
+    wall[8:12] = 250
+    for ask_first in (False, True):
+        result = brightness_model().predict(wall)
+        cracks = result.cracks if ask_first else brightness_model().predict(wall).cracks
+        other = pickle.loads(pickle.dumps(result))
+        assert other.to_dict() == result.to_dict()
+        assert other.cracks == cracks
+        assert len(cracks) == 1
