@@ -17,6 +17,10 @@ from crackseg.nn.train_config import AugmentConfig
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+_SQUARE = np.ones((3, 3), np.uint8)
+
+
 class Augmentation:
     """Random changes of image and mask, the same for the same random generator.
 
@@ -26,6 +30,7 @@ class Augmentation:
 
     def __init__(self, config: AugmentConfig) -> None:
         self._confounders = config.confounders
+        self._label_width = config.label_width
         self._transform = _compose(config)
 
     def __call__(
@@ -53,7 +58,10 @@ class Augmentation:
         self._transform.set_random_state(rng, random.Random(int(rng.integers(2**32))))
         carried = {} if border is None else {"border": border}
         changed = self._transform(image=image, mask=mask, **carried)
-        return np.ascontiguousarray(changed["image"]), np.ascontiguousarray(changed["mask"]), changed.get("border")
+        mask = changed["mask"]
+        if self._label_width and rng.random() < self._label_width:
+            mask = _with_other_width(mask, wider=bool(rng.integers(2)))
+        return np.ascontiguousarray(changed["image"]), np.ascontiguousarray(mask), changed.get("border")
 
 
 def _compose(config: AugmentConfig) -> Any:
@@ -96,6 +104,15 @@ def _compose(config: AugmentConfig) -> Any:
         ],
         additional_targets={"border": "mask"},
     )
+
+
+def _with_other_width(mask: NDArray[np.uint8], *, wider: bool) -> NDArray[np.uint8]:
+    """Return a mask of class numbers one pixel wider or narrower on either side; what would vanish stays."""
+    if wider:
+        return np.asarray(cv2.dilate(mask, _CROSS), dtype=np.uint8)
+    core = cv2.erode(mask, _CROSS)
+    reached = cv2.dilate(core, _SQUARE) > 0
+    return np.where(reached, core, mask).astype(np.uint8)
 
 
 def _rare_shapes(album: Any, config: AugmentConfig) -> list[Any]:

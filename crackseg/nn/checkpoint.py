@@ -18,12 +18,15 @@ import safetensors
 import safetensors.torch
 import torch
 from google.protobuf.message import DecodeError
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from crackseg.card import ModelCard
 from crackseg.errors import ModelError, TrainingError, display_text
 from crackseg.files import write_bytes
 from crackseg.images import read_file
+from crackseg.nn.factory import SegmentationNetwork, build_network
+from crackseg.nn.train_config import NetworkConfig
 
 CARD_KEY = "crackseg_card"
 _HALF_FROM = 1024
@@ -146,7 +149,25 @@ def initialise(network: nn.Module, path: Path) -> tuple[int, int]:
     raise ModelError("its weights do not fit this network", where=path, hint="check network.encoder")
 
 
-def load_whole(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+def load_network(path: Path) -> tuple[SegmentationNetwork, ModelCard]:
+    """Build the network that a card describes, with its weights; on the CPU, and ready to train.
+
+    Args:
+        path: A checkpoint or an ONNX model of crackseg.
+
+    Raises:
+        ModelError: If the file is no model of crackseg, or damaged.
+    """
+    card = read_card(path)
+    try:
+        network = build_network(NetworkConfig.model_validate({**card.network, "encoder_weights": None}))
+        _load_whole(network, read_weights(path))
+    except (ValidationError, RuntimeError) as error:
+        raise ModelError("its card and its weights do not fit together", where=path) from error
+    return network, card
+
+
+def _load_whole(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Load a state that must fit a network name by name; counters of batches, which ONNX does not keep, may be missing.
 
     Raises:

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from crackseg.card import ModelCard
-from crackseg.errors import ModelError, TrainingError
+from crackseg.errors import TrainingError
 from crackseg.files import write_bytes
-from crackseg.nn.checkpoint import in_storage_type, load_whole, read_card, read_weights
-from crackseg.nn.factory import SegmentationNetwork, build_network, crack_probability, defect_class, normalise
+from crackseg.nn.checkpoint import in_storage_type, load_network
+from crackseg.nn.factory import SegmentationNetwork, crack_probability, defect_class, normalise
 from crackseg.nn.onnx_graph import quicken
-from crackseg.nn.train_config import NOT_IN_ONNX, NetworkConfig
+from crackseg.nn.train_config import NOT_IN_ONNX
 from crackseg.runtimes.onnx import OnnxPredictor, with_card
 from crackseg.runtimes.predictor import DEFECT_CLASS, PROBABILITY
 
@@ -84,12 +84,7 @@ def export_checkpoint(checkpoint: Path, path: Path) -> None:
         ModelError: If it is no checkpoint of crackseg, or damaged.
         TrainingError: If it cannot be written as ONNX, or computes something else there.
     """
-    card = read_card(checkpoint)
-    network = build_network(NetworkConfig.model_validate({**card.network, "encoder_weights": None}))
-    try:
-        load_whole(network, read_weights(checkpoint))
-    except RuntimeError as error:
-        raise ModelError("its card and its weights do not fit together", where=checkpoint) from error
+    network, card = load_network(checkpoint)
     export_onnx(network, path, card)
 
 

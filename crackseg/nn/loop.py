@@ -26,6 +26,7 @@ from crackseg.nn.precision import keep_strided_depthwise_float32
 from crackseg.nn.processes import Team
 from crackseg.nn.rates import clip_gradients, find_encoder, freeze, make_optimiser, restore_averages, set_rate
 from crackseg.nn.schedule import learning_rate, progress
+from crackseg.nn.teacher import find_teacher, teacher_loss
 from crackseg.nn.train_config import TrainConfig
 
 
@@ -58,6 +59,9 @@ class Loop:
         epoch_steps: Steps between two validations.
         team: The processes that share the work, and where this one computes.
         bfloat16: Whether to compute in bfloat16.
+
+    Raises:
+        CracksegError: What `find_teacher` raises.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Loop:
         self._patches = patches
         self._team = team
         self._bfloat16 = bfloat16
+        self._teacher = find_teacher(config.teacher, config.network, device=device, bfloat16=bfloat16)
         self._optimiser = make_optimiser(self.network, config.optimiser)
         # Walking through the modules takes as long as the arithmetic, so it is done once.
         self._parameters = tuple(self.network.parameters())
@@ -217,7 +222,12 @@ class Loop:
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
             answer = self._wrapped(images, deep=True)
         outputs = answer if isinstance(answer, tuple) else (answer,)
-        return total_loss(tuple(self._team.gathered(logits) for logits in outputs), target, self._config.loss)
+        logits = tuple(self._team.gathered(output) for output in outputs)
+        loss = total_loss(logits, target, self._config.loss)
+        if self._teacher is None:
+            return loss
+        taught = self._team.gathered(self._teacher(images))
+        return torch.lerp(loss, teacher_loss(logits, taught), self._config.teacher.weight)
 
     def _finite(self, loss: Tensor) -> float:
         value = float(loss.detach())

@@ -123,6 +123,7 @@ class AugmentConfig(Section):
         noise: Sensor noise.
         jpeg: Compression artefacts.
         confounders: Joints, cables, stripes, stains and other things that look like cracks, drawn beside the cracks.
+        label_width: Labels a pixel wider, or narrower, on either side; a line of one or two pixels stays.
     """
 
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.6, 1.6)
@@ -138,6 +139,7 @@ class AugmentConfig(Section):
     noise: Probability = 0.2
     jpeg: Probability = 0.15
     confounders: Probability = 0.3
+    label_width: Probability = 0.0
 
     @field_validator("scale")
     @classmethod
@@ -145,6 +147,18 @@ class AugmentConfig(Section):
         if scale[0] > scale[1]:
             raise ValueError("expected the smaller scale first")
         return scale
+
+
+class TeacherConfig(Section):
+    """A trained model, larger as a rule, whose probabilities are learnt beside the masks.
+
+    Attributes:
+        model: A run folder, a checkpoint, or a model in the package by its name; null does without.
+        weight: Share of its probabilities in the loss; the masks have the rest.
+    """
+
+    model: str | None = None
+    weight: Probability = 0.5
 
 
 class OptimiserConfig(Section):
@@ -209,6 +223,7 @@ class TrainConfig(Section):
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     loss: LossConfig = LossConfig()
+    teacher: TeacherConfig = TeacherConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
 

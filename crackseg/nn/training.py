@@ -297,6 +297,7 @@ def _first_card(config: TrainConfig, data: TrainingData, output: Path, context: 
         training={
             "seed": config.seed,
             "init": None if config.init is None else Path(config.init).name,
+            "teacher": None if config.teacher.model is None else Path(config.teacher.model).name,
             "torch": torch.__version__,
             **describe_machine(),
         },

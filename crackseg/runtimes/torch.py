@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from crackseg.card import ModelCard
-from crackseg.errors import ModelError, UsageError
-from crackseg.nn.checkpoint import load_whole, read_card, read_weights
-from crackseg.nn.factory import SegmentationNetwork, build_network, crack_probability, defect_class, normalise
-from crackseg.nn.train_config import NetworkConfig
+from crackseg.errors import UsageError
+from crackseg.nn.checkpoint import load_network, read_card
+from crackseg.nn.factory import SegmentationNetwork, crack_probability, defect_class, normalise
 from crackseg.runtimes.predictor import OfCard, TileMemoryError
 
 
@@ -132,14 +130,9 @@ def load_torch_predictor(
         ModelError: If the file is no model of crackseg, or damaged.
     """
     place = pick_device(device)
-    card = read_card(path)
-    if card.precision == "int8":
+    if read_card(path).precision == "int8":
         raise UsageError("PyTorch does not compute int8 models here", where=path, hint="use --runtime onnx or openvino")
-    try:
-        network = build_network(NetworkConfig.model_validate({**card.network, "encoder_weights": None}))
-        load_whole(network, read_weights(path))
-    except (ValidationError, RuntimeError) as error:
-        raise ModelError("its card and its weights do not fit together", where=path) from error
+    network, card = load_network(path)
     predictor = TorchPredictor(network, card, device=place, bfloat16=bfloat16)
     if compiled:
         predictor.compile()

@@ -134,3 +134,30 @@ def test_kinds_come_independently_of_each_other() -> None:
         changed, changed_mask, _ = both(image, mask, np.random.default_rng(seed))
         seen.add((bool((changed != image).any()), bool((changed_mask != mask).any())))
     assert seen == {(False, False), (False, True), (True, False), (True, True)}
+
+
+def test_labels_become_a_pixel_wider_or_narrower_and_none_vanishes() -> None:
+    mask = np.zeros((60, 60), np.uint8)
+    mask[10:16, 5:50] = 1
+    mask[30, 5:50] = 1
+    mask[45:47, 5:50] = 2
+    image = np.repeat(mask[..., None] * np.uint8(100), 3, axis=2)
+    still = Augmentation(OFF.model_copy(update={"turns": 0.0, "label_width": 1.0}))
+    widths = set()
+    for seed in range(20):
+        changed, changed_mask, _ = still(image, mask, np.random.default_rng(seed))
+        np.testing.assert_array_equal(changed, image)
+        widths.add(tuple(int((changed_mask[rows, 25] > 0).sum()) for rows in (slice(25), slice(25, 40), slice(40, 60))))
+        assert set(np.unique(changed_mask)) == {0, 1, 2}
+    assert widths == {(8, 3, 4), (4, 1, 2)}
+
+
+def test_label_width_draws_nothing_where_it_is_off(pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
+    """Trainings of before see the patches they saw."""
+    image, mask = pair
+    rng = np.random.default_rng(5)
+    Augmentation(OFF)(image, mask, rng)
+    after = rng.random()
+    rng = np.random.default_rng(5)
+    Augmentation(OFF.model_copy(update={"label_width": 1.0}))(image, mask, rng)
+    assert rng.random() != after
