@@ -161,13 +161,13 @@ def load_network(path: Path) -> tuple[SegmentationNetwork, ModelCard]:
     card = read_card(path)
     try:
         network = build_network(NetworkConfig.model_validate({**card.network, "encoder_weights": None}))
-        _load_whole(network, read_weights(path))
+        load_whole(network, read_weights(path))
     except (ValidationError, RuntimeError) as error:
         raise ModelError("its card and its weights do not fit together", where=path) from error
     return network, card
 
 
-def _load_whole(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+def load_whole(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Load a state that must fit a network name by name; counters of batches, which ONNX does not keep, may be missing.
 
     Raises:
