@@ -150,14 +150,3 @@ def test_labels_become_a_pixel_wider_or_narrower_and_none_vanishes() -> None:
         widths.add(tuple(int((changed_mask[rows, 25] > 0).sum()) for rows in (slice(25), slice(25, 40), slice(40, 60))))
         assert set(np.unique(changed_mask)) == {0, 1, 2}
     assert widths == {(8, 3, 4), (4, 1, 2)}
-
-
-def test_label_width_draws_nothing_where_it_is_off(pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
-    """Trainings of before see the patches they saw."""
-    image, mask = pair
-    rng = np.random.default_rng(5)
-    Augmentation(OFF)(image, mask, rng)
-    after = rng.random()
-    rng = np.random.default_rng(5)
-    Augmentation(OFF.model_copy(update={"label_width": 1.0}))(image, mask, rng)
-    assert rng.random() != after
