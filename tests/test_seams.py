@@ -86,13 +86,13 @@ class Shortsighted:
 
 
 def test_with_128_px_of_context_the_same_check_fails(model: OnnxPredictor, photograph: Pixels) -> None:
-    image = strip(photograph, (200, 0), (160, 1024))
+    image = strip(photograph, (0, 0), (160, 1024))
     whole = predict_probability(image, model)
     seams = {
         context: float(np.abs(predict_probability(image, Shortsighted(model, context), tile_size=800) - whole).max())
         for context in (128, model.context)
     }
-    assert seams[128] > 5 * SEAM
+    assert seams[128] > 10 * SEAM
     assert seams[model.context] <= SEAM
 
 
