@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from crackseg.card import ModelCard
-from crackseg.errors import ModelError, TrainingError, display_text
+from crackseg.errors import ModelError, TrainingError, UsageError, display_text
 from crackseg.files import write_bytes
 from crackseg.images import read_file
 from crackseg.nn.factory import SegmentationNetwork, build_network
@@ -156,9 +156,15 @@ def load_network(path: Path) -> tuple[SegmentationNetwork, ModelCard]:
         path: A checkpoint or an ONNX model of crackseg.
 
     Raises:
+        UsageError: If the file holds 8-bit kernels.
         ModelError: If the file is no model of crackseg, or damaged.
     """
     card = read_card(path)
+    if card.precision == "int8":
+        raise UsageError(
+            "PyTorch does not compute int8 models here", where=path,
+            hint="give the model it was made of; --runtime onnx or openvino predicts with it",
+        )  # fmt: skip
     try:
         network = build_network(NetworkConfig.model_validate({**card.network, "encoder_weights": None}))
         load_whole(network, read_weights(path))

@@ -87,7 +87,8 @@ def train(
         report: Called after every step and every epoch, and before the first with the width of the labels.
 
     Raises:
-        UsageError: If the folder holds a run and ``resume`` is off, or the device is not there.
+        UsageError: If the folder holds a run and ``resume`` is off, or the device, the weights to start from or the
+            teacher are not there; told before any image is read.
         ConfigError: If the configuration is not that of the run to resume, or does not fit image files.
         DatasetError: If an image and its mask do not fit, or the masks hold other classes than the network.
         TrainingError: If the loss or a weight is no longer finite, the network has collapsed (see `CollapseGuard`),
@@ -102,9 +103,12 @@ def train(
         )
     chosen = pick_device(device)
     state = state_to_resume(config, output, resume=resume)
+    weights = None if config.init is None else find_weights(config.init)
+    if config.teacher.model is not None:
+        find_weights(config.teacher.model)
     check_sizes([*data.train, *data.validation])
     with joined_team(chosen) as team, stop_signals() as stopped:
-        run = _Run(config, data, make_folder(output), team)
+        run = _Run(config, data, make_folder(output), team, weights)
         if state is not None:
             run.restore(state)
         elif team.leads:
@@ -121,7 +125,7 @@ def train(
 class _Run:
     """A run folder and the loop that fills it."""
 
-    def __init__(self, config: TrainConfig, data: TrainingData, output: Path, team: Team) -> None:
+    def __init__(self, config: TrainConfig, data: TrainingData, output: Path, team: Team, weights: Path | None) -> None:
         torch.manual_seed(config.seed)
         self._config, self._data, self._output, self._team = config, data, output, team
         self._bfloat16 = team.told(use_bfloat16(config.precision, team.device))
@@ -129,7 +133,6 @@ class _Run:
         network = build_network(config.network)
         context = measure_context(network.network.eval(), stride=network.stride)
         start_at_prior(network, patches.crack_prior())
-        weights = None if config.init is None else find_weights(config.init)
         if weights is not None:
             initialise(network, weights)
         self._start = starting_threshold(weights)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crackseg.card import ModelCard
 from crackseg.errors import UsageError
-from crackseg.nn.checkpoint import load_network, read_card
+from crackseg.nn.checkpoint import load_network
 from crackseg.nn.factory import SegmentationNetwork, crack_probability, defect_class, normalise
 from crackseg.runtimes.predictor import OfCard, TileMemoryError
 
@@ -130,8 +130,6 @@ def load_torch_predictor(
         ModelError: If the file is no model of crackseg, or damaged.
     """
     place = pick_device(device)
-    if read_card(path).precision == "int8":
-        raise UsageError("PyTorch does not compute int8 models here", where=path, hint="use --runtime onnx or openvino")
     network, card = load_network(path)
     predictor = TorchPredictor(network, card, device=place, bfloat16=bfloat16)
     if compiled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,14 @@ def test_teacher_gives_the_probabilities_of_its_weights_and_keeps_them(tmp_path:
     expected = torch.sigmoid(logits) if classes == 1 else functional.softmax(logits, dim=1)
     torch.testing.assert_close(taught, expected)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_an_int8_file_is_refused_by_its_precision(tmp_path: Path) -> None:
+    path = trained(tmp_path) / "best.safetensors"
+    network, card = load_network(path)
+    save_weights(path, network, dataclasses.replace(card, precision="int8"))
+    with pytest.raises(UsageError, match="PyTorch does not compute int8"):
+        find_teacher(TeacherConfig(model=str(tmp_path)), SMALL, device=CPU, bfloat16=False)
 
 
 def test_no_teacher_where_none_is_asked_for(tmp_path: Path) -> None:

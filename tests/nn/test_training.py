@@ -15,7 +15,7 @@ from PIL import Image
 from crackseg.card import ModelCard
 from crackseg.cli import main
 from crackseg.config import load_config
-from crackseg.dataset import find_samples, hash_samples, hold_out
+from crackseg.dataset import Sample, find_samples, hash_samples, hold_out
 from crackseg.errors import DatasetError, ModelError, TrainingError, UsageError
 from crackseg.nn.checkpoint import read_card, read_weights, save_weights
 from crackseg.nn.factory import build_network
@@ -180,6 +180,15 @@ def test_a_training_does_not_start_from_nonsense(
     with pytest.raises(error, match=name):
         short(data, tmp_path / "next", f"init={tmp_path / name}")
     assert not (tmp_path / "next").exists() or files_in(tmp_path / "next") <= {"config.yaml"}
+
+
+@pytest.mark.parametrize("key", ["init", "teacher.model"])
+def test_weights_that_are_not_there_are_told_before_an_image_is_read(tmp_path: Path, key: str) -> None:
+    gone = Sample(tmp_path / "gone.png", tmp_path / "gone_mask.png", group="gone")
+    with pytest.raises(UsageError, match="no such weights") as caught:
+        train(tiny_config(f"{key}={tmp_path / 'missing'}"), TrainingData((gone,), (gone,)), tmp_path / "run")
+    assert str(tmp_path / "missing") in str(caught.value)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_mask_of_another_size_is_found_before_the_first_step(tmp_path: Path) -> None:
