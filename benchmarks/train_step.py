@@ -14,6 +14,11 @@ Also printed: what the parts of a step beside the network cost, and what stood i
 whatever their norm, AdamW by one operation after the other, and asking for all tensors in each step); what a patch
 costs, by parts; and the bare step with its strided depthwise convolutions in bfloat16 like all the rest, over the bare
 step as it is (`crackseg.nn.precision.keep_strided_depthwise_float32`).
+
+    python benchmarks/train_step.py --encoders mobilenet_v2 resnet34 tu-efficientnet_lite2 [--rounds 3]
+
+Instead of all that, the bare step of a U-Net on each of these encoders over that on the first: what a larger network, a
+teacher for one, costs to train. They take turns too.
 """
 
 from __future__ import annotations
@@ -35,7 +40,7 @@ from crackseg.nn.factory import build_network, normalise
 from crackseg.nn.loop import Loop
 from crackseg.nn.losses import total_loss
 from crackseg.nn.patches import PatchDataset
-from crackseg.nn.precision import use_bfloat16
+from crackseg.nn.precision import keep_strided_depthwise_float32, use_bfloat16
 from crackseg.nn.processes import Team
 from crackseg.nn.rates import clip_gradients
 from crackseg.nn.train_config import TrainConfig
@@ -120,11 +125,31 @@ def parts_ms(loop: Loop) -> dict[str, float]:
     return found
 
 
+def compare_encoders(encoders: Sequence[str], *, rounds: int) -> None:
+    """Print the shortest bare step on each encoder, by the clock, and over that on the first."""
+    bfloat16 = use_bfloat16("auto", torch.device("cpu"))
+    best = dict.fromkeys(encoders, math.inf)
+    for _ in range(rounds):
+        for encoder in encoders:
+            config = TrainConfig.model_validate({"network": {"encoder": encoder}})
+            network = build_network(config.network).to(memory_format=torch.channels_last).train()
+            if bfloat16:
+                keep_strided_depthwise_float32(network)
+            best[encoder] = min(best[encoder], bare_step_s(network, config, bfloat16=bfloat16)[0])
+    print(f"bfloat16 {bfloat16}, {torch.get_num_threads()} threads, batch {config.data.batch_size}")
+    for encoder, step_s in best.items():
+        print(f"{encoder}: {step_s:.3f} s a step, {step_s / best[encoders[0]]:.2f} of {encoders[0]}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--encoders", nargs="+", help="compare the bare step of a U-Net on these, and nothing else")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
+    if options.encoders:
+        compare_encoders(options.encoders, rounds=options.rounds)
+        return
     config = TrainConfig()
     bfloat16 = use_bfloat16("auto", torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:

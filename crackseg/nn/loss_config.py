@@ -40,6 +40,16 @@ class BorderTerm(LossTerm):
     balance: bool = False
 
 
+class PatchDiceTerm(LossTerm):
+    """Dice loss of each patch by itself.
+
+    Attributes:
+        smooth: Pixels added to both sides of the fraction.
+    """
+
+    smooth: float = Field(100.0, gt=0)
+
+
 class FocalTerm(LossTerm):
     """Focal loss.
 
@@ -99,12 +109,13 @@ class LossConfig(Section):
 
     Attributes:
         bce: Weight of the cross-entropy: binary for one class, softmax for several.
-        dice: Weight of the Dice loss.
+        dice: Weight of the Dice loss over the whole batch.
         positive_weight: Factor on the cross-entropy of crack pixels in ``bce``.
         balanced_bce: Weight of the class-balanced cross-entropy.
         jaccard: Weight of the Jaccard loss.
         lovasz: Weight of the Lovasz loss.
         boundary: Weight of the boundary loss; it counts pixels of distance, so 0.01 is much.
+        patch_dice: The Dice loss of each patch by itself.
         border: The cross-entropy weighted by the map of the U-Net paper.
         focal: The focal loss.
         tversky: The Tversky loss.
@@ -120,6 +131,7 @@ class LossConfig(Section):
     jaccard: float = Field(0.0, ge=0)
     lovasz: float = Field(0.0, ge=0)
     boundary: float = Field(0.0, ge=0)
+    patch_dice: PatchDiceTerm = PatchDiceTerm(weight=0)
     border: BorderTerm = BorderTerm(weight=0)
     focal: FocalTerm = FocalTerm(weight=0)
     tversky: TverskyTerm = TverskyTerm(weight=0)
@@ -130,7 +142,9 @@ class LossConfig(Section):
     @model_validator(mode="after")
     def _something(self) -> LossConfig:
         plain = self.bce + self.dice + self.balanced_bce + self.jaccard + self.lovasz + self.boundary
-        terms = (self.border, self.focal, self.tversky, self.focal_tversky, self.cldice, self.ohem)
+        terms = (
+            self.patch_dice, self.border, self.focal, self.tversky, self.focal_tversky, self.cldice, self.ohem,
+        )  # fmt: skip
         if plain + sum(term.weight for term in terms) == 0:
             raise ValueError("expected at least one loss with a weight above 0")
         return self

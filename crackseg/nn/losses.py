@@ -146,6 +146,26 @@ def dice_loss(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> Tensor:
     return _class_mean(logits, target, loss)
 
 
+def patch_dice_loss(logits: Tensor, target: Tensor, *, smooth: float) -> Tensor:
+    """Return one minus the Dice coefficient of each patch by itself, the mean of all.
+
+    Over a batch a wide crack outweighs a fine one by its pixels, and what is called in a patch without any crack is
+    lost among the pixels of the others; here every patch counts the same.
+
+    Args:
+        logits: ``(N, K, H, W)``.
+        target: ``(N, 1, H, W)``.
+        smooth: Pixels added to both sides of the fraction. In a patch without crack, S pixels called cost
+            S / (S + smooth): many cost hardly more than a few where it is small.
+    """
+
+    def loss(probability: Tensor, true: Tensor) -> Tensor:
+        overlap, both = (probability * true).sum((1, 2)), (probability + true).sum((1, 2))
+        return (1 - (2 * overlap + smooth) / (both + smooth)).mean()
+
+    return _class_mean(logits, target, loss)
+
+
 def jaccard_loss(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> Tensor:
     """Return one minus the Jaccard index (IoU) of probability and target over the whole batch.
 
@@ -308,6 +328,7 @@ def _sum_of_losses(logits: Tensor, target: Tensor, config: LossConfig) -> Tensor
     terms: tuple[tuple[float, Callable[[], Tensor]], ...] = (
         (config.bce, lambda: weighted_bce(logits, target, positive_weight=config.positive_weight)),
         (config.dice, lambda: dice_loss(logits, target)),
+        (config.patch_dice.weight, lambda: patch_dice_loss(logits, target, smooth=config.patch_dice.smooth)),
         (config.balanced_bce, lambda: balanced_bce(logits, target)),
         (config.jaccard, lambda: jaccard_loss(logits, target)),
         (config.lovasz, lambda: lovasz_loss(logits, target)),

@@ -19,7 +19,7 @@ from crackseg.config import load_config
 from crackseg.errors import ConfigError
 from crackseg.nn import losses
 from crackseg.nn.loss_config import LossConfig
-from crackseg.nn.losses import dice_loss, total_loss, weighted_bce
+from crackseg.nn.losses import dice_loss, patch_dice_loss, total_loss, weighted_bce
 from crackseg.nn.targets import target_planes
 
 pytestmark = pytest.mark.train
@@ -28,6 +28,7 @@ OFF = {"bce": 0.0, "dice": 0.0}
 TERMS: dict[str, dict[str, Any]] = {
     "bce": {"bce": 1.0, "positive_weight": 3.0},
     "dice": {"dice": 1.0},
+    "patch_dice": {"patch_dice": {"smooth": 2}},
     "balanced_bce": {"balanced_bce": 1.0},
     "jaccard": {"jaccard": 1.0},
     "lovasz": {"lovasz": 1.0},
@@ -92,7 +93,24 @@ def test_dice_of_a_constant_is_its_closed_form() -> None:
     assert float(loss) == pytest.approx(1 - (2 * 5 + 1) / (20 + 10 + 1))
 
 
-@pytest.mark.parametrize("name", ["dice", "jaccard", "tversky", "cldice"])
+@pytest.mark.parametrize("classes", [1, 3])
+def test_patch_dice_is_the_mean_of_the_dice_of_each_patch(classes: int) -> None:
+    logits, target = problem(classes)
+    alone = [dice_loss(logits[[number]], target[[number]], smooth=2.0) for number in range(2)]
+    torch.testing.assert_close(patch_dice_loss(logits, target, smooth=2.0), (alone[0] + alone[1]) / 2)
+
+
+def test_patch_dice_counts_a_fine_crack_as_much_as_a_wide_one() -> None:
+    target = plane(0.0, (16, 16))
+    target[0] = 1
+    target[1, 0, 0, 0] = 1
+    logits = 60 * (2 * target - 1)
+    logits[1] = -60
+    assert float(patch_dice_loss(logits, target, smooth=1e-3)) == pytest.approx(0.5, abs=1e-3)
+    assert float(dice_loss(logits, target)) < 0.01
+
+
+@pytest.mark.parametrize("name", ["dice", "patch_dice", "jaccard", "tversky", "cldice"])
 @pytest.mark.parametrize("truth", [pytest.param(0.0, id="empty"), pytest.param(1.0, id="full")])
 def test_a_sure_and_right_answer_costs_nothing(name: str, truth: float) -> None:
     sure = plane(60.0 if truth else -60.0)
@@ -298,8 +316,8 @@ def test_the_soft_skeleton_of_a_bar_is_its_centreline() -> None:
 def test_the_total_is_the_weighted_sum_of_its_parts() -> None:
     logits, target = problem(1)
     everything = LossConfig.model_validate({key: value for term in TERMS.values() for key, value in term.items()})
-    names = ["bce", "dice", "balanced_bce", "jaccard", "lovasz", "boundary", "balanced border", "focal below 1",
-             "tversky", "focal_tversky", "cldice", "ohem"]  # fmt: skip
+    names = ["bce", "dice", "patch_dice", "balanced_bce", "jaccard", "lovasz", "boundary", "balanced border",
+             "focal below 1", "tversky", "focal_tversky", "cldice", "ohem"]  # fmt: skip
     parts = [total_loss(logits, target, only(name)) for name in names]
     torch.testing.assert_close(total_loss(logits, target, everything), torch.stack(parts).sum())
     halves = LossConfig.model_validate(OFF | {"dice": 0.5, "cldice": {"weight": 2, "iterations": 2}})
