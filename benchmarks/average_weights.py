@@ -61,6 +61,11 @@ def mean_network(paths: list[Path]) -> tuple[SegmentationNetwork, ModelCard]:
     return network, card
 
 
+def _told(path: Path) -> str:
+    """Return the name of a run, or of a file with that of its run: many are called last.safetensors."""
+    return path.name if path.is_dir() else f"{path.resolve().parent.name}/{path.name}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("weights", nargs="+")
@@ -80,7 +85,7 @@ def main() -> None:
         name=options.out.name,
         threshold=threshold,
         scores={"validation": {group: {k: round(v, 4) for k, v in part.items()} for group, part in scores.items()}},
-        training={**card.training, "mean_of": [Path(given).name for given in options.weights]},
+        training={**card.training, "mean_of": [_told(Path(given)) for given in options.weights]},
     )
     save_weights(make_folder(options.out) / "best.safetensors", network, card)
     export_onnx(network, options.out / RUN_MODEL, card)

@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[2] / "configs" / "generate"
 
 def test_all_recipes_are_there() -> None:
     names = {path.stem for path in FOLDER.glob("*.yaml")}
-    assert names == {"classic", "concrete", "asphalt", "masonry", "tile", "metal", "mixed"}
+    assert names == {"classic", "concrete", "asphalt", "masonry", "tile", "metal", "mixed", "wide", "gravel"}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
