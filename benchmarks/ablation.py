@@ -24,17 +24,17 @@ from typing import Any
 from tables import shown
 
 from crackseg.config import load_config
-from crackseg.dataset import find_all_samples, hold_out, read_sample
+from crackseg.datasets.samples import find_all_samples, hold_out, read_sample
 from crackseg.files import make_folder, write_bytes
-from crackseg.images import ArrayImage
+from crackseg.imaging.codec import ArrayImage
 from crackseg.metrics.counts import Counts
 from crackseg.metrics.tolerance import ToleranceCounts
-from crackseg.nn.checkpoint import read_card
-from crackseg.nn.loop import TrainingProgress
-from crackseg.nn.train_config import TrainConfig
-from crackseg.nn.training import TrainingData, train
-from crackseg.prediction import predict_probability
+from crackseg.networks.checkpoint import read_card
+from crackseg.prediction.model import predict_probability
 from crackseg.runtimes.torch import load_torch_predictor
+from crackseg.training.config import TrainConfig
+from crackseg.training.loop import TrainingProgress
+from crackseg.training.run import TrainingData, train
 
 TOLERANCE_PX = 2.0
 

@@ -23,16 +23,16 @@ from pathlib import Path
 
 import torch
 
-from crackseg.card import ModelCard
-from crackseg.dataset import find_all_samples, hold_out
+from crackseg.datasets.samples import find_all_samples, hold_out
+from crackseg.export.from_torch import export_onnx
 from crackseg.files import make_folder, write_bytes
-from crackseg.models import RUN_MODEL, find_weights
-from crackseg.nn.checkpoint import ResumeState, load_network, load_whole, save_weights
-from crackseg.nn.export import export_onnx
-from crackseg.nn.factory import SegmentationNetwork
-from crackseg.nn.resume import RESUME_FILE
-from crackseg.nn.validation import by_group, pooled, validate
+from crackseg.modelcard.card import ModelCard
+from crackseg.networks.checkpoint import load_network, load_whole, save_weights
+from crackseg.networks.factory import SegmentationNetwork
+from crackseg.prediction.loading import RUN_MODEL, find_weights
 from crackseg.runtimes.torch import TorchPredictor
+from crackseg.training.resume import RESUME_FILE, ResumeState
+from crackseg.training.validation import by_group, pooled, validate
 
 AVERAGE = "average."
 

@@ -1,8 +1,8 @@
 """What the doctor for data sets costs beside reading the same files: ``python benchmarks/check.py [--data DIR ...]``.
 
-Both read every image and mask by the policy of `crackseg.images`; the doctor judges them and searches duplicates too.
-One thread, seconds of processor time, the two in turn, the least of several rounds: other work on the machine slows
-both alike. Beside that stands what OpenCV alone takes to decode the files, which notices neither truncation nor
+Both read every image and mask by the policy of `crackseg.imaging.codec`; the doctor judges them and searches duplicates
+too. One thread, seconds of processor time, the two in turn, the least of several rounds: other work on the machine
+slows both alike. Beside that stands what OpenCV alone takes to decode the files, which notices neither truncation nor
 orientation.
 """
 
@@ -17,10 +17,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from crackseg.checking.doctor import check_dataset
-from crackseg.checking.pairs import find_pairs
+from crackseg.datasets.check import check_dataset
+from crackseg.datasets.pairs import find_pairs
 from crackseg.generation import GenerationJob, generate
-from crackseg.images import read_file, read_image, read_mask
+from crackseg.imaging.codec import read_file, read_image, read_mask
 from data_gen import Recipe
 
 

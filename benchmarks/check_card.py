@@ -13,9 +13,9 @@ from pathlib import Path
 
 from ship_model import rounded
 
-from crackseg.dataset import find_all_samples
+from crackseg.datasets.samples import find_all_samples
 from crackseg.evaluation import evaluate
-from crackseg.models import load_model, shipped_card, shipped_models
+from crackseg.prediction.loading import load_model, shipped_card, shipped_models
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.cleaning import Cleaning, clean, preset
+from crackseg.masks.cleaning import Cleaning, clean, preset
 
 SIDE = 1024
 OPEN_PX = 3

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from crackseg.config import load_config
-from crackseg.drawing import draw_boxes
 from crackseg.files import make_folder, write_bytes
+from crackseg.imaging.drawing import draw_boxes
 from data_gen import Recipe, generate_sample
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,9 +9,9 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from crackseg.checking.doctor import DatasetReport, check_dataset
-from crackseg.checking.finding import TITLES, by_kind
-from crackseg.checking.summary import line_of
+from crackseg.datasets.check import DatasetReport, check_dataset
+from crackseg.datasets.check_text import line_of
+from crackseg.datasets.findings import TITLES, by_kind
 
 SHOWN = 4
 HEAD = (

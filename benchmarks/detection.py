@@ -25,8 +25,8 @@ from pycocotools.cocoeval import COCOeval
 
 import crackseg
 import data_gen
-from crackseg.dataset import find_samples
-from crackseg.images import read_image, read_mask
+from crackseg.datasets.samples import find_samples
+from crackseg.imaging.codec import read_image, read_mask
 from crackseg.measurement.components import find_components
 from crackseg.metrics.components import ComponentCounts
 

@@ -21,10 +21,10 @@ import skimage.data
 from numpy.typing import NDArray
 
 import crackseg
-from crackseg.dataset import find_samples
-from crackseg.domain import describe, describe_files, distances, fit_domain
-from crackseg.images import read_image
+from crackseg.datasets.samples import find_samples
+from crackseg.imaging.codec import read_image
 from crackseg.inspection.quality import QualityLimits, measure_quality, why_not_judged
+from crackseg.modelcard.domain import describe, describe_files, distances, fit_domain
 
 Image = NDArray[np.uint8]
 

@@ -27,18 +27,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 import data_gen
-from crackseg.card import ModelCard
-from crackseg.dataset import find_samples, read_sample
+from crackseg.datasets.samples import find_samples, read_sample
+from crackseg.evaluation.counting import Judged, tally
+from crackseg.evaluation.files import write_report
 from crackseg.evaluation.gallery import Gallery
 from crackseg.evaluation.report import Question, make_report
 from crackseg.evaluation.run import resize_sample
 from crackseg.evaluation.table import Evaluation
-from crackseg.evaluation.tally import Judged, tally
-from crackseg.evaluation.writing import write_report
-from crackseg.images import ArrayImage, mask_pixels, write_png
+from crackseg.imaging.codec import ArrayImage, mask_pixels, write_png
 from crackseg.metrics.protocols import Part, find_protocols
-from crackseg.models import load_model
-from crackseg.prediction import Model, predict_probability
+from crackseg.modelcard.card import ModelCard
+from crackseg.prediction.loading import load_model
+from crackseg.prediction.model import Model, predict_probability
 
 SIDES = (256, 384, 512)
 

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from crackseg.config import load_config
 from crackseg.generation import AssetFolders, GenerationJob, generate
-from crackseg.images import mask_pixels, read_image, read_mask, write_png
+from crackseg.imaging.codec import mask_pixels, read_image, read_mask, write_png
 from data_gen import Recipe, generate_sample
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "generate"

@@ -29,11 +29,11 @@ import numpy as np
 
 import data_gen
 from crackseg.files import list_images
-from crackseg.images import write_png
-from crackseg.inspection.pipeline import Job, inspect
+from crackseg.imaging.codec import write_png
+from crackseg.inspection.inspector import Settings, WorkerLimits
 from crackseg.inspection.rules import load_rules
+from crackseg.inspection.run import Job, inspect
 from crackseg.inspection.source import Source
-from crackseg.inspection.worker import Settings, WorkerLimits
 
 COUNTS = {"ratio": 200, "workers": 200, "memory": 20000, "resume": 10000, "kills": 200}
 """What can be measured, and over how many images or runs."""

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 import data_gen
 from crackseg.files import list_images
-from crackseg.images import read_image
+from crackseg.imaging.codec import read_image
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
 from data_gen.crack import SyntheticCrack, place
 from data_gen.stroke import Stroke

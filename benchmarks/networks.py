@@ -4,10 +4,10 @@
 
 Parameters are those that the network keeps; GFLOP are counted by torch's counter at 1024x1024 px, a multiplication with
 its addition being two, on the meta device, where nothing is computed. Then every network is really built and run, the
-cheapest first, to measure its context as `crackseg.nn.receptive_field` does, up to 768 px; and those up to a number of
-GFLOP are timed: what the processor spends on one image of 512x512 px in one thread and float32, the lower of two, so
-that other work on the machine counts little. What the file holds is not measured again: a run that was stopped goes
-on. The tables are printed at the end; a dash stands for what has not been measured.
+cheapest first, to measure its context as `crackseg.networks.receptive_field` does, up to 768 px; and those up to a
+number of GFLOP are timed: what the processor spends on one image of 512x512 px in one thread and float32, the lower of
+two, so that other work on the machine counts little. What the file holds is not measured again: a run that was stopped
+goes on. The tables are printed at the end; a dash stands for what has not been measured.
 
     python benchmarks/networks.py --check
 
@@ -30,9 +30,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from crackseg.errors import CracksegError
 from crackseg.files import write_bytes
-from crackseg.nn.factory import SegmentationNetwork, build_network, prune
-from crackseg.nn.receptive_field import measure_context
-from crackseg.nn.train_config import NetworkConfig
+from crackseg.networks.config import NetworkConfig
+from crackseg.networks.factory import SegmentationNetwork, build_network, prune
+from crackseg.networks.receptive_field import measure_context
 
 SIDE_PX, TIMED_PX, LIMIT_PX = 1024, 512, 768
 

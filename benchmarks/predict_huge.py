@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 import data_gen
-from crackseg.tiff import TiffWriter
+from crackseg.imaging.tiff import TiffWriter
 
 PATCH_PX = 2000
 

@@ -7,8 +7,8 @@ Each size is a process of its own: it loads the model, predicts a generated wall
 tiled TIFF and are streamed. Processor seconds, user and system, stand beside those on the wall: they hold on a machine
 that is shared. Aim: time for each pixel flat from 256 to 16384 px, within a factor that `read` over `written` explains.
 
-`--tile-memory` prints what `crackseg.probability.BYTES_PER_PX` stands for: growth of the peak from a tile of 1024x1024
-to one of 2048x2048 over the pixels between.
+`--tile-memory` prints what `crackseg.prediction.tiled.BYTES_PER_PX` stands for: growth of the peak from a tile of
+1024x1024 to one of 2048x2048 over the pixels between.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def measure(side: int, precision: str, memory_gib: float | None, *, one_tile: bo
     """What one process does: run with ``--measure``."""
     import data_gen
     from crackseg.geometry import Region
-    from crackseg.images import MAX_PIXELS, ArrayImage
-    from crackseg.models import load_model
-    from crackseg.probability import predict_probability
-    from crackseg.streaming import predict_streamed
-    from crackseg.tiff import TiffImage, TiffWriter
+    from crackseg.imaging.codec import MAX_PIXELS, ArrayImage
+    from crackseg.imaging.tiff import TiffImage, TiffWriter
+    from crackseg.prediction.loading import load_model
+    from crackseg.prediction.streaming import predict_streamed
+    from crackseg.prediction.tiled import predict_probability
 
     model = load_model(precision=precision, memory_gib=memory_gib)  # type: ignore[arg-type]
     patch = data_gen.generate_sample(data_gen.Recipe(size=min(side, 1024)), seed=0, index=0).image

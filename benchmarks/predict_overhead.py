@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 
 import data_gen
-from crackseg.images import write_png
+from crackseg.imaging.codec import write_png
 from crackseg.machine import usable_cores
-from crackseg.models import find_model
+from crackseg.prediction.loading import find_model
 
 FLOOR = """
 import sys

@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 
 import data_gen
-from crackseg.images import ArrayImage, write_png
+from crackseg.imaging.codec import ArrayImage, write_png
 from crackseg.machine import usable_cores
-from crackseg.models import load_model
-from crackseg.reading import read_ahead
-from crackseg.tiling import read_mirrored
+from crackseg.prediction.loading import load_model
+from crackseg.prediction.read_ahead import read_ahead
+from crackseg.prediction.tiling import read_mirrored
 
 
 def clocked(work: Callable[[], None]) -> np.ndarray:

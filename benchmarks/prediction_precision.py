@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 from typing import get_args
 
-from crackseg.averaging import TtaName, predict_averaged
-from crackseg.conversion import convert
-from crackseg.dataset import find_all_samples, read_sample
+from crackseg.datasets.samples import find_all_samples, read_sample
+from crackseg.export.parity import LIMITS, ParityError, compare
+from crackseg.export.pipeline import convert
 from crackseg.metrics.counts import Counts
-from crackseg.models import find_model
-from crackseg.parity import LIMITS, ParityError, compare
+from crackseg.prediction.loading import find_model
+from crackseg.prediction.tta import TtaName, predict_averaged
 from crackseg.runtimes.onnx import OnnxPredictor
 from crackseg.runtimes.openvino import OpenVinoPredictor, from_onnx
 

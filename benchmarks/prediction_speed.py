@@ -26,18 +26,18 @@ from monai.inferers import sliding_window_inference
 from torch.utils.flop_counter import FlopCounterMode
 
 import data_gen
-from crackseg.conversion import convert
-from crackseg.dataset import find_all_samples, read_sample
-from crackseg.images import ArrayImage, mask_pixels, read_image, write_png
+from crackseg.datasets.samples import find_all_samples, read_sample
+from crackseg.export.pipeline import convert
+from crackseg.imaging.codec import ArrayImage, mask_pixels, read_image, write_png
 from crackseg.machine import usable_cores
-from crackseg.models import find_model
-from crackseg.nn.factory import normalise
-from crackseg.probability import TileLimits, predict_probability
+from crackseg.networks.factory import normalise
+from crackseg.prediction.loading import find_model
+from crackseg.prediction.tiled import TileLimits, predict_probability
+from crackseg.prediction.tiling import read_mirrored
 from crackseg.runtimes.onnx import OnnxPredictor
 from crackseg.runtimes.openvino import OpenVinoPredictor, from_onnx
 from crackseg.runtimes.predictor import Predictor
 from crackseg.runtimes.torch import load_torch_predictor
-from crackseg.tiling import read_mirrored
 
 
 def seconds(work: Callable[[], object]) -> float:

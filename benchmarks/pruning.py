@@ -20,20 +20,20 @@ from pathlib import Path
 
 import torch
 
-from crackseg.card import ModelCard
-from crackseg.dataset import Sample, find_all_samples, hold_out, read_sample
+from crackseg.datasets.samples import Sample, find_all_samples, hold_out, read_sample
 from crackseg.files import make_folder
-from crackseg.images import ArrayImage
+from crackseg.imaging.codec import ArrayImage
 from crackseg.metrics.counts import Counts
 from crackseg.metrics.tolerance import ToleranceCounts
-from crackseg.nn.checkpoint import load_whole, read_card, read_weights, save_weights
-from crackseg.nn.factory import SegmentationNetwork, build_network, prune
-from crackseg.nn.receptive_field import FALLBACK_CONTEXT_PX, measure_context
-from crackseg.nn.train_config import NetworkConfig
-from crackseg.nn.validation import pooled, validate
-from crackseg.prediction import predict_probability
+from crackseg.modelcard.card import ModelCard
+from crackseg.networks.checkpoint import load_whole, read_card, read_weights, save_weights
+from crackseg.networks.config import NetworkConfig
+from crackseg.networks.factory import SegmentationNetwork, build_network, prune
+from crackseg.networks.receptive_field import FALLBACK_CONTEXT_PX, measure_context
+from crackseg.prediction.model import predict_probability
 from crackseg.runtimes.predictor import Predictor
 from crackseg.runtimes.torch import TorchPredictor
+from crackseg.training.validation import pooled, validate
 
 SIDE_PX = 1024
 TOLERANCE_PX = 2.0

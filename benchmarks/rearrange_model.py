@@ -1,4 +1,4 @@
-"""Rearrange the graphs of the models in the package as `crackseg.nn.onnx_graph` does for every export.
+"""Rearrange the graphs of the models in the package as `crackseg.export.onnx_graph` does for every export.
 
     python benchmarks/rearrange_model.py NAME [NAME ...] [--data DIR ...] [--every 16] [--dry-run]
 
@@ -15,10 +15,10 @@ import onnx
 from ship_model import write
 
 import data_gen
-from crackseg.dataset import find_all_samples, read_sample
-from crackseg.models import find_model, shipped_card
-from crackseg.nn.onnx_graph import quicken
-from crackseg.parity import ParityLimits, compare
+from crackseg.datasets.samples import find_all_samples, read_sample
+from crackseg.export.onnx_graph import quicken
+from crackseg.export.parity import ParityLimits, compare
+from crackseg.prediction.loading import find_model, shipped_card
 from crackseg.runtimes.onnx import OnnxPredictor, with_card
 
 LIMITS = ParityLimits(difference=1e-4, changed=1e-5, f1_loss=0.0005)

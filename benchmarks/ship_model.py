@@ -5,8 +5,8 @@
 
 Writes crackseg/weights/NAME.onnx and NAME.json beside it: the run's card, the scores of `crackseg evaluate` on the test
 part of each folder, F1 with its 95 % interval over images, and the sha256 of the model. The card inside the model is
-the same one. What the training images look like (`crackseg.domain`) is the run's own; where that has none, and with
-``--look``, which changes nothing else of a shipped model, it is taken from the train parts of the folders.
+the same one. What the training images look like (`crackseg.modelcard.domain`) is the run's own; where that has none,
+and with ``--look``, which changes nothing else of a shipped model, it is taken from the train parts of the folders.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from crackseg.card import ModelCard
-from crackseg.dataset import find_all_samples
-from crackseg.domain import describe_files, fit_domain
+from crackseg.datasets.samples import find_all_samples
 from crackseg.evaluation import Evaluation, evaluate
 from crackseg.evaluation.table import HEADLINE
 from crackseg.files import write_bytes
-from crackseg.models import RUN_MODEL, load_model, shipped_card
+from crackseg.modelcard.card import ModelCard
+from crackseg.modelcard.domain import describe_files, fit_domain
+from crackseg.prediction.loading import RUN_MODEL, load_model, shipped_card
 from crackseg.runtimes.onnx import with_card
 
 WEIGHTS = Path(__file__).parents[1] / "crackseg" / "weights"

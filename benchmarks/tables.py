@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crackseg.dataset import Sample
+from crackseg.datasets.samples import Sample
 
 Result = dict[str, Any]
 """What a run came to: "command", "steps", "minutes", "threshold", and the scores of each set under "test"."""

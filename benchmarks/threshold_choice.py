@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from tables import markdown
 
-from crackseg.dataset import find_samples, read_sample
-from crackseg.images import ArrayImage
+from crackseg.datasets.samples import find_samples, read_sample
+from crackseg.imaging.codec import ArrayImage
 from crackseg.metrics.histogram import BINS, ProbabilityHistogram
-from crackseg.models import load_model
-from crackseg.prediction import Model, predict_probability
+from crackseg.prediction.loading import load_model
+from crackseg.prediction.model import Model, predict_probability
 
 COUNTS = (1, 2, 5, 10, 20)
 CHOICES = ("highest F1", "as trainings choose", "the model's own")

@@ -13,7 +13,7 @@ patches of a step. On two free cores the second hides behind the first as long a
 Also printed: what the parts of a step beside the network cost, and what stood in their place (scaling the gradients
 whatever their norm, AdamW by one operation after the other, and asking for all tensors in each step); what a patch
 costs, by parts; and the bare step with its strided depthwise convolutions in bfloat16 like all the rest, over the bare
-step as it is (`crackseg.nn.precision.keep_strided_depthwise_float32`).
+step as it is (`crackseg.networks.precision.keep_strided_depthwise_float32`).
 
     python benchmarks/train_step.py --encoders mobilenet_v2 resnet34 tu-efficientnet_lite2 [--rounds 3]
 
@@ -34,16 +34,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from crackseg.dataset import Sample, find_samples
-from crackseg.images import mask_pixels, write_png
-from crackseg.nn.factory import build_network, normalise
-from crackseg.nn.loop import Loop
-from crackseg.nn.losses import total_loss
-from crackseg.nn.patches import PatchDataset
-from crackseg.nn.precision import keep_strided_depthwise_float32, use_bfloat16
-from crackseg.nn.processes import Team
-from crackseg.nn.rates import clip_gradients
-from crackseg.nn.train_config import TrainConfig
+from crackseg.datasets.samples import Sample, find_samples
+from crackseg.imaging.codec import mask_pixels, write_png
+from crackseg.networks.factory import build_network, normalise
+from crackseg.networks.precision import keep_strided_depthwise_float32, use_bfloat16
+from crackseg.training.config import TrainConfig
+from crackseg.training.distributed import Team
+from crackseg.training.loop import Loop
+from crackseg.training.losses import total_loss
+from crackseg.training.optimiser import clip_gradients
+from crackseg.training.patches import PatchDataset
 from data_gen import Recipe, generate_sample
 
 BARE_STEPS = 10

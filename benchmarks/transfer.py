@@ -33,11 +33,11 @@ from typing import Any
 from tables import Result, choose, even_halves, few_table, share_table, without_table
 
 from crackseg.config import load_config
-from crackseg.dataset import Sample, find_all_samples
+from crackseg.datasets.samples import Sample, find_all_samples
 from crackseg.evaluation import evaluate
 from crackseg.files import make_folder, write_bytes
-from crackseg.models import find_model, load_model
-from crackseg.nn.train_config import TrainConfig
+from crackseg.prediction.loading import find_model, load_model
+from crackseg.training.config import TrainConfig
 
 
 def kept(run: Path) -> Result | None:

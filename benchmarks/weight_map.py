@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from crackseg.images import write_png
-from crackseg.nn.weight_map import border_weights
+from crackseg.imaging.codec import write_png
+from crackseg.training.weight_map import border_weights
 from data_gen import Recipe, generate_sample
 
 SIDE = 512

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from crackseg.errors import CracksegError
     from crackseg.geometry import Scale
     from crackseg.measurement.crack import CrackMeasurement
-    from crackseg.models import load_model
-    from crackseg.prediction import Model, Prediction
+    from crackseg.prediction.loading import load_model
+    from crackseg.prediction.model import Model, Prediction
 
     __version__: str
 
@@ -26,10 +26,10 @@ __all__ = ["CrackMeasurement", "CracksegError", "Model", "Prediction", "Scale", 
 _HOMES = {
     "CrackMeasurement": "crackseg.measurement.crack",
     "CracksegError": "crackseg.errors",
-    "Model": "crackseg.prediction",
-    "Prediction": "crackseg.prediction",
+    "Model": "crackseg.prediction.model",
+    "Prediction": "crackseg.prediction.model",
     "Scale": "crackseg.geometry",
-    "load_model": "crackseg.models",
+    "load_model": "crackseg.prediction.loading",
 }
 
 

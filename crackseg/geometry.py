@@ -12,7 +12,7 @@ from crackseg.errors import UsageError
 class Region:
     """A half-open rectangle of pixels: rows ``row0 <= row < row1``, columns ``col0 <= col < col1``.
 
-    A region may reach beyond an image; what lies there is the reader's business (see `crackseg.tiling`).
+    A region may reach beyond an image; what lies there is the reader's business (see `crackseg.prediction.tiling`).
     """
 
     row0: int

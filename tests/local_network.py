@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.card import ModelCard
-from crackseg.prediction import Model
+from crackseg.modelcard.card import ModelCard
+from crackseg.prediction.model import Model
 
 Pixels = NDArray[np.uint8]
 

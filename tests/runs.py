@@ -20,12 +20,12 @@ import pytest
 from numpy.typing import NDArray
 
 from crackseg.config import load_config
-from crackseg.dataset import find_samples, hold_out
-from crackseg.images import mask_pixels, write_png
-from crackseg.nn.train_config import TrainConfig
+from crackseg.datasets.samples import find_samples, hold_out
+from crackseg.imaging.codec import mask_pixels, write_png
+from crackseg.training.config import TrainConfig
 
 if TYPE_CHECKING:
-    from crackseg.nn.training import TrainingData
+    from crackseg.training.run import TrainingData
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -115,7 +115,7 @@ def only_error(text: str) -> str:
 
 def training_data(data: Path) -> TrainingData:
     """A data folder, divided as the command line divides it."""
-    from crackseg.nn.training import TrainingData
+    from crackseg.training.run import TrainingData
 
     return TrainingData(*hold_out(find_samples(data, "train"), 0.25))
 
@@ -155,7 +155,7 @@ def walls() -> Path:
 @functools.cache
 def trained_run() -> Path:
     """The run folder of one short training on `walls`, made once for all tests."""
-    from crackseg.nn.training import train
+    from crackseg.training.run import train
 
     config = load_config(TrainConfig, overrides=EASY)
     result = train(config, training_data(walls()), _scratch() / "easy", device="cpu")

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from crackseg.card import ModelCard
 from crackseg.errors import ImageError, ModelError, OutputError, UsageError
-from crackseg.images import write_png
-from crackseg.models import load_model
+from crackseg.imaging.codec import write_png
+from crackseg.modelcard.card import ModelCard
 from crackseg.parallel import Room, work_in_order
-from crackseg.prediction import Model, Prediction
+from crackseg.prediction.loading import load_model
+from crackseg.prediction.model import Model, Prediction
 from crackseg.runtimes.predictor import BYTES_PER_PX, Predictor, bytes_per_px_of
 from tests.local_network import ConstantNetwork, LocalNetwork, Pixels, noise
 
@@ -168,7 +168,7 @@ def model_of(network: Predictor, *, room_px: float = 1e6, threshold: float = 0.5
 
 @pytest.fixture
 def three_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crackseg.prediction.usable_cores", lambda: 3)
+    monkeypatch.setattr("crackseg.prediction.model.usable_cores", lambda: 3)
 
 
 def written(folder: Path, shapes: list[tuple[int, int]]) -> list[Path]:
@@ -299,7 +299,7 @@ def test_files_are_not_read_far_beyond_what_was_handed_out(tmp_path: Path) -> No
 def test_one_image_and_one_core_are_not_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = written(tmp_path, [(20, 30)] * 3)
     for cores, given_paths in ((1, paths), (3, paths[:1])):
-        monkeypatch.setattr("crackseg.prediction.usable_cores", lambda cores=cores: cores)
+        monkeypatch.setattr("crackseg.prediction.model.usable_cores", lambda cores=cores: cores)
         network = SplitNetwork(2)
         list(model_of(network).predict_many(given_paths))
         assert (network.apart, len(network.together)) == ([], len(given_paths))
@@ -312,7 +312,7 @@ def test_the_shipped_model_says_the_same_when_it_is_split(
     if runtime == "openvino":
         pytest.importorskip("openvino")
     monkeypatch.setattr(f"crackseg.runtimes.{runtime}.usable_cores", lambda: 2)
-    monkeypatch.setattr("crackseg.prediction.usable_cores", lambda: 2)
+    monkeypatch.setattr("crackseg.prediction.model.usable_cores", lambda: 2)
     paths = written(tmp_path, [(100, 90), (64, 64), (100, 90), (61, 131)])
     model = load_model(runtime=runtime)  # type: ignore[arg-type]
     for path, result in zip(paths, model.predict_many(paths), strict=True):

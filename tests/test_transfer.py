@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crackseg.dataset import Sample
+from crackseg.datasets.samples import Sample
 from tests.runs import REPOSITORY
 
 SCRIPT = REPOSITORY / "benchmarks" / "tables.py"

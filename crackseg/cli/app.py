@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from crackseg.cli.arguments import QuickCommand, QuickGroup
-from crackseg.cli.guarding import guarded
-from crackseg.cli.telling import print_error
+from crackseg.cli.exit_codes import guarded
+from crackseg.cli.fast_arguments import QuickCommand, QuickGroup
+from crackseg.cli.output import print_error
 from crackseg.errors import EXIT_DONE, EXIT_USAGE
 
 COMMANDS = (

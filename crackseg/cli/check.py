@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_json
+from crackseg.cli.options import JsonFlag, ProgressLine, QuietFlag, print_json
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, display_text
 
 
@@ -24,11 +24,11 @@ def check(
 
     Example: crackseg check walls --html walls.html --fix walls_fixed
     """
-    from crackseg.checking.doctor import check_dataset
-    from crackseg.checking.finding import Severity
-    from crackseg.checking.page import build_page
-    from crackseg.checking.repair import check_output, write_corrected
-    from crackseg.checking.summary import summarise
+    from crackseg.datasets.check import check_dataset
+    from crackseg.datasets.check_html import build_page
+    from crackseg.datasets.check_text import summarise
+    from crackseg.datasets.findings import Severity
+    from crackseg.datasets.repair import check_output, write_corrected
     from crackseg.files import make_folder, write_bytes
 
     if fix is not None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
+from crackseg.cli.options import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, ImageError, UsageError, display_text
 
 if TYPE_CHECKING:
-    from crackseg.cleaning import CleanedMask
+    from crackseg.masks.cleaning import CleanedMask
 
 _Element = Literal["rectangle", "ellipse", "cross"]
 
@@ -55,7 +55,7 @@ def clean(
 
     Example: crackseg clean masks/ -o cleaned --close 5 --min-area 80
     """
-    from crackseg.cleaning import choose_cleaning, clean_file
+    from crackseg.masks.cleaning import choose_cleaning, clean_file
 
     sizes = {"tophat": tophat, "blackhat": blackhat, "erode": erode, "dilate": dilate, "open": opening, "close": close}
     lengths = {"max_hole": max_hole, "bridge": bridge, "min_area": min_area, "min_length": min_length}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
+from crackseg.cli.options import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError, display_text
 
 if TYPE_CHECKING:

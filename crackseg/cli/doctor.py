@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crackseg.cli.console import JsonFlag, print_error, print_json
+from crackseg.cli.options import JsonFlag, print_error, print_json
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED
 
 

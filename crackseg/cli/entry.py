@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from crackseg.cli.guarding import guarded
-from crackseg.cli.plain import plain_predict
-from crackseg.cli.predicting import run_predict
+from crackseg.cli.exit_codes import guarded
+from crackseg.cli.fast_predict import plain_predict
+from crackseg.cli.predict_run import run_predict
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
+from crackseg.cli.options import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
 from crackseg.cli.predict import HysteresisOption, PrecisionOption, RuntimeOption, ThresholdOption, TtaOption
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 
 if TYPE_CHECKING:
     from crackseg.evaluation.comparison import Comparison
     from crackseg.evaluation.report import Report
-    from crackseg.prediction import Model
+    from crackseg.prediction.model import Model
 
 
 def evaluate(
@@ -45,13 +45,13 @@ def evaluate(
 
     Example: crackseg evaluate --data synthetic --data walls --model runs/first --protocol all --report scores
     """
-    from crackseg.dataset import find_all_samples
+    from crackseg.datasets.samples import find_all_samples
     from crackseg.evaluation.comparison import Comparison
     from crackseg.evaluation.contrast import draw_contrasts
+    from crackseg.evaluation.files import write_report
     from crackseg.evaluation.report import Question, make_report
-    from crackseg.evaluation.writing import write_report
     from crackseg.files import make_folder
-    from crackseg.models import load_model
+    from crackseg.prediction.loading import load_model
 
     if compare is not None and model is not None:
         raise UsageError("expected --model or --compare, got both", hint="name both models after --compare")

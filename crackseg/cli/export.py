@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from crackseg.cli.console import JsonFlag, print_json
+from crackseg.cli.options import JsonFlag, print_json
 from crackseg.errors import display_text
 
 if TYPE_CHECKING:
-    from crackseg.conversion import Samples
+    from crackseg.export.pipeline import Samples
 
 GENERATED = 12
 """Images that are generated to check with where none are given."""
@@ -35,8 +35,8 @@ def export(
     """
     import dataclasses
 
-    from crackseg.conversion import export_model
-    from crackseg.models import find_model
+    from crackseg.export.pipeline import export_model
+    from crackseg.prediction.loading import find_model
 
     found = find_model(model)
     samples = _read(data, images) if data else _generate()
@@ -51,7 +51,7 @@ def export(
 
 def _read(folders: list[Path], count: int) -> Samples:
     """Return samples of folders, evenly spread over them."""
-    from crackseg.dataset import find_all_samples, read_sample
+    from crackseg.datasets.samples import find_all_samples, read_sample
 
     found = find_all_samples(folders, "train")
     return (

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
-from crackseg.cli.scales import MarkerOption, ScaleFileOption, ScaleOption, known_scale
+from crackseg.cli.options import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
+from crackseg.cli.scale_options import MarkerOption, ScaleFileOption, ScaleOption, known_scale
 from crackseg.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED, EXIT_VERDICT, display_text
 
 if TYPE_CHECKING:
-    from crackseg.inspection.pipeline import Job, Progress, Summary
+    from crackseg.inspection.run import Job, Progress, Summary
 
 FailOn = Literal["ng", "cannot-judge", "warn"]
 
@@ -69,12 +69,12 @@ def inspect(
 
     The same command again goes on where it stopped. Example: crackseg inspect drone/ -o out --scale 0.4
     """
-    from crackseg.detection import parse_formats
-    from crackseg.inspection.limits import worker_limits
-    from crackseg.inspection.pipeline import Job
+    from crackseg.inspection.inspector import Settings
     from crackseg.inspection.rules import load_rules
+    from crackseg.inspection.run import Job
     from crackseg.inspection.source import Source
-    from crackseg.inspection.worker import Settings
+    from crackseg.inspection.worker_limits import worker_limits
+    from crackseg.labels.detections import parse_formats
 
     settings = Settings(
         area=load_rules(rules, overrides=overrides or []),
@@ -98,7 +98,7 @@ def inspect(
 
 def _run(job: Job, fail_on: FailOn | None, *, json: bool, quiet: bool) -> int:
     """Run a job, show how far it is, and say what it came to."""
-    from crackseg.inspection.pipeline import inspect as run
+    from crackseg.inspection.run import inspect as run
 
     with _until_told_to_stop() as stop, ProgressLine("inspect", 1, quiet=quiet or json) as line:
         started_s = time.monotonic()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
-from crackseg.cli.scales import MarkerOption, ScaleFileOption, ScaleOption, known_scale
+from crackseg.cli.options import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
+from crackseg.cli.scale_options import MarkerOption, ScaleFileOption, ScaleOption, known_scale
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, CracksegError, UsageError, display_text
 
 if TYPE_CHECKING:

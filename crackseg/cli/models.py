@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crackseg.cli.console import JsonFlag, print_json
+from crackseg.cli.options import JsonFlag, print_json
 
 
 def models(json: JsonFlag = False) -> None:
@@ -12,7 +12,7 @@ def models(json: JsonFlag = False) -> None:
     """
     import dataclasses
 
-    from crackseg.models import shipped_card, shipped_models
+    from crackseg.prediction.loading import shipped_card, shipped_models
 
     cards = [shipped_card(name) for name in shipped_models()]
     if json:

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from crackseg.cli.console import JsonFlag, QuietFlag
-from crackseg.cli.predicting import PredictOptions, run_predict
-from crackseg.cli.scales import MarkerOption, ScaleFileOption, ScaleOption
+from crackseg.cli.options import JsonFlag, QuietFlag
+from crackseg.cli.predict_run import PredictOptions, run_predict
+from crackseg.cli.scale_options import MarkerOption, ScaleFileOption, ScaleOption
 
 ThresholdOption = Annotated[float | None, typer.Option(help="Probability that counts as crack. [default: the model's]")]
 HysteresisOption = Annotated[

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crackseg.cli.console import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
+from crackseg.cli.options import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
 from crackseg.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, display_text
 
 if TYPE_CHECKING:
-    from crackseg.dataset import Sample
-    from crackseg.nn.loop import TrainingProgress
-    from crackseg.nn.train_config import TrainConfig
+    from crackseg.datasets.samples import Sample
+    from crackseg.training.config import TrainConfig
+    from crackseg.training.loop import TrainingProgress
 
     Report = Callable[[TrainingProgress], None]
 
@@ -47,7 +47,7 @@ def train(
     """
     from crackseg.config import load_config
     from crackseg.machine import require_train_extra
-    from crackseg.nn.train_config import TrainConfig
+    from crackseg.training.config import TrainConfig
 
     if (folds is not None) + preview + find_rate > 1 or (folds is not None and val):
         raise UsageError("choose one of --folds, --preview and --find-rate; --folds takes no --val")
@@ -78,8 +78,8 @@ def _train(
     report: Report,
     json: bool,
 ) -> int:
-    from crackseg.nn.training import TrainingData
-    from crackseg.nn.training import train as run
+    from crackseg.training.run import TrainingData
+    from crackseg.training.run import train as run
 
     result = run(config, TrainingData(*data), output, resume=resume, device=device, report=report)
     if not result.finished:
@@ -105,7 +105,7 @@ def _train_folds(
     report: Report,
     json: bool,
 ) -> int:
-    from crackseg.nn.folds import divide, train_folds
+    from crackseg.training.cross_validation import divide, train_folds
 
     result = train_folds(config, divide(samples, count), output, resume=resume, device=device, report=report)
     if not result.finished:
@@ -120,7 +120,7 @@ def _train_folds(
 
 
 def _preview(config: TrainConfig, samples: tuple[Sample, ...], output: Path, *, json: bool) -> int:
-    from crackseg.nn.preview import draw_preview
+    from crackseg.training.preview import draw_preview
 
     path = display_text(draw_preview(config, samples, output))
     _tell({"preview": path}, f"what the network would see is in {path}", json=json)
@@ -130,8 +130,8 @@ def _preview(config: TrainConfig, samples: tuple[Sample, ...], output: Path, *, 
 def _find_rate(
     config: TrainConfig, samples: tuple[Sample, ...], output: Path, device: str, *, silent: bool, json: bool
 ) -> int:
-    from crackseg.nn.rate_finder import find_rate, save_trial
     from crackseg.runtimes.torch import pick_device
+    from crackseg.training.rate_finder import find_rate, save_trial
 
     with ProgressLine("find the rate", 1.0, quiet=silent) as line, _reporting(line, output, False) as report:
         trial = find_rate(config, samples, device=pick_device(device), report=report)
@@ -146,7 +146,7 @@ def _find_rate(
 
 def _samples(data: list[Path], val: list[Path], fraction: float) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
     """Return what to train on and what to validate on."""
-    from crackseg.dataset import find_all_samples, hold_out
+    from crackseg.datasets.samples import find_all_samples, hold_out
 
     samples = find_all_samples(data, "train")
     if val:
@@ -176,7 +176,7 @@ def _reporting(line: ProgressLine, output: Path, tensorboard: bool) -> Iterator[
     if not tensorboard or not _speaks():
         yield show
         return
-    from crackseg.nn.journal import tensorboard_journal
+    from crackseg.training.tensorboard import tensorboard_journal
 
     with tensorboard_journal(output) as note:
 

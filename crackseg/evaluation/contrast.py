@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crackseg.dataset import Sample
+from crackseg.datasets.samples import Sample
 from crackseg.errors import display_text
 from crackseg.evaluation.comparison import Change, Comparison
 from crackseg.evaluation.gallery import draw_errors, encode_jpeg, shrink
 from crackseg.evaluation.run import judge_sample
-from crackseg.prediction import Model
+from crackseg.prediction.model import Model
 
 KEPT = 6
 """Images drawn on which the second model loses most, and as many on which it gains most."""

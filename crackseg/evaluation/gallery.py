@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.dataset import Sample
+from crackseg.datasets.samples import Sample
 from crackseg.errors import OutputError, display_text
-from crackseg.evaluation.tally import Judged
+from crackseg.evaluation.counting import Judged
 from crackseg.metrics.counts import Counts
 
 HIT, MISSED, FALSE = (0, 200, 140), (255, 190, 0), (235, 20, 130)

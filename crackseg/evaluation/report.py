@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from crackseg.dataset import Sample
+from crackseg.datasets.samples import Sample
 from crackseg.errors import UsageError, display_text
 from crackseg.evaluation.gallery import Gallery, Picture
 from crackseg.evaluation.run import evaluate
 from crackseg.evaluation.table import HEADLINE, Estimate, Evaluation
 from crackseg.metrics.protocols import Part, Protocol, ProtocolName, find_protocols
 from crackseg.metrics.scores import Score
-from crackseg.prediction import Model
+from crackseg.prediction.model import Model
 
 _BY_IMAGE = ("f1", "precision", "recall", "iou", "f1_2px")
 

@@ -8,16 +8,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.averaging import predict_averaged
-from crackseg.class_map import predict_classes
-from crackseg.dataset import Sample
+from crackseg.datasets.class_masks import read_truth
+from crackseg.datasets.samples import Sample
 from crackseg.errors import CracksegError, ModelError
+from crackseg.evaluation.counting import HEADLINE_PARTS, Judged, Tally, tally
 from crackseg.evaluation.table import Evaluation
-from crackseg.evaluation.tally import HEADLINE_PARTS, Judged, Tally, tally
 from crackseg.metrics.protocols import RESIZED_PX, Part
-from crackseg.prediction import Model
-from crackseg.probability import find_mask
-from crackseg.truth import read_truth
+from crackseg.prediction.classes import predict_classes
+from crackseg.prediction.model import Model
+from crackseg.prediction.tiled import find_mask
+from crackseg.prediction.tta import predict_averaged
 
 
 def evaluate(

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.dataset import Sample
+from crackseg.datasets.samples import Sample
 from crackseg.errors import CracksegError
-from crackseg.evaluation.tally import Tally
+from crackseg.evaluation.counting import Tally
 from crackseg.metrics.bootstrap import interval, resample
 from crackseg.metrics.curve import Floats
 from crackseg.metrics.protocols import NATIVE

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from crackseg.errors import CracksegError, ImageError, UsageError
 from crackseg.files import list_images
 from crackseg.generation.job import AssetFolders
-from crackseg.images import image_size, read_image, read_mask_levels
+from crackseg.imaging.codec import image_size, read_image, read_mask_levels
 from data_gen import Assets
 from data_gen.cutout import cut
 

@@ -13,7 +13,6 @@ from itertools import islice
 import cv2
 
 from crackseg.config import dump_config
-from crackseg.drawing import contact_sheet, draw_boxes
 from crackseg.errors import ConfigError, OutputError, UsageError
 from crackseg.files import PARTIAL_PREFIX, make_folder, write_bytes
 from crackseg.generation.annotations import (
@@ -27,7 +26,8 @@ from crackseg.generation.assets import load_assets
 from crackseg.generation.job import FORMATS, GenerationJob
 from crackseg.generation.journal import Journal, Record
 from crackseg.generation.record import encode_record
-from crackseg.images import mask_pixels, read_file, read_image, read_mask, write_png
+from crackseg.imaging.codec import mask_pixels, read_file, read_image, read_mask, write_png
+from crackseg.imaging.drawing import contact_sheet, draw_boxes
 from crackseg.machine import interrupts_held, usable_cores
 from data_gen import Assets, generate_sample
 

@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from crackseg.errors import CracksegError
-from crackseg.inspection.row import Finding, failed
-from crackseg.inspection.serving import Ready, Refused, serve
-from crackseg.inspection.worker import FileRead, Plan, Task, WorkerLimits
+from crackseg.inspection.inspector import FileRead, Plan, Task, WorkerLimits
+from crackseg.inspection.records import Finding, failed
+from crackseg.inspection.worker_main import Ready, Refused, serve
 from crackseg.machine import interrupts_held
 
 if TYPE_CHECKING:
@@ -239,5 +239,5 @@ def _context(start: StartMethod | None) -> SpawnContext | ForkServerContext | Fo
     if start == "fork":
         return multiprocessing.get_context("fork")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["crackseg.inspection.serving"])
+    context.set_forkserver_preload(["crackseg.inspection.worker_main"])
     return context

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from crackseg.config import Section
-from crackseg.domain import Domain
+from crackseg.modelcard.domain import Domain
 
 _BLUR_PX = 2.0
 

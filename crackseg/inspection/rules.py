@@ -18,9 +18,9 @@ from pydantic import Field, field_validator
 
 from crackseg.config import Section, load_config
 from crackseg.errors import ImageError, UsageError, display_text
-from crackseg.images import read_mask
+from crackseg.imaging.codec import read_mask
 from crackseg.inspection.quality import QualityLimits
-from crackseg.inspection.row import VERDICTS, Verdict
+from crackseg.inspection.records import VERDICTS, Verdict
 from crackseg.measurement.crack import CrackMeasurement
 from crackseg.measurement.resolution import RESOLUTIONS, WidthStatistic
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from crackseg.errors import UsageError, display_text
 from crackseg.files import IMAGE_SUFFIXES, PARTIAL_PREFIX
-from crackseg.images import read_file
-from crackseg.inspection.row import FileStamp, Finding, failed, skipped
+from crackseg.imaging.codec import read_file
+from crackseg.inspection.records import FileStamp, Finding, failed, skipped
 
 OTHER_PICTURES = frozenset(
     {

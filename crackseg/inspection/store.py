@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from crackseg.errors import OutputError, display_text
-from crackseg.inspection.row import FileStamp, Key, OutputFile, Row
+from crackseg.inspection.records import FileStamp, Key, OutputFile, Row
 
 APPLICATION_ID = 0x43524B53
 """Marks a database as ours: "CRKS"."""

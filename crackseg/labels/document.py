@@ -15,7 +15,7 @@ from typing import Any
 from lxml import etree
 
 from crackseg.errors import LabelError, UsageError
-from crackseg.images import read_file
+from crackseg.imaging.codec import read_file
 
 MAX_DOCUMENT_BYTES = 512 * 2**20
 """Largest document that is read, in bytes; COCO's own training annotations have 450 MB."""

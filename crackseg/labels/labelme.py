@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from crackseg.errors import LabelError
-from crackseg.images import decode_image, encode_png, mask_pixels
+from crackseg.imaging.codec import decode_image, encode_png, mask_pixels
 from crackseg.labels.annotation import (
     Cutout,
     LabelledImage,

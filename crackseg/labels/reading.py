@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 
 from crackseg.errors import LabelError, UsageError, display_text
 from crackseg.files import IMAGE_SUFFIXES, list_images
-from crackseg.images import image_size, read_image, read_mask
+from crackseg.imaging.codec import image_size, read_image, read_mask
 from crackseg.labels.annotation import LabelledImage, LabelledObject, mask_object, mask_objects
 from crackseg.labels.coco import decode_coco, read_coco_image
 from crackseg.labels.cvat import decode_cvat_xml, read_cvat_image

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.errors import LabelError, UsageError
-from crackseg.images import MAX_PIXELS
+from crackseg.imaging.codec import MAX_PIXELS
 
 Order = Literal["column", "row"]
 """How a mask is flattened: ``column`` runs down the first column, then the second; ``row`` along the first row."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.errors import LabelError
-from crackseg.images import decode_image
+from crackseg.imaging.codec import decode_image
 from crackseg.labels.annotation import (
     LabelledImage,
     LabelledObject,

@@ -12,7 +12,7 @@ import numpy as np
 
 from crackseg.errors import LabelError, display_text
 from crackseg.files import make_folder, write_bytes
-from crackseg.images import encode_png, mask_pixels
+from crackseg.imaging.codec import encode_png, mask_pixels
 from crackseg.labels.annotation import (
     LabelledImage,
     LabelledObject,

@@ -8,7 +8,7 @@ from pathlib import Path
 from crackseg.errors import ImageError, UsageError, display_text
 from crackseg.files import list_images
 from crackseg.geometry import Scale
-from crackseg.images import read_image, read_mask
+from crackseg.imaging.codec import read_image, read_mask
 from crackseg.measurement.crack import measure_cracks
 from crackseg.measurement.report import MeasuredMask
 from crackseg.measurement.scale import Marker

@@ -10,9 +10,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
-from crackseg.card import ModelCard
 from crackseg.errors import ModelError, display_text
 from crackseg.machine import usable_cores
+from crackseg.modelcard.card import ModelCard
 from crackseg.runtimes.onnx_file import find_non_finite, graph_sha256, with_metadata
 from crackseg.runtimes.predictor import DEFECT_CLASS, PROBABILITY, OfCard, TileMemoryError, tells_no_classes
 

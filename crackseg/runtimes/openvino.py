@@ -16,10 +16,10 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from crackseg.card import ModelCard, PrecisionName
 from crackseg.errors import ModelError, UsageError
-from crackseg.images import read_file
+from crackseg.imaging.codec import read_file
 from crackseg.machine import usable_cores
+from crackseg.modelcard.card import ModelCard, PrecisionName
 from crackseg.runtimes.onnx import CARD_KEY, SHA256_KEY, read_onnx_card
 from crackseg.runtimes.predictor import OfCard, TileMemoryError, tells_no_classes
 

@@ -7,8 +7,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.card import ModelCard
 from crackseg.errors import ModelError
+from crackseg.modelcard.card import ModelCard
 
 
 class Predictor(Protocol):

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crackseg.card import ModelCard
 from crackseg.errors import UsageError
-from crackseg.nn.checkpoint import load_network
-from crackseg.nn.factory import SegmentationNetwork, crack_probability, defect_class, normalise
+from crackseg.modelcard.card import ModelCard
+from crackseg.networks.checkpoint import load_network
+from crackseg.networks.factory import SegmentationNetwork, crack_probability, defect_class, normalise
 from crackseg.runtimes.predictor import OfCard, TileMemoryError
 
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from crackseg.cli import main
-from crackseg.images import mask_pixels, read_mask, read_mask_levels, write_png
+from crackseg.imaging.codec import mask_pixels, read_mask, read_mask_levels, write_png
 from tests.runs import only_error
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from crackseg.cli import main
-from crackseg.images import mask_pixels, read_mask, write_png
+from crackseg.imaging.codec import mask_pixels, read_mask, write_png
 from crackseg.labels.rle import Dialect, rle_encode
 from tests.runs import files_in, line_sample, only_error
 

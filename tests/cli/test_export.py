@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crackseg.cli import main
-from crackseg.models import load_model
-from crackseg.parity import LIMITS, ParityLimits
+from crackseg.export.parity import LIMITS, ParityLimits
+from crackseg.prediction.loading import load_model
 from tests.runs import line_sample, only_error
 
 pytestmark = pytest.mark.train

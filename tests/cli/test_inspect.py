@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from crackseg.cli import main
-from crackseg.domain import Domain
 from crackseg.files import list_images
-from crackseg.images import read_image, write_png
-from crackseg.nn.checkpoint import read_card
+from crackseg.imaging.codec import read_image, write_png
+from crackseg.modelcard.domain import Domain
+from crackseg.networks.checkpoint import read_card
 from tests.inspection.scenes import content, rows, write_model, write_walls
 from tests.runs import REPOSITORY, only_error
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from crackseg.cli import main
-from crackseg.images import mask_pixels, write_png
+from crackseg.imaging.codec import mask_pixels, write_png
 from tests.runs import only_error
 
 

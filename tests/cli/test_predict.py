@@ -72,7 +72,7 @@ def test_a_scale_adds_millimetres(run: Path, photo: Path, tmp_path: Path, capsys
 
 
 def test_the_probability_is_written_in_16_bits(run: Path, photo: Path, tmp_path: Path) -> None:
-    from crackseg.models import load_model
+    from crackseg.prediction.loading import load_model
 
     out = tmp_path / "out"
     assert main(["predict", str(photo), "-o", str(out), "--model", str(run), "--probability"]) == 0

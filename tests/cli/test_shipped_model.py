@@ -17,10 +17,10 @@ from PIL import Image
 
 import crackseg
 from crackseg.cli import main
-from crackseg.dataset import find_samples
+from crackseg.datasets.samples import find_samples
 from crackseg.evaluation import evaluate
-from crackseg.images import write_png
-from crackseg.models import DEFAULT_MODEL, shipped_card, shipped_models
+from crackseg.imaging.codec import write_png
+from crackseg.prediction.loading import DEFAULT_MODEL, shipped_card, shipped_models
 from data_gen import Recipe, generate_sample
 from tests.runs import only_error, run_module
 

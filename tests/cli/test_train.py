@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from crackseg.cli import main, telling
+from crackseg.cli import main
+from crackseg.cli import output as telling
 from crackseg.cli.train import _reporting
 from crackseg.config import dump_config
-from crackseg.nn.loop import TrainingProgress
+from crackseg.training.loop import TrainingProgress
 from tests.runs import TINY, only_error, settings, tiny_config, write_lines
 
 pytestmark = pytest.mark.train

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from crackseg.cli import main
-from crackseg.cli.telling import ProgressLine
-from crackseg.nn import training
-from crackseg.nn.factory import SegmentationNetwork, build_network
-from crackseg.nn.train_config import NetworkConfig
+from crackseg.cli.output import ProgressLine
+from crackseg.networks.config import NetworkConfig
+from crackseg.networks.factory import SegmentationNetwork, build_network
+from crackseg.training import run as training
 from tests.runs import FILES, SAME, command, files_in, only_error, rows, write_lines
 
 pytestmark = pytest.mark.train

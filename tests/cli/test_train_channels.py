@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from crackseg.cli import main
-from crackseg.images import mask_pixels, write_png
+from crackseg.imaging.codec import mask_pixels, write_png
 from tests.runs import command, line_sample
 
 pytestmark = pytest.mark.train

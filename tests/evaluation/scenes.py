@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.card import ModelCard
-from crackseg.dataset import Sample, find_samples
-from crackseg.prediction import Model
+from crackseg.datasets.samples import Sample, find_samples
+from crackseg.modelcard.card import ModelCard
+from crackseg.prediction.model import Model
 from tests.metrics.shapes import scribbles, shaken
 from tests.runs import write_sample
 

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crackseg.card import ModelCard
-from crackseg.class_map import predict_classes
 from crackseg.cli.evaluate import _common_classes
-from crackseg.dataset import Sample, find_samples
+from crackseg.datasets.samples import Sample, find_samples
 from crackseg.errors import ModelError, UsageError
 from crackseg.evaluation.comparison import Comparison
+from crackseg.evaluation.files import write_report
 from crackseg.evaluation.report import Question, Report, make_report
 from crackseg.evaluation.text import compare_text, to_markdown, to_text
-from crackseg.evaluation.writing import write_report
-from crackseg.images import write_png
+from crackseg.imaging.codec import write_png
 from crackseg.metrics.classes import class_scores, count_classes
 from crackseg.metrics.protocols import find_protocols
-from crackseg.prediction import Model
+from crackseg.modelcard.card import ModelCard
+from crackseg.prediction.classes import predict_classes
+from crackseg.prediction.model import Model
 from tests.evaluation.scenes import Darkness, model
 
 CARD = ModelCard(name="kinds", network={"classes": 3}, stride=1, context_px=0)

@@ -14,11 +14,11 @@ from PIL import Image
 from crackseg.evaluation import Evaluation, evaluate
 from crackseg.evaluation.comparison import Comparison, Difference, find_differences
 from crackseg.evaluation.contrast import draw_contrasts
+from crackseg.evaluation.files import write_report
 from crackseg.evaluation.gallery import HIT, MISSED
 from crackseg.evaluation.page import build_comparison_page
 from crackseg.evaluation.report import make_report
 from crackseg.evaluation.text import compare_markdown, compare_text, show, tell_better
-from crackseg.evaluation.writing import write_report
 from crackseg.metrics.protocols import NATIVE
 from tests.evaluation.scenes import Mask, model, scribbled, write_set
 from tests.evaluation.test_report import ALL, reported

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from crackseg.dataset import Sample
+from crackseg.datasets.samples import Sample
 from crackseg.evaluation import Evaluation
-from crackseg.evaluation.tally import Judged, tally
+from crackseg.evaluation.counting import Judged, tally
 from crackseg.measurement.skeleton import skeletonise
 from crackseg.metrics.protocols import CENTRELINE, CLASSIC, NATIVE
 from tests.evaluation.scenes import Mask, picture

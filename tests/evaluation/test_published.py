@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crackseg.dataset import Sample
+from crackseg.datasets.samples import Sample
 from crackseg.evaluation import Evaluation
-from crackseg.evaluation.tally import Judged, tally
+from crackseg.evaluation.counting import Judged, tally
 from crackseg.metrics.protocols import RESIZE512
 from tests.evaluation.scenes import Mask, picture
 

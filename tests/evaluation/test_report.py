@@ -17,15 +17,16 @@ from lxml import etree
 from PIL import Image
 from scipy import stats
 
-from crackseg.dataset import find_samples
+from crackseg.datasets.samples import find_samples
 from crackseg.errors import UsageError
 from crackseg.evaluation import evaluate
 from crackseg.evaluation.chart import draw_chart, trace
 from crackseg.evaluation.comparison import Comparison
+from crackseg.evaluation.counting import Judged
+from crackseg.evaluation.files import write_report
 from crackseg.evaluation.gallery import FALSE, HIT, MISSED, Gallery, draw_errors
 from crackseg.evaluation.page import build_comparison_page, build_page
 from crackseg.evaluation.report import Question, Report, make_report
-from crackseg.evaluation.tally import Judged
 from crackseg.evaluation.text import (
     compare_markdown,
     show,
@@ -33,7 +34,6 @@ from crackseg.evaluation.text import (
     to_markdown,
     to_text,
 )
-from crackseg.evaluation.writing import write_report
 from crackseg.metrics.counts import Counts
 from crackseg.metrics.protocols import NATIVE, find_protocols
 from tests.evaluation.scenes import model, picture, scribbled, write_set

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crackseg.dataset import find_samples
+from crackseg.datasets.samples import find_samples
 from crackseg.errors import ModelError
 from crackseg.evaluation import Evaluation, evaluate
+from crackseg.evaluation.counting import Judged, tally
 from crackseg.evaluation.report import Question, make_report
 from crackseg.evaluation.run import resize_sample
-from crackseg.evaluation.tally import Judged, tally
 from crackseg.measurement.crack import measure_cracks
 from crackseg.measurement.skeleton import skeletonise
 from crackseg.metrics.boundary import count_boundary

@@ -29,11 +29,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from crackseg.errors import CracksegError
-from crackseg.inspection.pipeline import Job, inspect
-from crackseg.inspection.row import Finding
-from crackseg.inspection.rules import JudgedArea, Rules
-from crackseg.inspection.source import Source
-from crackseg.inspection.worker import (
+from crackseg.inspection.inspector import (
     Inspector,
     InspectorPlan,
     ModelInspector,
@@ -42,6 +38,10 @@ from crackseg.inspection.worker import (
     Tell,
     WorkerLimits,
 )
+from crackseg.inspection.records import Finding
+from crackseg.inspection.rules import JudgedArea, Rules
+from crackseg.inspection.run import Job, inspect
+from crackseg.inspection.source import Source
 from tests.inspection.scenes import content, rows, write_model, write_walls
 
 OPERATIONS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.scandir", "os.listdir", "sqlite3.connect"})
@@ -282,7 +282,7 @@ def _leftovers(output: Path) -> list[str]:
 
 def _half_written(output: Path) -> list[str]:
     """Return pictures that do not decode and databases that are not whole."""
-    from crackseg.images import read_image
+    from crackseg.imaging.codec import read_image
 
     bad = []
     for path in output.rglob("*.png"):

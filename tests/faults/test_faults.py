@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from crackseg.errors import OutputError
-from crackseg.inspection.pipeline import Job, inspect
+from crackseg.inspection.inspector import Settings, WorkerLimits
 from crackseg.inspection.rules import JudgedArea, Rules
+from crackseg.inspection.run import Job, inspect
 from crackseg.inspection.source import Source
 from crackseg.inspection.store import APPLICATION_ID, SCHEMA_VERSION, Store
-from crackseg.inspection.worker import Settings, WorkerLimits
 from tests.inspection.scenes import content, rows, write_model, write_walls
 from tests.runs import REPOSITORY
 

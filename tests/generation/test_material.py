@@ -13,7 +13,7 @@ from PIL import Image
 from crackseg.errors import OutputError, UsageError
 from crackseg.generation import AssetFolders, GenerationJob, generate
 from crackseg.generation.assets import load_assets
-from crackseg.images import mask_pixels, write_png
+from crackseg.imaging.codec import mask_pixels, write_png
 from data_gen import Recipe, generate_sample
 from tests.conftest import RunPython
 

@@ -16,10 +16,10 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
-from crackseg.dataset import check_sizes, find_samples
+from crackseg.datasets.samples import check_sizes, find_samples
 from crackseg.errors import ConfigError, UsageError
 from crackseg.generation import AssetFolders, GenerationJob, generate
-from crackseg.images import write_png
+from crackseg.imaging.codec import write_png
 from data_gen import Recipe, generate_sample
 
 SMALL = Recipe(size=64)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from crackseg.config import load_config
 from crackseg.geometry import Scale
-from crackseg.inspection.pipeline import Job
+from crackseg.inspection.inspector import Settings, WorkerLimits
 from crackseg.inspection.rules import JudgedArea, Rules
+from crackseg.inspection.run import Job
 from crackseg.inspection.source import Source
-from crackseg.inspection.worker import Settings, WorkerLimits
 
 
 def job(folder: Path, output: Path, model: Path, **changes: object) -> Job:

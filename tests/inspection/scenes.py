@@ -15,8 +15,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from crackseg.card import ModelCard
-from crackseg.images import write_png
+from crackseg.imaging.codec import write_png
+from crackseg.modelcard.card import ModelCard
 
 DARK = 90.0
 

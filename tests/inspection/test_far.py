@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from crackseg.domain import describe, fit_domain
-from crackseg.images import write_png
-from crackseg.inspection.pipeline import inspect
+from crackseg.imaging.codec import write_png
+from crackseg.inspection.run import inspect
+from crackseg.modelcard.domain import describe, fit_domain
 from tests.inspection.jobs import job, with_rules
 from tests.inspection.scenes import rows, wall, write_model, write_walls
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from crackseg.config import dump_config, load_config
 from crackseg.errors import ConfigError, UsageError
 from crackseg.geometry import Scale
-from crackseg.inspection.row import VERDICTS
+from crackseg.inspection.records import VERDICTS
 from crackseg.inspection.rules import JudgedArea, Rule, Rules, check_scale, judge, load_rules, parse_condition
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
 

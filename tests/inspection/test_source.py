@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crackseg.errors import UsageError
-from crackseg.inspection.naming import OutputNames
-from crackseg.inspection.row import FileStamp
+from crackseg.inspection.output_names import OutputNames
+from crackseg.inspection.records import FileStamp
 from crackseg.inspection.source import FoundFile, SettledFiles, Source
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from crackseg.errors import LabelError, UsageError
-from crackseg.images import mask_pixels, read_mask, write_png
+from crackseg.imaging.codec import mask_pixels, read_mask, write_png
 from crackseg.labels.annotation import Cutout, LabelledImage, LabelledObject, mask_objects
 from crackseg.labels.convert import Annotations, convert
 from crackseg.labels.reading import Format, ImageSizes, read_entries

@@ -1,0 +1,1 @@
+"""Export of models to ONNX and OpenVINO, with a parity gate."""

@@ -1,0 +1,1 @@
+"""Read, probe, draw and write images: files to arrays and back."""

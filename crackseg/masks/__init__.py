@@ -1,0 +1,1 @@
+"""Operations on binary masks: cleaning and bridging gaps."""

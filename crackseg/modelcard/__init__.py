@@ -1,0 +1,1 @@
+"""The card of a model: its scores, limits, terms and image domain."""

@@ -1,0 +1,1 @@
+"""Segmentation networks, their configuration and their checkpoints."""

@@ -1,0 +1,277 @@
+"""A network over an image of any size: tile by tile, within a stated memory, the same whatever the tiles."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from crackseg.errors import ModelError, UsageError
+from crackseg.imaging.codec import ArrayImage, ImageSource
+from crackseg.prediction.tiling import TilePlan, crop_mirrored, plan_tiles, read_mirrored
+from crackseg.runtimes.predictor import BYTES_PER_PX as BYTES_PER_PX
+from crackseg.runtimes.predictor import Predictor, TileMemoryError, bytes_per_px_of, room_of
+
+_Result = TypeVar("_Result")
+
+DEFAULT_MEMORY_GIB = 2.0
+"""Memory that a tile may take in the network unless told otherwise, in GiB."""
+
+MAX_BATCH = 32
+"""Most inputs that go through a network at a time."""
+
+_ROOM_SHARE = 0.8
+"""Share of a device's free memory that tiles may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileLimits:
+    """What bounds a tile.
+
+    Attributes:
+        side_px: Largest side of a tile, in pixels; no limit if None.
+        memory_gib: Memory that a tile may take in the network, in GiB.
+    """
+
+    side_px: int | None = None
+    memory_gib: float = DEFAULT_MEMORY_GIB
+
+    def __post_init__(self) -> None:
+        if not 0 < self.memory_gib < 1e6:
+            raise UsageError(f"expected a memory of more than 0 GiB, got {self.memory_gib:g}", where="--memory")
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that a tile may take in the network, in bytes."""
+        return int(self.memory_gib * 2**30)
+
+    @classmethod
+    def of(cls, predictor: Predictor, *, side_px: int | None = None, memory_gib: float | None = None) -> TileLimits:
+        """Return the limits for a network: by the free memory of its device, where nothing else is stated."""
+        if memory_gib is None:
+            room_bytes = _ROOM_SHARE * room_of(predictor)
+            memory_gib = room_bytes / 2**30 if room_bytes else DEFAULT_MEMORY_GIB
+        return cls(side_px, memory_gib)
+
+    def halved(self, plan: TilePlan, predictor: Predictor) -> TileLimits:
+        """Return limits that allow half the tile of a plan that found no memory."""
+        return TileLimits(self.side_px, plan.largest_px * bytes_per_px_of(predictor) / 2**31)
+
+    def plan(self, shape: tuple[int, int], predictor: Predictor) -> TilePlan:
+        """Cut an image of a shape for a network.
+
+        Raises:
+            UsageError: If no tile is small enough.
+        """
+        try:
+            return plan_tiles(
+                shape,
+                context=predictor.context,
+                stride=predictor.stride,
+                size=self.side_px,
+                budget_px=self.memory_bytes // bytes_per_px_of(predictor),
+            )
+        except ValueError as error:
+            raise UsageError(str(error), hint="choose a larger --tile or --memory") from error
+
+    def batch(self, plan: TilePlan, predictor: Predictor) -> int:
+        """Return how many tiles of a plan to give to a network at a time: 1 unless its device likes more."""
+        if not room_of(predictor):
+            return 1
+        return min(max(self.memory_bytes // tile_bytes_of(plan, predictor), 1), MAX_BATCH)
+
+
+def tile_bytes_of(plan: TilePlan, predictor: Predictor) -> int:
+    """Return the memory that the largest tile of a plan takes in a network, in bytes."""
+    return bytes_per_px_of(predictor) * plan.largest_px
+
+
+def predict_probability(
+    image: ImageSource,
+    predictor: Predictor,
+    *,
+    tile_size: int | None = None,
+    memory_gib: float = DEFAULT_MEMORY_GIB,
+) -> NDArray[np.float32]:
+    """Run a network over an image of any size.
+
+    Where a tile finds no memory, the image is cut smaller and begun again: the result is the same.
+
+    Args:
+        image: The image.
+        predictor: The network.
+        tile_size: Largest side of a tile, in pixels.
+        memory_gib: Memory that a tile may take in the network, in GiB.
+
+    Returns:
+        ``(H, W)`` crack probability, in [0, 1].
+
+    Raises:
+        UsageError: If the limits leave no room beside the context of the network.
+        ModelError: If the network answers with anything but finite numbers, or finds no memory for any tile.
+    """
+    probability = np.empty(image.shape, dtype=np.float32)
+
+    def fill(plan: TilePlan, batch: int) -> None:
+        for start, band in iter_bands(image, predictor, plan, batch=batch):
+            probability[start : start + len(band)] = band
+
+    with_smaller_tiles(fill, image.shape, predictor, TileLimits(tile_size, memory_gib))
+    return probability
+
+
+def with_smaller_tiles(
+    run: Callable[[TilePlan, int], _Result], shape: tuple[int, int], predictor: Predictor, limits: TileLimits
+) -> _Result:
+    """Do something with the plan of an image, and begin again with smaller tiles where one finds no memory.
+
+    Args:
+        run: What to do, with a plan and how many of its tiles to give to the network at a time.
+        shape: Height and width of the image, in pixels.
+        predictor: The network.
+        limits: What bounds the first plan.
+
+    Raises:
+        UsageError: If the limits leave no room beside the context of the network.
+        TileMemoryError: If there is no memory for any tile.
+    """
+    plan = limits.plan(shape, predictor)
+    while True:
+        try:
+            return run(plan, limits.batch(plan, predictor))
+        except TileMemoryError as error:
+            try:
+                plan = (limits := limits.halved(plan, predictor)).plan(shape, predictor)
+            except UsageError:
+                raise error from None
+
+
+def find_mask(probability: NDArray[np.float32], *, threshold: float, low: float | None = None) -> NDArray[np.bool_]:
+    """Tell which pixels are crack.
+
+    Args:
+        probability: ``(H, W)``, in [0, 1].
+        threshold: Probability from which a pixel counts as crack.
+        low: With hysteresis, the probability from which a pixel counts that hangs together, over its eight neighbours,
+            with one at the threshold.
+
+    Returns:
+        ``(H, W)`` mask.
+
+    Source:
+        Canny, "A Computational Approach to Edge Detection", PAMI 1986, section VII: thresholding with hysteresis.
+    """
+    certain = probability >= threshold
+    if low is None or low >= threshold:
+        return certain
+    count, labels = cv2.connectedComponents((probability >= low).view(np.uint8), connectivity=8)
+    kept = np.zeros(count, dtype=np.bool_)
+    kept[np.asarray(labels)[certain]] = True
+    return np.asarray(kept[labels])
+
+
+def predict_alike(
+    images: Sequence[NDArray[np.uint8]], predictor: Predictor, limits: TileLimits
+) -> list[NDArray[np.float32]]:
+    """Run a network over images of one shape, several at a time where each of them is one tile.
+
+    Args:
+        images: ``(H, W, 3)`` RGB pixels each.
+        predictor: The network.
+        limits: What bounds a tile.
+
+    Returns:
+        The ``(H, W)`` crack probability of each, in [0, 1]; the same as of each by itself.
+
+    Raises:
+        UsageError: If the limits leave no room beside the context of the network.
+        ModelError: If the network answers with anything but finite numbers, or finds no memory for any tile.
+    """
+    plan = limits.plan(images[0].shape[:2], predictor)
+    if len(images) > 1 and len(plan) == 1:
+        (tile,) = plan
+        inputs = (crop_mirrored(pixels, tile.read) for pixels in images)
+        part = tile.write.slices((tile.read.row0, tile.read.col0))
+        try:
+            answers = list(answer_together(inputs, predictor, limits.batch(plan, predictor)))
+        except TileMemoryError:
+            return [answer for pixels in images for answer in predict_alike([pixels], predictor, limits)]
+        return [_finite(answer[part]) for answer in answers]
+    return [
+        predict_probability(ArrayImage(pixels), predictor, tile_size=limits.side_px, memory_gib=limits.memory_gib)
+        for pixels in images
+    ]
+
+
+def answer_together(
+    inputs: Iterable[NDArray[np.uint8]], predictor: Predictor, batch: int
+) -> Iterator[NDArray[np.float32]]:
+    """Run a network on inputs of one size, several at a time, and fewer where they find no memory.
+
+    Args:
+        inputs: ``(h, w, 3)`` RGB pixels each.
+        predictor: The network.
+        batch: How many at a time, at most.
+
+    Returns:
+        The ``(h, w)`` answer to each, in their order.
+
+    Raises:
+        TileMemoryError: If there is no memory for one alone.
+    """
+    waiting = iter(inputs)
+    while group := list(itertools.islice(waiting, batch)):
+        while group:
+            now = group[:batch]
+            try:
+                answers = predictor(now[0][None] if len(now) == 1 else np.stack(now))
+            except TileMemoryError:
+                if len(now) == 1:
+                    raise
+                batch = len(now) // 2
+                continue
+            yield from answers
+            group = group[batch:]
+
+
+def _finite(answer: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an answer that is all numbers.
+
+    Raises:
+        ModelError: If it is not.
+    """
+    if not np.isfinite(answer).all():
+        raise ModelError("the network answered with NaN or infinity", hint="its weights are damaged; train it again")
+    return answer
+
+
+def iter_bands(
+    image: ImageSource, predictor: Predictor, plan: TilePlan, *, batch: int = 1
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Run a network over an image, one row of tiles after the other.
+
+    Args:
+        image: The image.
+        predictor: The network.
+        plan: How the image is cut.
+        batch: How many tiles to give to the network at a time.
+
+    Returns:
+        For each, the first row of the image it is about and the ``(h, W)`` crack probability, in [0, 1].
+
+    Raises:
+        TileMemoryError: If a tile finds no memory.
+        ModelError: If the network answers with anything but finite numbers.
+    """
+    for tiles in plan.bands():
+        top, bottom = tiles[0].write.row0, tiles[0].write.row1
+        band = np.empty((bottom - top, plan.shape[1]), dtype=np.float32)
+        inputs = (read_mirrored(image, tile.read) for tile in tiles)
+        for tile, answer in zip(tiles, answer_together(inputs, predictor, batch), strict=True):
+            band[tile.write.slices((top, 0))] = _finite(answer[tile.write.slices((tile.read.row0, tile.read.col0))])
+        yield top, band

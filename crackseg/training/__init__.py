@@ -1,0 +1,1 @@
+"""Training of networks: configuration, data loading, losses, loop and resume."""

@@ -1,0 +1,335 @@
+"""Network, average, optimiser and counters of a training, and the steps that move them."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from crackseg.errors import ModelError, TrainingError
+from crackseg.networks.factory import SegmentationNetwork, normalise
+from crackseg.networks.precision import keep_strided_depthwise_float32
+from crackseg.training.collapse_guard import CollapseGuard
+from crackseg.training.config import TrainConfig
+from crackseg.training.distillation import find_teacher, teacher_loss
+from crackseg.training.distributed import Team
+from crackseg.training.feature_cache import FeatureCache
+from crackseg.training.loader import Batch, batches
+from crackseg.training.losses import total_loss
+from crackseg.training.optimiser import clip_gradients, find_encoder, freeze, make_optimiser, restore_averages, set_rate
+from crackseg.training.patches import PatchDataset
+from crackseg.training.resume import ResumeState
+from crackseg.training.schedule import learning_rate, progress
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProgress:
+    """One message of a running training.
+
+    Attributes:
+        done: Share of the training that is done, in [0, 1].
+        step: Steps done.
+        loss: Loss of the last step, or the epoch's mean where `row` is set.
+        row: The row of ``metrics.csv`` just completed, if an epoch has ended.
+        note: What a user should know, if there is something.
+    """
+
+    done: float
+    step: int
+    loss: float
+    row: Mapping[str, float] | None = None
+    note: str | None = None
+
+
+class Loop:
+    """A training between its first step and its last.
+
+    Args:
+        network: The network to train.
+        patches: What to train it on.
+        config: The training.
+        epoch_steps: Steps between two validations.
+        team: The processes that share the work, and where this one computes.
+        bfloat16: Whether to compute in bfloat16.
+
+    Raises:
+        CracksegError: What `find_teacher` raises.
+    """
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        patches: PatchDataset,
+        config: TrainConfig,
+        *,
+        epoch_steps: int,
+        team: Team,
+        bfloat16: bool,
+    ) -> None:
+        device = team.device
+        self.network = network.to(device).to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).eval()
+        team.prepare(self.network)
+        if bfloat16 and device.type == "cpu":
+            keep_strided_depthwise_float32(self.network)
+        self.step = 0
+        self.epoch_steps = epoch_steps
+        self.guard = CollapseGuard()
+        self._config = config
+        self._patches = patches
+        self._team = team
+        self._bfloat16 = bfloat16
+        self._teacher = find_teacher(config.teacher, config.network, device=device, bfloat16=bfloat16)
+        self._optimiser = make_optimiser(self.network, config.optimiser)
+        # Walking through the modules takes as long as the arithmetic, so it is done once.
+        self._parameters = tuple(self.network.parameters())
+        pairs = list(zip(_tensors(self.average), _tensors(self.network), strict=True))
+        self._averaged = _unzipped([pair for pair in pairs if pair[0].is_floating_point()])
+        self._counted = [pair for pair in pairs if not pair[0].is_floating_point()]
+        self._wrapped: nn.Module | None = None
+        self._frozen = False
+        self._features: FeatureCache | None = None
+        self._found: Generator[Batch, None, None] | None = None
+        self._at_once = config.data.batch_size
+        self._elapsed_s = 0.0
+        self._started_s = time.monotonic()
+        self._loss_sum, self._loss_count = 0.0, 0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall time of the training, pauses between two sessions left out, in seconds."""
+        return self._elapsed_s + time.monotonic() - self._started_s
+
+    @property
+    def done(self) -> float:
+        """Share of the training that is done, in [0, 1], by the clock of this process."""
+        return self._done_at(self.elapsed_s)
+
+    def _done_at(self, elapsed_s: float) -> float:
+        return progress(self._config.schedule, step=self.step, epoch_steps=self.epoch_steps, elapsed_s=elapsed_s)
+
+    @property
+    def current_learning_rate(self) -> float:
+        """Learning rate of the next step."""
+        return learning_rate(self._config.optimiser, self.done)
+
+    def run_epoch(self, *, stopped: Callable[[], bool], report: Callable[[TrainingProgress], None]) -> bool:
+        """Train to the end of the epoch.
+
+        Returns:
+            Whether it got there; False if it was stopped before.
+
+        Raises:
+            TrainingError: If the loss is no longer finite, no patch holds a crack, or there is no memory for one patch.
+            CracksegError: What reading a sample raises.
+        """
+        self.network.train()
+        self._keep_still(self._frozen)
+        end = (self.step // self.epoch_steps + 1) * self.epoch_steps
+        while self.step < end:
+            group = self._next_group()
+            stop, elapsed_s = self._team.agreed(wish=stopped(), seconds=self.elapsed_s)
+            if stop:
+                self.close()
+                return False
+            done = self._done_at(elapsed_s)
+            self._thaw_or_freeze(done)
+            loss = self.train_step(group, rate=learning_rate(self._config.optimiser, done), report=report)
+            report(TrainingProgress(self.done, self.step, loss))
+            if self._done_at(elapsed_s) >= 1:
+                break
+        return True
+
+    def _next_group(self) -> list[Batch]:
+        """Return the batches of the next step; they are prepared beside it, through validations too."""
+        if self._found is None:
+            self._found = batches(self._patches, self._config, itertools.count(self.step), self._team)
+        return list(itertools.islice(self._found, self._config.optimiser.accumulate))
+
+    def close(self) -> None:
+        """End the processes that prepare patches; the next epoch starts them again."""
+        if self._found is not None:
+            self._found.close()
+            self._found = None
+
+    def take_mean_loss(self) -> float:
+        """Return the mean loss of the epoch, and begin the next."""
+        mean = self._loss_sum / max(self._loss_count, 1)
+        self._loss_sum, self._loss_count = 0.0, 0
+        return mean
+
+    def train_step(
+        self, group: Sequence[Batch], *, rate: float, report: Callable[[TrainingProgress], None] = lambda _: None
+    ) -> float:
+        """Move the network by one step and return the loss.
+
+        Args:
+            group: The batches whose gradients are added up.
+            rate: The learning rate.
+            report: Told where a step must be computed in smaller parts, for want of memory.
+
+        Raises:
+            TrainingError: As `run_epoch`.
+        """
+        torch.manual_seed(self._config.seed * 1_000_003 + self.step)
+        set_rate(self._optimiser, rate)
+        while (value := self._gradients(group)) is None:
+            self._halve(report)
+        clip_gradients(self._parameters, self._config.optimiser.gradient_clip)
+        self._optimiser.step()
+        self.step += 1
+        self._update_average()
+        self._loss_sum += value
+        self._loss_count += 1
+        return value
+
+    def _gradients(self, group: Sequence[Batch]) -> float | None:
+        """Add up the gradients of batches and return their mean loss; None if there was no memory for it."""
+        self._optimiser.zero_grad(set_to_none=True)
+        patches = sum(len(batch.numbers) for batch in group)
+        value = 0.0
+        try:
+            for part in (part for batch in group for part in batch.parts(self._at_once)):
+                loss = self._loss(part)
+                share = len(part.numbers) / patches
+                value += share * self._finite(loss)
+                # Averaged over the processes, each of which gives the gradient of its own patches alone.
+                (loss * (share * self._team.size)).backward()  # type: ignore[no-untyped-call]
+        except (MemoryError, RuntimeError) as error:
+            if not _is_lack_of_memory(error):
+                raise
+            return None
+        return value
+
+    def _loss(self, part: Batch) -> Tensor:
+        device = self._team.device
+        if self._wrapped is None:
+            self._wrapped = self._team.wrapped(self.network)
+        if self._features is not None:
+            self._features.expect(part.numbers)
+        images = normalise(part.images.to(device, non_blocking=True)).contiguous(memory_format=torch.channels_last)
+        target = self._team.gathered(part.target.to(device, non_blocking=True).float())
+        if self.guard.waits:
+            self.guard.check_batch(has_crack=bool(target[:, 0].any()), patches=len(target))
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
+            answer = self._wrapped(images, deep=True)
+        outputs = answer if isinstance(answer, tuple) else (answer,)
+        logits = tuple(self._team.gathered(output) for output in outputs)
+        loss = total_loss(logits, target, self._config.loss)
+        if self._teacher is None:
+            return loss
+        taught = self._team.gathered(self._teacher(images))
+        return torch.lerp(loss, teacher_loss(logits, taught), self._config.teacher.weight)
+
+    def _finite(self, loss: Tensor) -> float:
+        value = float(loss.detach())
+        if not abs(value) < float("inf"):
+            raise TrainingError(
+                f"the loss is {value} at step {self.step}",
+                hint="lower optimiser.learning_rate, or set precision=fp32; --resume goes on from the last epoch",
+            )
+        return value
+
+    def _halve(self, report: Callable[[TrainingProgress], None]) -> None:
+        """Compute with half as many patches at once from now on, the gradients added up."""
+        self._optimiser.zero_grad(set_to_none=True)
+        if self._team.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self._at_once == 1 or self._team.size > 1:
+            raise TrainingError(
+                f"no memory for {_patches(self._at_once)} of {self._config.data.patch_px} px at once",
+                hint="lower data.batch_size or data.patch_px, or choose a smaller network; --resume goes on",
+            )
+        self._at_once = (self._at_once + 1) // 2
+        note = f"out of memory: from here {_patches(self._at_once)} at once, their gradients added up"
+        report(TrainingProgress(self.done, self.step, 0.0, note=note))
+
+    def _thaw_or_freeze(self, done: float) -> None:
+        frozen = done < self._config.optimiser.frozen
+        if frozen != self._frozen:
+            self._keep_still(frozen)
+
+    def _keep_still(self, frozen: bool) -> None:  # noqa: FBT001 - it is what the method is about
+        """Keep the encoder still or let it learn; while it is still, remember what it makes of patches that recur."""
+        if frozen or self._frozen:
+            encoder = find_encoder(self.network)
+            freeze(encoder, frozen=frozen)
+            if frozen and self._features is None and self._config.data.distinct_patches is not None:
+                self._features = FeatureCache(encoder, limit_bytes=self._config.data.cache_mb * 1_000_000)
+        if not frozen and self._features is not None:
+            self._features.detach()
+            self._features = None
+        if frozen != self._frozen:
+            self._wrapped = None
+        self._frozen = frozen
+
+    def _update_average(self) -> None:
+        decay = min(self._config.optimiser.ema_decay, (1 + self.step) / (10 + self.step))
+        means, now = self._averaged
+        with torch.no_grad():
+            average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+            average(means, now, None)
+            for mean, count in self._counted:
+                mean.copy_(count)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return tensors and values from which `restore` makes this loop again."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
+        for index, slots in self._optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in slots.items()}
+        values = {
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+            "loss_sum": self._loss_sum,
+            "loss_count": self._loss_count,
+        }
+        return tensors, values
+
+    def restore(self, state: ResumeState, *, where: Path) -> None:
+        """Go on from a saved state.
+
+        Raises:
+            ModelError: If it is the state of another network.
+        """
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimiser": {}}
+        for name, tensor in state.tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = tensor
+        try:
+            self.network.load_state_dict(parts["network"])
+            self.average.load_state_dict(parts["average"])
+        except RuntimeError as error:
+            raise ModelError(
+                "is the state of another network", where=where, hint="use the same configuration"
+            ) from error
+        restore_averages(self._optimiser, parts["optimiser"])
+        self.step = int(state.values["step"])
+        self._elapsed_s = float(state.values["elapsed_s"])
+        self._started_s = time.monotonic()
+        self._loss_sum, self._loss_count = float(state.values["loss_sum"]), int(state.values["loss_count"])
+
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    """Return weights and running statistics, in the order of the modules."""
+    return [*network.parameters(), *network.buffers()]
+
+
+def _unzipped(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+    return [mean for mean, _ in pairs], [now for _, now in pairs]
+
+
+def _patches(count: int) -> str:
+    return f"{count} patch" if count == 1 else f"{count} patches"
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)

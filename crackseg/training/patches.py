@@ -1,0 +1,205 @@
+"""Training patches, each determined by seed and number alone: a resumed run sees what an unbroken one does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from crackseg.datasets.class_masks import check_classes, read_truth
+from crackseg.datasets.samples import Sample
+from crackseg.errors import ConfigError
+from crackseg.geometry import Region
+from crackseg.prediction.tiling import crop_mirrored
+from crackseg.training.augment import Augmentation
+from crackseg.training.config import TrainConfig
+from crackseg.training.target_planes import needed_planes, target_planes
+from crackseg.training.weight_map import cached_border_weights
+
+_CRACK_PIXELS_KEPT = 4096
+_COVERAGE = 0.4
+"""Share of a resized pixel from which it is crack; below one half, so that hairlines survive being shrunk."""
+_PRIOR_PATCHES = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Decoded:
+    """A sample in memory: image, mask of class numbers, some of its crack pixels as ``(n, 2)`` rows and columns.
+
+    Where a loss asks for them, ``border`` holds the border weights of the whole mask, ``(H, W) float16``.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    crack_pixels: NDArray[np.int32]
+    border: NDArray[np.float16] | None
+
+    @property
+    def nbytes(self) -> int:
+        return self.image.nbytes + self.mask.nbytes + (0 if self.border is None else self.border.nbytes)
+
+
+class PatchDataset(Dataset[tuple[NDArray[np.uint8], NDArray[np.generic]]]):
+    """Patches without end: number ``i`` is the same in every process and every run with the same seed.
+
+    Args:
+        samples: Where to cut them from.
+        config: The training.
+
+    Raises:
+        ImageError: If a sample cannot be read.
+        DatasetError: If an image and its mask differ in size, or the mask holds other classes than the network.
+    """
+
+    def __init__(self, samples: Sequence[Sample], config: TrainConfig) -> None:
+        self._samples = tuple(samples)
+        self._seed = config.seed
+        self._data = config.data
+        self._loss = config.loss
+        self._classes = config.network.classes
+        self._scale = config.augment.scale
+        self._augmentation = Augmentation(config.augment)
+        groups: dict[str, list[int]] = {}
+        for index, sample in enumerate(self._samples):
+            groups.setdefault(sample.group, []).append(index)
+        self._groups = tuple(tuple(members) for members in groups.values())
+        self._bounds = _bounds({name: len(members) for name, members in groups.items()}, config.data.mix)
+        self._decoded = self._decode_some()
+        if len(self._decoded) == len(self._samples):
+            check_classes((item.mask for item in self._decoded.values()), self._classes)
+
+    def _decode_some(self) -> dict[int, _Decoded]:
+        """Decode samples until the memory set aside for them is full."""
+        decoded: dict[int, _Decoded] = {}
+        left_bytes = self._data.cache_mb * 1_000_000
+        for index, sample in enumerate(self._samples):
+            item = self._decode(sample)
+            left_bytes -= item.nbytes
+            if left_bytes < 0:
+                break
+            decoded[index] = item
+        return decoded
+
+    def _decode(self, sample: Sample) -> _Decoded:
+        image, mask = read_truth(sample, self._classes)
+        rows, cols = np.nonzero(mask)
+        step = max(1, len(rows) // _CRACK_PIXELS_KEPT)
+        term, border = self._loss.border, None
+        if term.weight:
+            border = cached_border_weights(mask > 0, w0=term.w0, sigma=term.sigma).astype(np.float16)
+        return _Decoded(image, mask, np.stack([rows[::step], cols[::step]], axis=1).astype(np.int32), border)
+
+    def identity(self, index: int) -> int:
+        """Return the number of the first patch that patch ``index`` equals."""
+        return index if self._data.distinct_patches is None else index % self._data.distinct_patches
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.generic]]:
+        """Return patch ``index``: its ``(P, P, 3)`` RGB pixels, and what the losses are told about it.
+
+        That is the ``(P, P) uint8`` mask of class numbers, 0 and 1 for crack or not. Where the losses need more, it is
+        what `target_planes` gives, ``(1 + planes, P, P) float32``.
+        """
+        rng, cut = self._draw(index)
+        image, mask, border = self._augmentation(cut.image, cut.mask, rng, border=cut.border)
+        if not needed_planes(self._loss, self._classes):
+            return image, mask
+        return image, target_planes(mask, self._loss, self._classes, border=border)
+
+    def crack_prior(self) -> float:
+        """Return the share of crack pixels in patches, in [0, 1]: an estimate from the first of them."""
+        shares = [float((self._draw(index)[1].mask > 0).mean()) for index in range(_PRIOR_PATCHES)]
+        return sum(shares) / len(shares)
+
+    def _draw(self, index: int) -> tuple[np.random.Generator, _Cut]:
+        """Return patch ``index`` before its augmentation, and the random generator that goes on from there."""
+        rng = np.random.default_rng((self._seed, self.identity(index)))
+        number = self._choose(rng)
+        decoded = self._decoded.get(number)
+        if decoded is None:
+            decoded = self._decode(self._samples[number])
+        return rng, self._cut(decoded, rng)
+
+    def _choose(self, rng: np.random.Generator) -> int:
+        members = self._groups[int(np.searchsorted(self._bounds, rng.random(), side="right"))]
+        return members[rng.integers(len(members))]
+
+    def _cut(self, decoded: _Decoded, rng: np.random.Generator) -> _Cut:
+        """Cut a square of random magnification, around a crack pixel as often as asked."""
+        patch = self._data.patch_px
+        height, width = decoded.mask.shape
+        scale = math.exp(rng.uniform(math.log(self._scale[0]), math.log(self._scale[1])))
+        side = max(8, round(patch / scale))
+        if len(decoded.crack_pixels) and rng.random() < self._data.crack_share:
+            row, col = decoded.crack_pixels[rng.integers(len(decoded.crack_pixels))]
+            row0, col0 = (int(place - rng.integers(side)) for place in (row, col))
+        else:
+            row0, col0 = (
+                int(rng.integers(min(0, length - side), max(0, length - side) + 1)) for length in (height, width)
+            )
+        row0, col0 = (_inside(start, side, length) for start, length in ((row0, height), (col0, width)))
+        region = Region(row0, col0, row0 + side, col0 + side)
+        image, mask = resize_pair(crop_mirrored(decoded.image, region), crop_mirrored(decoded.mask, region), patch)
+        border: NDArray[np.float32] | None = None
+        if decoded.border is not None:
+            whole = crop_mirrored(decoded.border, region).astype(np.float32)
+            resized = cv2.resize(whole, (patch, patch), interpolation=cv2.INTER_LINEAR)
+            border = np.asarray(resized, dtype=np.float32)
+        return _Cut(image, mask, border)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cut:
+    """A square of a sample, resized to a patch: ``(P, P, 3)`` pixels, ``(P, P)`` classes, ``(P, P)`` border weights."""
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    border: NDArray[np.float32] | None
+
+
+def _bounds(sizes: dict[str, int], mix: str | dict[str, float]) -> NDArray[np.float64]:
+    """Return where the share of each data folder ends in [0, 1), in their order.
+
+    Raises:
+        ConfigError: If the mix names a folder that is not there, or leaves nothing.
+    """
+    if isinstance(mix, dict):
+        for name in mix:
+            if name not in sizes:
+                raise ConfigError(f"data.mix: no data folder is called '{name}'", hint=f"they are {', '.join(sizes)}")
+        shares = [mix.get(name, 1.0) for name in sizes]
+        if not sum(shares):
+            raise ConfigError("data.mix: no data folder has a share", hint="give one of them a number above 0")
+    else:
+        shares = [float(size) if mix == "size" else 1.0 for size in sizes.values()]
+    ends = np.cumsum(np.asarray(shares, np.float64))
+    return np.asarray(ends / ends[-1])
+
+
+def resize_pair(
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], side: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Resize a square image and its mask of class numbers to ``(side, side)``; thin cracks stay."""
+    if image.shape[0] == side:
+        return image, mask
+    method = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_LINEAR
+    pixels = cv2.resize(image, (side, side), interpolation=method)
+    classes = np.zeros((side, side), np.uint8)
+    best = np.full((side, side), _COVERAGE, np.float32)
+    for number in range(1, int(mask.max()) + 1):
+        coverage = cv2.resize((mask == number).astype(np.float32), (side, side), interpolation=method)
+        covers = coverage >= best
+        classes[covers] = number
+        best[covers] = coverage[covers]
+    return pixels.astype(np.uint8, copy=False), classes
+
+
+def _inside(start: int, side: int, length: int) -> int:
+    """Move a span of ``side`` pixels into ``[0, length)`` as far as it fits."""
+    if side >= length:
+        return min(max(start, length - side), 0)
+    return min(max(start, 0), length - side)

@@ -1,0 +1,330 @@
+"""A training from data to a run folder: validated each epoch, resumable after any kill, stopped cleanly when asked."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from crackseg.config import dump_config
+from crackseg.datasets.samples import Sample, check_sizes, hash_samples
+from crackseg.errors import ConfigError, CracksegError, DatasetError, ImageError, TrainingError, UsageError
+from crackseg.export.from_torch import export_onnx
+from crackseg.files import make_folder, write_bytes
+from crackseg.machine import describe_machine
+from crackseg.modelcard.card import ModelCard
+from crackseg.modelcard.domain import describe_files, fit_domain
+from crackseg.networks.checkpoint import initialise, read_weights, save_weights
+from crackseg.networks.config import NOT_IN_ONNX
+from crackseg.networks.factory import build_network, start_at_prior
+from crackseg.networks.precision import use_bfloat16
+from crackseg.networks.receptive_field import FALLBACK_CONTEXT_PX, measure_context
+from crackseg.prediction.loading import RUN_MODEL, find_weights
+from crackseg.runtimes.torch import TorchPredictor, pick_device
+from crackseg.training.config import TrainConfig
+from crackseg.training.distributed import Team, joined_team
+from crackseg.training.label_width import measure_labels
+from crackseg.training.loop import Loop, TrainingProgress
+from crackseg.training.patches import PatchDataset
+from crackseg.training.plots import draw_curves, draw_samples
+from crackseg.training.resume import RESUME_FILE, ResumeState, state_to_resume
+from crackseg.training.schedule import steps_per_epoch
+from crackseg.training.signals import stop_signals
+from crackseg.training.validation import by_group, judge, pooled, starting_threshold, telling, validate
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What to train on, and what to choose the best epoch and the threshold by."""
+
+    train: tuple[Sample, ...]
+    validation: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """How a training ended.
+
+    Attributes:
+        finished: False if it was stopped; then it can be resumed.
+        card: The card of the best epoch so far.
+        history: The rows of ``metrics.csv``.
+    """
+
+    finished: bool
+    card: ModelCard
+    history: tuple[dict[str, float], ...]
+
+
+def train(
+    config: TrainConfig,
+    data: TrainingData,
+    output: Path,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    report: Callable[[TrainingProgress], None] = lambda _: None,
+) -> TrainingResult:
+    """Train a network into a run folder.
+
+    Started by ``torchrun``, the processes share every step's batch; the first of them validates and writes.
+
+    Args:
+        config: How.
+        data: On what.
+        output: The run folder: ``best.safetensors``, ``last.safetensors``, ``resume.safetensors``, ``model.onnx``,
+            ``config.yaml``, ``metrics.csv``, ``curves.png``, ``samples.png``, ``card.json``. Architectures in
+            `NOT_IN_ONNX` leave no ``model.onnx``.
+        resume: Go on where an earlier call with the same configuration stopped, if there was one.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        report: Called after every step and every epoch, and before the first with the width of the labels.
+
+    Raises:
+        UsageError: If the folder holds a run and ``resume`` is off, or the device, the weights to start from or the
+            teacher are not there; told before any image is read.
+        ConfigError: If the configuration is not that of the run to resume, or does not fit image files.
+        DatasetError: If an image and its mask do not fit, or the masks hold other classes than the network.
+        TrainingError: If the loss or a weight is no longer finite, the network has collapsed (see `CollapseGuard`),
+            there is no memory for one patch, or an image can no longer be read; then the run can be resumed.
+        OutputError: If the run folder cannot be written.
+    """
+    if config.network.channels not in (1, 3):
+        raise ConfigError(
+            f"network.channels is {config.network.channels}, and image files are read with 3",
+            where="network.channels",
+            hint="3 takes their colours, 1 their grey value",
+        )
+    chosen = pick_device(device)
+    state = state_to_resume(config, output, resume=resume)
+    weights = None if config.init is None else find_weights(config.init)
+    if config.teacher.model is not None:
+        find_weights(config.teacher.model)
+    check_sizes([*data.train, *data.validation])
+    with joined_team(chosen) as team, stop_signals() as stopped:
+        run = _Run(config, data, make_folder(output), team, weights)
+        if state is not None:
+            run.restore(state)
+        elif team.leads:
+            note = measure_labels(data.train, config.network.classes).describe()
+            report(TrainingProgress(0.0, 0, 0.0, note=note))
+        with contextlib.closing(run.loop):
+            while not run.is_over():
+                if not run.train_epoch(stopped=stopped, report=report):
+                    return TrainingResult(finished=False, card=run.card, history=tuple(run.history))
+                report(run.end_epoch())
+        return TrainingResult(finished=True, card=run.finish(report), history=tuple(run.history))
+
+
+class _Run:
+    """A run folder and the loop that fills it."""
+
+    def __init__(self, config: TrainConfig, data: TrainingData, output: Path, team: Team, weights: Path | None) -> None:
+        torch.manual_seed(config.seed)
+        self._config, self._data, self._output, self._team = config, data, output, team
+        self._bfloat16 = team.told(use_bfloat16(config.precision, team.device))
+        patches = PatchDataset(data.train, config)
+        network = build_network(config.network)
+        context = measure_context(network.network.eval(), stride=network.stride)
+        start_at_prior(network, patches.crack_prior())
+        if weights is not None:
+            initialise(network, weights)
+        self._start = starting_threshold(weights)
+        self.card = _first_card(config, data, output, context)
+        self.history: list[dict[str, float]] = []
+        self.loop = Loop(
+            network,
+            patches,
+            config,
+            epoch_steps=steps_per_epoch(
+                config.schedule, images=len(data.train), batch_size=config.data.batch_size * team.size
+            ),
+            team=team,
+            bfloat16=self._bfloat16,
+        )
+        if team.leads:
+            write_bytes(output / "config.yaml", dump_config(config).encode())
+
+    def restore(self, state: ResumeState) -> None:
+        self.loop.restore(state, where=self._output / RESUME_FILE)
+        self.history = [dict(row) for row in state.values["history"]]
+        self.card = dataclasses.replace(self.card, threshold=float(state.values["threshold"]))
+
+    def is_over(self) -> bool:
+        """Tell whether the time is up, or the network has not become better for too long."""
+        return self._team.told(bool(self.history) and (self.loop.done >= 1 or self._epochs_lost() is not None))
+
+    def _epochs_lost(self) -> int | None:
+        """Return for how many epochs the network has not become better, if that is too long."""
+        scores = [row["f1"] for row in self.history]
+        lost = len(scores) - 1 - scores.index(max(scores))
+        patience = self._config.schedule.patience
+        return lost if patience is not None and lost >= patience else None
+
+    def train_epoch(self, *, stopped: Callable[[], bool], report: Callable[[TrainingProgress], None]) -> bool:
+        """Train to the end of the epoch; where that is not reached, save what a resumed run needs."""
+        try:
+            finished = self.loop.run_epoch(stopped=stopped, report=report)
+        except CracksegError as error:
+            lost = self._as_lost(error)
+            if lost is error:
+                raise
+            self.save_state()
+            raise lost from error
+        if not finished:
+            self.save_state()
+        return finished
+
+    def _as_lost(self, error: CracksegError) -> CracksegError:
+        """Return the end of a training whose data can no longer be read; another error as it is."""
+        if isinstance(error, ConfigError) or not isinstance(error, (DatasetError, ImageError, UsageError)):
+            return error
+        return TrainingError(
+            f"{error.what}, at step {self.loop.step}",
+            where=error.where,
+            hint="when the data is back, the same command with --resume goes on",
+        )
+
+    def save_state(self) -> None:
+        """Write the state from which `restore` goes on."""
+        if not self._team.leads:
+            return
+        tensors, values = self.loop.state()
+        values |= {"history": self.history, "threshold": self.card.threshold, "config": dump_config(self._config)}
+        ResumeState(tensors, values).save(self._output / RESUME_FILE)
+
+    def end_epoch(self) -> TrainingProgress:
+        """Let the first process validate, keep the best, and write everything; all learn what came of it."""
+        outcome: TrainingProgress | CracksegError | None = None
+        if self._team.leads:
+            try:
+                outcome = self._validate_epoch()
+            except CracksegError as error:
+                outcome = self._as_lost(error)
+        outcome, self.history, self.card = self._team.told((outcome, self.history, self.card))
+        if not isinstance(outcome, TrainingProgress):
+            raise outcome or TrainingError("the first process has not validated")
+        return outcome
+
+    def _validate_epoch(self) -> TrainingProgress:
+        """Validate, keep the best, and write everything; the state that makes it count is written last."""
+        rate, loss = self.loop.current_learning_rate, self.loop.take_mean_loss()
+        predictor = TorchPredictor(self.loop.average, self.card, device=self._team.device, bfloat16=self._bfloat16)
+        found = pooled(validate(predictor, self._data.validation, classes=self._config.network.classes))
+        threshold = found.crack.steady_threshold(self._start)
+        row = {
+            "epoch": len(self.history) + 1.0,
+            "step": float(self.loop.step),
+            "seconds": round(self.loop.elapsed_s, 1),
+            "learning_rate": rate,
+            "loss": loss,
+            **found.scores_at(threshold),
+            "threshold": threshold,
+        }
+        best = max((old["f1"] for old in self.history), default=-1.0)
+        self.history.append(row)
+        if row["f1"] > best:
+            self.card = dataclasses.replace(self.card, threshold=threshold)
+            save_weights(self._output / "best.safetensors", self.loop.average, self.card)
+        save_weights(
+            self._output / "last.safetensors", self.loop.average, dataclasses.replace(self.card, threshold=threshold)
+        )
+        write_bytes(self._output / "metrics.csv", _csv(self.history))
+        self.save_state()
+        self.loop.guard.check_epoch(found.crack, done=self.loop.done)
+        return TrainingProgress(self.loop.done, self.loop.step, loss, row)
+
+    def finish(self, report: Callable[[TrainingProgress], None]) -> ModelCard:
+        """Let the first process score the best weights as they are stored, and write card, model and pictures."""
+        lost = self._epochs_lost()
+        if lost is not None and self.loop.done < 1:
+            note = f"no better validation F1 in {lost} epochs: the training ends early"
+            report(TrainingProgress(self.loop.done, self.loop.step, 0.0, note=note))
+        if self._team.leads:
+            try:
+                self.card = self._finish()
+            except CracksegError as error:
+                raise self._as_lost(error) from error
+        self.card = self._team.told(self.card)
+        return self.card
+
+    def _finish(self) -> ModelCard:
+        best = self._output / "best.safetensors"
+        network = self.loop.average
+        network.load_state_dict(read_weights(best))
+        predictor = TorchPredictor(network, self.card, device=self._team.device)
+        samples, classes = self._data.validation, self._config.network.classes
+        found = validate(predictor, samples, classes=classes)
+        threshold = pooled(found).crack.steady_threshold(self._start)
+        scores = {
+            group: {key: round(value, 4) for key, value in part.scores_at(threshold).items() if not math.isnan(value)}
+            for group, part in {"all": pooled(found), **by_group(samples, found)}.items()
+        }
+        training = {
+            **self.card.training,
+            "steps": self.loop.step,
+            "seconds": round(self.loop.elapsed_s, 1),
+            "bfloat16": self._bfloat16,
+            "processes": self._team.size,
+        }
+        card = dataclasses.replace(self.card, threshold=threshold, scores={"validation": scores}, training=training)
+        # How long it took differs between equal runs; what is built from the weights alone must not.
+        timeless = dataclasses.replace(card, training={**card.training, "seconds": None})
+        if self._config.network.arch not in NOT_IN_ONNX:
+            export_onnx(network, self._output / RUN_MODEL, timeless)
+        save_weights(best, network, timeless)
+        draw_curves(self.history, self._output / "curves.png")
+        judged = judge(predictor, telling(samples, found, threshold), threshold, classes=classes)
+        draw_samples(judged, self._output / "samples.png")
+        write_bytes(self._output / "card.json", (card.to_json() + "\n").encode())
+        return card
+
+
+def _first_card(config: TrainConfig, data: TrainingData, output: Path, context: int | None) -> ModelCard:
+    groups = dict.fromkeys(sample.group for sample in data.train)
+    return ModelCard(
+        name=config.name or output.resolve().name,
+        network=config.network.model_dump(mode="json"),
+        stride=config.network.stride,
+        context_px=FALLBACK_CONTEXT_PX if context is None else context,
+        context_exact=context is not None,
+        data=tuple(_describe_group(group, data.train) for group in groups),
+        terms=config.terms,
+        domain=_domain(data.train),
+        training={
+            "seed": config.seed,
+            "init": None if config.init is None else Path(config.init).name,
+            "teacher": None if config.teacher.model is None else Path(config.teacher.model).name,
+            "torch": torch.__version__,
+            **describe_machine(),
+        },
+    )
+
+
+def _domain(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Return what the images look like as they are, not augmented, for the card."""
+    groups: dict[str, list[Path]] = {}
+    for sample in samples:
+        groups.setdefault(sample.group, []).append(sample.image)
+    found = describe_files(groups)
+    return fit_domain(list(found.values())).to_dict() if found else {}
+
+
+def _describe_group(group: str, samples: Sequence[Sample]) -> dict[str, str | int]:
+    members = [sample for sample in samples if sample.group == group]
+    return {"name": group, "images": len(members), "sha256": hash_samples(members)}
+
+
+def _csv(history: Sequence[dict[str, float]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in history)
+    return text.getvalue().encode()

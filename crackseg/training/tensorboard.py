@@ -1,0 +1,52 @@
+"""The curves of a running training for TensorBoard, which comes with the extra ``[tensorboard]``."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from crackseg.machine import require_extra
+from crackseg.training.loop import TrainingProgress
+from crackseg.training.plots import class_keys
+
+FOLDER = "tensorboard"
+
+
+@contextlib.contextmanager
+def tensorboard_journal(output: Path) -> Iterator[Callable[[TrainingProgress], None]]:
+    """Yield a function that writes what it is told of a training to ``output/tensorboard``.
+
+    Every step gives ``loss/step``; every epoch ``loss/epoch``, ``learning_rate`` and ``validation/f1``, ``precision``,
+    ``recall``, ``iou``, ``threshold``, and of several classes ``f1_class1`` and so on. ``tensorboard --logdir output``
+    shows them.
+
+    Args:
+        output: The run folder.
+
+    Raises:
+        MissingExtraError: If TensorBoard is not installed.
+    """
+    require_extra("tensorboard")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch.utils.tensorboard import SummaryWriter
+
+        writer = SummaryWriter(str(output / FOLDER))
+
+    def note(progress: TrainingProgress) -> None:
+        if progress.note is not None:
+            writer.add_text("notes", progress.note, progress.step)
+        elif progress.row is None:
+            writer.add_scalar("loss/step", progress.loss, progress.step)
+        else:
+            writer.add_scalar("loss/epoch", progress.row["loss"], progress.step)
+            writer.add_scalar("learning_rate", progress.row["learning_rate"], progress.step)
+            for key in ("f1", "precision", "recall", "iou", "threshold", *class_keys(progress.row)):
+                writer.add_scalar(f"validation/{key}", progress.row[key], progress.step)
+
+    try:
+        yield note
+    finally:
+        writer.close()

@@ -1,0 +1,102 @@
+"""The gate before an export: what it counts, and what it lets pass."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from crackseg.export.parity import LIMITS, Parity, ParityError, ParityLimits, compare
+from crackseg.metrics.counts import Counts
+
+Pixels = NDArray[np.uint8]
+
+
+class Brightness:
+    """The red channel, and a difference to it in the first so many pixels."""
+
+    stride, context = 1, 0
+
+    def __init__(self, off: float = 0.0, pixels: int = 0) -> None:
+        self.off, self.pixels = off, pixels
+
+    def __call__(self, pixels: Pixels, /) -> NDArray[np.float32]:
+        answer = pixels[..., 0].astype(np.float32) / np.float32(255)
+        answer.reshape(len(pixels), -1)[:, : self.pixels] += self.off
+        return answer
+
+
+def sample(level: int) -> tuple[Pixels, NDArray[np.bool_]]:
+    """Ten by ten pixels, half of them crack and bright."""
+    image = np.zeros((10, 10, 3), np.uint8)
+    image[:5] = level
+    return image, image[..., 0] > 0
+
+
+def test_differences_changes_and_scores_are_counted_over_all_images() -> None:
+    parity = compare(Brightness(), Brightness(-0.5, 20), [sample(255), sample(204)], threshold=0.6)
+    assert (parity.images, parity.pixels, parity.changed_px) == (2, 200, 40)
+    assert parity.difference == pytest.approx(0.5)
+    assert parity.changed == 0.2
+    assert parity.before.f1 == 1.0
+    assert parity.after.f1 == pytest.approx(2 * 60 / (2 * 60 + 40))
+    assert parity.f1_loss == pytest.approx(0.25)
+    assert "F1 1.0000 -> 0.7500 on 2 images" in parity.describe()
+
+
+def parity_of(**changes: float) -> Parity:
+    values: dict[str, float] = {"images": 3, "pixels": 1000, "difference": 0.01, "changed_px": 2, **changes}
+    counts = Counts(90, 10, 10, 890)
+    return Parity(
+        images=int(values["images"]),
+        pixels=int(values["pixels"]),
+        difference=values["difference"],
+        changed_px=int(values["changed_px"]),
+        before=counts,
+        after=Counts(int(values.get("hits", 90)), 10, 10, 890),
+    )
+
+
+TIGHT = ParityLimits(difference=0.02, changed=0.002, f1_loss=0.01)
+
+
+def refused(parity: Parity) -> bool:
+    try:
+        parity.check(TIGHT)
+    except ParityError:
+        return True
+    return False
+
+
+def test_what_is_within_the_limits_passes() -> None:
+    assert not refused(parity_of())
+    assert not refused(parity_of(hits=95)), "a better score is no loss"
+    assert refused(parity_of(hits=70))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"difference": 0.03}, id="probability"),
+        pytest.param({"changed_px": 3}, id="pixels"),
+        pytest.param({"hits": 70}, id="score"),
+        pytest.param({"images": 0}, id="nothing to check with"),
+        pytest.param({"difference": math.nan}, id="not a number"),
+    ],
+)
+def test_what_is_beyond_one_limit_does_not(changes: dict[str, float]) -> None:
+    with pytest.raises(ParityError, match="nothing was written"):
+        parity_of(**changes).check(TIGHT)
+
+
+def test_less_precision_is_allowed_more_and_none_may_lose_half_a_percent() -> None:
+    assert LIMITS["fp32"].changed < LIMITS["bf16"].changed < LIMITS["int8"].changed
+    assert all(limits.f1_loss <= 0.005 for limits in LIMITS.values())
+    assert LIMITS["bf16"].f1_loss <= 0.002
+
+
+def test_where_there_is_no_crack_nothing_is_lost() -> None:
+    wall = np.zeros((10, 10, 3), np.uint8), np.zeros((10, 10), np.bool_)
+    assert compare(Brightness(), Brightness(), [wall], threshold=0.5).f1_loss == 0.0

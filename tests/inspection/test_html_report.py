@@ -1,0 +1,109 @@
+"""The report: one file that needs nothing else, says what the rows say, and that no name can break."""
+
+from __future__ import annotations
+
+import base64
+import html.parser
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import cv2
+import numpy as np
+import pytest
+
+from crackseg.inspection.html_report import CHUNK, write_report
+from crackseg.inspection.records import FileStamp, Finding, Key, OutputFile, Row, failed, skipped
+from crackseg.inspection.store import Store
+
+KEY = Key("a" * 64, "b" * 64, "c" * 64)
+HOSTILE = b"</script><script>alert(1)</script>&\xff\n.png"
+
+
+class Scripts(html.parser.HTMLParser):
+    """Collects the script elements of a page as a browser would see them, and every address it names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: dict[str, str] = {}
+        self.addresses: list[str] = []
+        self._name: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self._name = str(values.get("id")) if tag == "script" else None
+        self.addresses += [str(values[name]) for name in ("src", "href") if name in values]
+
+    def handle_data(self, data: str) -> None:
+        if self._name is not None:
+            self.texts[self._name] = self.texts.get(self._name, "") + data
+
+
+def judged(path: bytes, number: int, thumbnail: bytes) -> Row:
+    """A row of a judged image."""
+    figures = {"components": 1.0, "width_max_px": float(number), "length_max_px": 9.5, "crack_fraction": 0.01}
+    finding = Finding(
+        status="ok",
+        verdict="WARN",
+        reasons=("WARN crack: <b>components</b> 1 >= 1",),
+        height_px=4,
+        width_px=6,
+        figures=figures,
+        overlay=OutputFile(b"overlays/" + path, 5),
+        thumbnail=thumbnail,
+    )
+    return Row(path, KEY, FileStamp(1, 1, 1, 1), finding)
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Scripts:
+    done, data = cv2.imencode(".webp", np.full((4, 6, 3), 90, np.uint8))
+    assert done
+    rows = [judged(b"wall%04d.png" % number, number, data.tobytes()) for number in range(2 * CHUNK + 5)]
+    rows += [judged(HOSTILE, 7, b""), Row(b"cut.png", KEY, None, failed("decode", "is cut short"))]
+    rows += [Row(b"pipe", KEY, None, skipped("special", "a FIFO"))]
+    with Store(tmp_path / "results.sqlite") as store:
+        store.write_settings({"about": "walls </script>"})
+        store.put(rows)
+        write_report(tmp_path / "report.html", store)
+    scripts = Scripts()
+    scripts.feed((tmp_path / "report.html").read_text(encoding="utf-8"))
+    return scripts
+
+
+def test_it_holds_every_row_and_no_name_breaks_out_of_it(page: Scripts) -> None:
+    data: dict[str, Any] = json.loads(page.texts["data"])
+    assert len(data["rows"]) == 2 * CHUNK + 8
+    assert data["about"] == "walls </script>"
+    (hostile,) = [row for row in data["rows"] if "alert" in row[0]]
+    assert hostile[0] == r"</script><script>alert(1)</script>&\xff\n.png"
+    assert unquote_to_bytes(hostile[7]) == b"overlays/" + HOSTILE
+    by_name = {row[0]: row for row in data["rows"]}
+    assert by_name["cut.png"][1:3] == ["CANNOT JUDGE", ["is cut short"]]
+    assert by_name["pipe"][1] == "SKIPPED"
+    assert by_name["wall0042.png"][5] == 42
+
+
+def test_every_thumbnail_is_inside_and_stands_beside_its_row(page: Scripts) -> None:
+    rows = json.loads(page.texts["data"])["rows"]
+    images = [image for number in range(3) for image in json.loads(page.texts[f"t{number}"])]
+    assert len(images) == len(rows)
+    assert "t3" not in page.texts
+    assert [image is not None for image in images] == [row[0].startswith("wall") for row in rows]
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(images[3]), np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert shown.shape == (4, 6, 3)
+
+
+def test_it_asks_for_nothing_from_outside(page: Scripts, tmp_path: Path) -> None:
+    assert page.addresses == []
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert set(re.findall(r"https?://[^\s\"']+", text)) <= {"http://www.w3.org/2000/svg"}
+    assert "default-src 'none'" in text
+    assert "innerHTML" not in text
+
+
+def test_nothing_but_the_data_differs_from_the_template(page: Scripts, tmp_path: Path) -> None:
+    assert "@@" not in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -1,0 +1,61 @@
+"""Which layers compute in which arithmetic."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from crackseg.networks.precision import keep_strided_depthwise_float32
+
+
+def _layers() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.Conv2d(8, 8, 3, padding=1, groups=8),
+        nn.Conv2d(8, 8, 3, padding=1, stride=2, groups=8),
+        nn.Conv2d(8, 4, 3, padding=1, stride=2),
+    )
+
+
+def _types_of_convolutions(network: nn.Module, image: torch.Tensor) -> list[torch.dtype]:
+    """Return the type in which each convolution saw its input when it computed."""
+    seen: list[torch.dtype] = []
+    plain = nn.Conv2d._conv_forward
+
+    def watch(layer: nn.Conv2d, image: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        answer: torch.Tensor = plain(layer, image, weight, bias)
+        seen.append(answer.dtype)
+        return answer
+
+    nn.Conv2d._conv_forward = watch  # type: ignore[assignment, method-assign]
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            network(image)
+    finally:
+        nn.Conv2d._conv_forward = plain  # type: ignore[method-assign]
+    return seen
+
+
+def test_only_strided_depthwise_convolutions_leave_bfloat16() -> None:
+    network = _layers()
+    keep_strided_depthwise_float32(network)
+    bf16, fp32 = torch.bfloat16, torch.float32
+    assert _types_of_convolutions(network, torch.randn(1, 3, 16, 16)) == [bf16, bf16, fp32, bf16]
+
+
+def test_values_gradients_and_names_stay_as_they_are() -> None:
+    plain = _layers()
+    kept = copy.deepcopy(plain)
+    keep_strided_depthwise_float32(kept)
+    image = torch.randn(2, 3, 17, 15)
+    for network in (plain, kept):
+        network(image).square().sum().backward()
+    assert list(kept.state_dict()) == list(plain.state_dict())
+    assert torch.equal(kept(image), plain(image))
+    for ours, theirs in zip(kept.parameters(), plain.parameters(), strict=True):
+        assert ours.grad is not None
+        assert theirs.grad is not None
+        assert torch.equal(ours.grad, theirs.grad)

@@ -1,0 +1,67 @@
+"""The threshold that a training starts from, and the images that its picture shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from crackseg.datasets.samples import Sample
+from crackseg.metrics.histogram import ProbabilityHistogram
+from crackseg.networks.checkpoint import read_card
+from crackseg.prediction.loading import find_weights
+from crackseg.training.validation import Validated, by_group, pooled, starting_threshold, telling
+
+pytestmark = pytest.mark.train
+
+
+def test_it_is_that_of_the_model_one_starts_from_and_a_half_where_there_is_none(tmp_path: Path) -> None:
+    encoder = tmp_path / "encoder.safetensors"
+    save_file({"weight": torch.zeros(3)}, encoder)
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "encoder.pth")
+    assert starting_threshold(None) == 0.5
+    assert starting_threshold(encoder) == starting_threshold(tmp_path / "encoder.pth") == 0.5
+    shipped = find_weights("crackseg-mobile")
+    assert starting_threshold(shipped) == read_card(shipped).threshold
+
+
+def found(hits: int, *, crack: int = 20) -> Validated:
+    """Return what a network says that calls so many of the crack pixels of an image and nothing else."""
+    true = np.arange(100) < crack
+    return Validated(ProbabilityHistogram.of((np.arange(100) < hits).astype(np.float32), true))
+
+
+def sample(number: int, group: str = "walls") -> Sample:
+    return Sample(Path(f"{number:02}.png"), Path(f"{number:02}.png"), group)
+
+
+def test_the_picture_shows_the_worst_the_median_and_the_best_images() -> None:
+    samples = [sample(number) for number in range(20)]
+    order = np.random.default_rng(0).permutation(20)
+    chosen = telling(samples, [found(int(rank)) for rank in order], 0.5, count=3)
+    assert [int(order[int(one.image.stem)]) for one in chosen] == [0, 1, 2, 8, 9, 10, 17, 18, 19]
+
+
+def test_few_images_are_all_shown_and_once() -> None:
+    samples = [sample(number) for number in range(5)]
+    assert sorted(one.image.name for one in telling(samples, [found(number) for number in range(5)], 0.5)) == [
+        one.image.name for one in samples
+    ]
+
+
+def test_an_image_without_crack_or_call_is_among_the_best() -> None:
+    samples = [sample(number) for number in range(9)]
+    quiet = found(0, crack=0)
+    assert telling(samples, [quiet, *[found(number) for number in range(1, 9)]], 0.5, count=1)[-1] == samples[0]
+
+
+def test_images_add_up_by_data_set_and_in_all() -> None:
+    samples = [sample(0, "walls"), sample(1, "roads"), sample(2, "walls")]
+    of_images = [found(5), found(10), found(15)]
+    groups = by_group(samples, of_images)
+    assert groups["walls"].scores_at(0.5)["recall"] == pytest.approx(20 / 40)
+    assert groups["roads"].scores_at(0.5)["recall"] == pytest.approx(10 / 20)
+    assert pooled(of_images).scores_at(0.5) == pooled(groups.values()).scores_at(0.5)
