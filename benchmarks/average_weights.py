@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 
 from crackseg.datasets.samples import find_all_samples, hold_out
-from crackseg.export.from_torch import export_onnx
+from crackseg.exporting.from_torch import export_onnx
 from crackseg.files import make_folder, write_bytes
 from crackseg.modelcard.card import ModelCard
 from crackseg.networks.checkpoint import load_network, load_whole, save_weights

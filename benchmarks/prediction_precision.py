@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import get_args
 
 from crackseg.datasets.samples import find_all_samples, read_sample
-from crackseg.export.parity import LIMITS, ParityError, compare
-from crackseg.export.pipeline import convert
+from crackseg.exporting.parity import LIMITS, ParityError, compare
+from crackseg.exporting.pipeline import convert
 from crackseg.metrics.counts import Counts
 from crackseg.prediction.loading import find_model
 from crackseg.prediction.tta import TtaName, predict_averaged

@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import data_gen
 from crackseg.datasets.samples import find_all_samples, read_sample
-from crackseg.export.pipeline import convert
+from crackseg.exporting.pipeline import convert
 from crackseg.imaging.codec import ArrayImage, mask_pixels, read_image, write_png
 from crackseg.machine import usable_cores
 from crackseg.networks.factory import normalise

@@ -1,4 +1,4 @@
-"""Rearrange the graphs of the models in the package as `crackseg.export.onnx_graph` does for every export.
+"""Rearrange the graphs of the models in the package as `crackseg.exporting.onnx_graph` does for every export.
 
     python benchmarks/rearrange_model.py NAME [NAME ...] [--data DIR ...] [--every 16] [--dry-run]
 
@@ -16,8 +16,8 @@ from ship_model import write
 
 import data_gen
 from crackseg.datasets.samples import find_all_samples, read_sample
-from crackseg.export.onnx_graph import quicken
-from crackseg.export.parity import ParityLimits, compare
+from crackseg.exporting.onnx_graph import quicken
+from crackseg.exporting.parity import ParityLimits, compare
 from crackseg.prediction.loading import find_model, shipped_card
 from crackseg.runtimes.onnx import OnnxPredictor, with_card
 

@@ -87,7 +87,7 @@ def test_only_the_networks_and_the_torch_runtime_import_torch() -> None:
     allowed = (
         "crackseg/networks/",
         "crackseg/training/",
-        "crackseg/export/from_torch.py",
+        "crackseg/exporting/from_torch.py",
         "crackseg/runtimes/torch.py",
     )
     assert [name for name in found if not name.startswith(allowed)] == []

@@ -11,7 +11,7 @@ from crackseg.cli.options import JsonFlag, print_json
 from crackseg.errors import display_text
 
 if TYPE_CHECKING:
-    from crackseg.export.pipeline import Samples
+    from crackseg.exporting.pipeline import Samples
 
 GENERATED = 12
 """Images that are generated to check with where none are given."""
@@ -35,7 +35,7 @@ def export(
     """
     import dataclasses
 
-    from crackseg.export.pipeline import export_model
+    from crackseg.exporting.pipeline import export_model
     from crackseg.prediction.loading import find_model
 
     found = find_model(model)

@@ -17,7 +17,7 @@ import torch
 from crackseg.config import dump_config
 from crackseg.datasets.samples import Sample, check_sizes, hash_samples
 from crackseg.errors import ConfigError, CracksegError, DatasetError, ImageError, TrainingError, UsageError
-from crackseg.export.from_torch import export_onnx
+from crackseg.exporting.from_torch import export_onnx
 from crackseg.files import make_folder, write_bytes
 from crackseg.machine import describe_machine
 from crackseg.modelcard.card import ModelCard

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crackseg.cli import main
-from crackseg.export.parity import LIMITS, ParityLimits
+from crackseg.exporting.parity import LIMITS, ParityLimits
 from crackseg.prediction.loading import load_model
 from tests.runs import line_sample, only_error
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from crackseg.errors import ConfigError
-from crackseg.export.from_torch import export_onnx
+from crackseg.exporting.from_torch import export_onnx
 from crackseg.modelcard.card import ModelCard
 from crackseg.networks.checkpoint import load_whole, read_weights, save_weights
 from crackseg.networks.config import NetworkConfig

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crackseg.export.parity import LIMITS, Parity, ParityError, ParityLimits, compare
+from crackseg.exporting.parity import LIMITS, Parity, ParityError, ParityLimits, compare
 from crackseg.metrics.counts import Counts
 
 Pixels = NDArray[np.uint8]

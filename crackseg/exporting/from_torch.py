@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from crackseg.errors import TrainingError
-from crackseg.export.onnx_graph import quicken
+from crackseg.exporting.onnx_graph import quicken
 from crackseg.files import write_bytes
 from crackseg.modelcard.card import ModelCard
 from crackseg.networks.checkpoint import in_storage_type, load_network

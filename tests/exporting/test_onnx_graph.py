@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from torch import nn
 
-from crackseg.export.from_torch import export_onnx
-from crackseg.export.onnx_graph import quicken
+from crackseg.exporting.from_torch import export_onnx
+from crackseg.exporting.onnx_graph import quicken
 from crackseg.modelcard.card import ModelCard
 from crackseg.networks.config import NetworkConfig
 from crackseg.networks.factory import build_network
@@ -62,7 +62,7 @@ def test_a_rearranged_network_says_the_same_with_the_same_weights(
                 nn.init.uniform_(tensor, 0.5, 1.5)
     card = ModelCard(name="m", network=config.model_dump(mode="json"), stride=config.stride, context_px=1)
     with monkeypatch.context() as patch:
-        patch.setattr("crackseg.export.from_torch.quicken", lambda *_: None)
+        patch.setattr("crackseg.exporting.from_torch.quicken", lambda *_: None)
         export_onnx(network, tmp_path / "model.onnx", card)
     plain, quick = (onnx.load(tmp_path / "model.onnx") for _ in range(2))
     quicken(quick, config.stride)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from crackseg.errors import ModelError, TrainingError
-from crackseg.export.from_torch import MAX_DIFFERENCE, export_onnx
+from crackseg.exporting.from_torch import MAX_DIFFERENCE, export_onnx
 from crackseg.modelcard.card import ModelCard
 from crackseg.networks.checkpoint import read_card, read_weights
 from crackseg.networks.config import NetworkConfig

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.errors import UsageError
-from crackseg.export.parity import LIMITS, Parity, ParityLimits, compare
+from crackseg.exporting.parity import LIMITS, Parity, ParityLimits, compare
 from crackseg.files import make_folder, write_bytes
 from crackseg.imaging.codec import ArrayImage
 from crackseg.machine import require_extra
@@ -80,7 +80,7 @@ def export_model(
         form: Of the file.
         precision: To compute in.
         samples: At least two, of the kind the model will see.
-        limits: How far the two may be apart; `crackseg.export.parity.LIMITS` if None.
+        limits: How far the two may be apart; `crackseg.exporting.parity.LIMITS` if None.
 
     Returns:
         The file to give to ``--model``, and how far the two are apart.
@@ -134,7 +134,7 @@ def convert(data: bytes, card: ModelCard, *, form: FormatName, precision: Precis
     card = dataclasses.replace(card, precision=precision, training={**card.training, "exported_from_sha256": source})
     if precision == "int8":
         require_extra("train")
-        from crackseg.export.int8 import quantise
+        from crackseg.exporting.int8 import quantise
 
         data = quantise(data, card, [image for image, _ in samples])
     else:
@@ -162,7 +162,7 @@ def _as_onnx(found: ModelFile) -> bytes:
             "is no model to export", where=found.path, hint="give a run folder, a .onnx or a .safetensors file"
         )
     require_extra("train")
-    from crackseg.export.from_torch import export_checkpoint
+    from crackseg.exporting.from_torch import export_checkpoint
 
     with tempfile.TemporaryDirectory(prefix="crackseg-") as folder:
         path = Path(folder) / "model.onnx"
