@@ -1,4 +1,4 @@
-"""Work on many things in several threads: their order is kept, and what is under way stays within bounds."""
+"""Run work in threads in input order and within memory bounds, and report its progress."""
 
 from __future__ import annotations
 
@@ -6,11 +6,36 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from threading import Condition
 from typing import TypeVar
 
 _Thing = TypeVar("_Thing")
 _Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Amount of work that a long call has finished.
+
+    Attributes:
+        done: Finished work, in the unit of ``total``: images, steps or a share of 1.
+        total: All the work.
+        note: Remark for the user, such as the loss or the speed; empty where there is none.
+    """
+
+    done: float
+    total: float
+    note: str = ""
+
+    @property
+    def fraction(self) -> float:
+        """Finished share of the work, in [0, 1]."""
+        return 1.0 if self.total <= 0 else min(max(self.done / self.total, 0.0), 1.0)
+
+
+ProgressCallback = Callable[[Progress], None]
+"""Function that a long call calls with its progress, in the thread that made the call."""
 
 
 class Room:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import FrozenInstanceError, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,34 @@ from numpy.typing import NDArray
 from crackseg.errors import ImageError, ModelError, OutputError, UsageError
 from crackseg.imaging.codec import write_png
 from crackseg.modelcard.card import ModelCard
-from crackseg.parallel import Room, work_in_order
+from crackseg.parallel import Progress, Room, work_in_order
 from crackseg.prediction.loading import load_model
 from crackseg.prediction.model import Model, Prediction
 from crackseg.runtimes.predictor import BYTES_PER_PX, Predictor, bytes_per_px_of
 from tests.local_network import ConstantNetwork, LocalNetwork, Pixels, noise
+
+# Progress
+
+
+@pytest.mark.parametrize(
+    ("progress", "fraction"),
+    [
+        pytest.param(Progress(0, 4), 0.0, id="nothing done"),
+        pytest.param(Progress(3, 4), 0.75, id="three of four"),
+        pytest.param(Progress(4, 4), 1.0, id="all done"),
+        pytest.param(Progress(5, 4), 1.0, id="more than planned"),
+        pytest.param(Progress(0, 0), 1.0, id="nothing to do"),
+    ],
+)
+def test_the_finished_share_stays_between_zero_and_one(progress: Progress, fraction: float) -> None:
+    assert progress.fraction == fraction
+    assert progress.note == ""
+
+
+def test_progress_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Progress(1, 2).done = 2  # type: ignore[misc]
+
 
 # Order and bounds
 
