@@ -16,7 +16,7 @@ from ship_model import write
 
 import data_gen
 from crackseg.datasets.samples import find_all_samples, read_sample
-from crackseg.exporting.onnx_graph import quicken
+from crackseg.exporting.onnx_graph import optimise_graph
 from crackseg.exporting.parity import ParityLimits, compare
 from crackseg.prediction.loading import find_model, shipped_card
 from crackseg.runtimes.onnx import OnnxPredictor, with_card
@@ -38,7 +38,7 @@ def main() -> None:
     for name in options.names:
         before, card = find_model(name).read(), shipped_card(name)
         model = onnx.load_model_from_string(before)
-        quicken(model, card.stride)
+        optimise_graph(model, card.stride)
         onnx.checker.check_model(model)
         after = with_card(model.SerializeToString(), card)
         parity = compare(

@@ -251,7 +251,7 @@ def test_an_image_with_room_for_fewer_than_three_quarters_of_the_cores_is_comput
 def test_averages_are_the_same_side_by_side(tmp_path: Path, tta: str) -> None:
     paths = written(tmp_path, [(20, 30)] * 4)
     one, other = (
-        list(model_of(network).tuned(tta=tta).predict_many(paths))  # type: ignore[arg-type]
+        list(model_of(network).with_options(tta=tta).predict_many(paths))  # type: ignore[arg-type]
         for network in (SplitNetwork(2), LocalNetwork(2))
     )
     check_same(one, other)

@@ -58,7 +58,9 @@ def evaluate(
     question = Question(protocol, threshold, pictures=report is not None)
     samples = find_all_samples(data, "test")
     models = [
-        load_model(name, runtime=runtime, device=device, precision=precision).tuned(tta=tta, hysteresis=hysteresis)
+        load_model(name, runtime=runtime, device=device, precision=precision).with_options(
+            tta=tta, hysteresis=hysteresis
+        )
         for name in compare or (model,)
     ]
     question = replace(question, classes=_common_classes(models))

@@ -82,7 +82,7 @@ def run_predict(options: PredictOptions) -> int:
     known = _known_scale(options)
     labels = _open_labels(options.output, options.formats)
     pixels = read_ahead(paths) if len(paths) == 1 else None
-    loaded = pending.result().tuned(tta=options.tta, hysteresis=options.hysteresis)
+    loaded = pending.result().with_options(tta=options.tta, hysteresis=options.hysteresis)
     writer = _Writer(loaded, options.output, options.probability, labels, options.threshold, known)
     results, failed = [], 0
     with ProgressLine("predict", len(paths), quiet=options.quiet or options.json) as line:

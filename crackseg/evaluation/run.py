@@ -16,7 +16,7 @@ from crackseg.evaluation.table import Evaluation
 from crackseg.metrics.protocols import RESIZED_PX, Part
 from crackseg.prediction.classes import predict_classes
 from crackseg.prediction.model import Model
-from crackseg.prediction.tiled import find_mask
+from crackseg.prediction.tiled import apply_threshold
 from crackseg.prediction.tta import predict_averaged
 
 
@@ -89,7 +89,7 @@ def judge_sample(model: Model, sample: Sample, threshold: float, parts: Collecti
     swept = None
     if resized is not None:
         swept = (probability if same else _predict(model, resized[0])), resized[1]
-    predicted = find_mask(probability, threshold=threshold, low=model.hysteresis)
+    predicted = apply_threshold(probability, threshold=threshold, low=model.hysteresis)
     told = None
     if "classes" in parts:
         limits = model.limits

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from crackseg.errors import TrainingError
-from crackseg.exporting.onnx_graph import quicken
+from crackseg.exporting.onnx_graph import optimise_graph
 from crackseg.files import write_bytes
 from crackseg.modelcard.card import ModelCard
 from crackseg.networks.checkpoint import in_storage_type, load_network
@@ -69,7 +69,7 @@ def export_onnx(network: SegmentationNetwork, path: Path, card: ModelCard) -> No
         network.network, outputs=(PROBABILITY, DEFECT_CLASS) if card.classes > 2 else (PROBABILITY,)
     )
     model = onnx.load_model_from_string(_trace(module, card.stride))
-    quicken(model, card.stride)
+    optimise_graph(model, card.stride)
     _store_kernels_as_half(model.graph)
     model.producer_name = "crackseg"
     data = with_card(model.SerializeToString(), card)

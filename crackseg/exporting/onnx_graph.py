@@ -22,7 +22,7 @@ _HEAD = 4
 """Rows and columns of the output that the last convolution computes at a time."""
 
 
-def quicken(model: onnx.ModelProto, stride: int) -> None:
+def optimise_graph(model: onnx.ModelProto, stride: int) -> None:
     """Rearrange an exported network; its answers stay what they were, but for rounding.
 
     Args:

@@ -34,7 +34,7 @@ from crackseg.prediction.read_ahead import ReadImage, name_of, read_ahead, read_
 from crackseg.prediction.result import Measuring, failed_prediction
 from crackseg.prediction.result import Prediction as Prediction
 from crackseg.prediction.result import TooLargeError as TooLargeError
-from crackseg.prediction.tiled import TileLimits, find_mask, tile_bytes_of
+from crackseg.prediction.tiled import TileLimits, apply_threshold, tile_bytes_of
 from crackseg.prediction.tiled import predict_probability as predict_probability
 from crackseg.prediction.tiling import TilePlan
 from crackseg.prediction.tta import TtaName
@@ -98,12 +98,12 @@ class Model:
         """Memory that a tile may take in the network, in GiB."""
         return self.limits.memory_gib
 
-    def tuned(self, *, tta: TtaName = "none", hysteresis: float | None = None) -> Model:
-        """Return this model, set to answer otherwise.
+    def with_options(self, *, tta: TtaName = "none", hysteresis: float | None = None) -> Model:
+        """Return a copy of this model with other options.
 
         Args:
-            tta: What its answer is averaged over; see `crackseg.prediction.tta.TtaName`.
-            hysteresis: Probability from which a pixel counts that hangs together with one at the threshold.
+            tta: Test-time augmentation: ``none``, ``flips``, ``rotations`` or ``scales``.
+            hysteresis: Lower threshold: also keep pixels from this probability on that are connected to a crack.
 
         Raises:
             UsageError: If ``hysteresis`` is outside (0, 1].
@@ -176,7 +176,7 @@ class Model:
 
     def _answer(self, pixels: NDArray[np.uint8], probability: NDArray[np.float32], threshold: float) -> _Answer:
         side_px, memory_gib = self.limits.side_px, self.limits.memory_gib
-        mask = find_mask(probability, threshold=threshold, low=self.hysteresis)
+        mask = apply_threshold(probability, threshold=threshold, low=self.hysteresis)
         if self.card.classes <= 2:
             return _Answer(probability, mask)
         classes = predict_classes(pixels, mask, self.predictor, self.card, tile_size=side_px, memory_gib=memory_gib)

@@ -76,7 +76,7 @@ class Prediction:
         threshold: Probability from which a pixel counts as crack.
         image: ``(H, W, 3) uint8`` RGB pixels that were looked at.
         probability: ``(H, W) float32`` crack probability, in [0, 1].
-        mask: ``(H, W) bool``, what `crackseg.prediction.tiled.find_mask` makes of the probability.
+        mask: ``(H, W) bool``, what `crackseg.prediction.tiled.apply_threshold` makes of the probability.
         measure: Measures the mask's components, largest first; see `cracks`.
         scale: Millimetres per pixel, if known.
         classes: ``(H, W) uint8`` class of defect of each pixel of the mask, 0 outside it; None where the model tells

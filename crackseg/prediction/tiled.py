@@ -151,7 +151,9 @@ def with_smaller_tiles(
                 raise error from None
 
 
-def find_mask(probability: NDArray[np.float32], *, threshold: float, low: float | None = None) -> NDArray[np.bool_]:
+def apply_threshold(
+    probability: NDArray[np.float32], *, threshold: float, low: float | None = None
+) -> NDArray[np.bool_]:
     """Tell which pixels are crack.
 
     Args:

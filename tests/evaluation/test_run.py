@@ -188,20 +188,20 @@ def test_a_set_of_which_nothing_can_be_read_has_no_score(tmp_path: Path) -> None
     assert found.to_dict()["crack_px"] == 0
 
 
-def test_a_tuned_model_is_scored_as_it_predicts(tmp_path: Path) -> None:
+def test_a_model_with_options_is_scored_as_it_predicts(tmp_path: Path) -> None:
     true = np.zeros((40, 60), np.bool_)
     true[20, 10:50] = True
     strong = np.zeros_like(true)
     strong[20, 10:20] = True
     write_sample(tmp_path / "set", "wall", picture(strong, true), true)
     samples = find_samples(tmp_path / "set", "test")
-    plain, tuned = model(), model().tuned(hysteresis=0.3, tta="flips")
-    scores = [evaluate(each, samples)["set"].scores()["recall"] for each in (plain, tuned)]
+    plain, adjusted = model(), model().with_options(hysteresis=0.3, tta="flips")
+    scores = [evaluate(each, samples)["set"].scores()["recall"] for each in (plain, adjusted)]
     assert scores == [0.25, 1]
-    for each, recall in zip((plain, tuned), scores, strict=True):
+    for each, recall in zip((plain, adjusted), scores, strict=True):
         predicted = each.predict(samples[0].image).mask
         assert (predicted & true).sum() / true.sum() == recall
-    assert make_report(tuned, samples, Question()).threshold_from.endswith("hysteresis from 0.3, mean over flips")
+    assert make_report(adjusted, samples, Question()).threshold_from.endswith("hysteresis from 0.3, mean over flips")
 
 
 # The three traps.

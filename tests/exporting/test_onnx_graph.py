@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from crackseg.exporting.from_torch import export_onnx
-from crackseg.exporting.onnx_graph import quicken
+from crackseg.exporting.onnx_graph import optimise_graph
 from crackseg.modelcard.card import ModelCard
 from crackseg.networks.config import NetworkConfig
 from crackseg.networks.factory import build_network
@@ -62,10 +62,10 @@ def test_a_rearranged_network_says_the_same_with_the_same_weights(
                 nn.init.uniform_(tensor, 0.5, 1.5)
     card = ModelCard(name="m", network=config.model_dump(mode="json"), stride=config.stride, context_px=1)
     with monkeypatch.context() as patch:
-        patch.setattr("crackseg.exporting.from_torch.quicken", lambda *_: None)
+        patch.setattr("crackseg.exporting.from_torch.optimise_graph", lambda *_: None)
         export_onnx(network, tmp_path / "model.onnx", card)
     plain, quick = (onnx.load(tmp_path / "model.onnx") for _ in range(2))
-    quicken(quick, config.stride)
+    optimise_graph(quick, config.stride)
     onnx.checker.check_model(quick)
     assert kinds(quick).count("DepthToSpace") == kinds(plain).count("DepthToSpace") + rearranged
     assert weights(quick).keys() == weights(plain).keys()
@@ -79,7 +79,7 @@ def test_a_rearranged_network_says_the_same_with_the_same_weights(
         assert np.ptp(expected) > 1e-4, "an answer that does not depend on the image would prove nothing"
     again = onnx.ModelProto()
     again.CopyFrom(quick)
-    quicken(again, config.stride)
+    optimise_graph(again, config.stride)
     assert kinds(again) == kinds(quick)
 
 
@@ -162,7 +162,7 @@ def test_a_convolution_before_enlarging_is_that_after_it(
     for model in (plain, quick):
         (join,) = [node for node in model.graph.node if node.op_type == "Concat"]
         join.input[:] = ["skip", "large"] if last else ["large", "skip"]
-    quicken(quick, 4)
+    optimise_graph(quick, 4)
     assert "Resize" not in kinds(quick)
     assert "Concat" not in kinds(quick)
     pixels = np.random.default_rng(seed).integers(0, 256, (2, 12, 20, 3), dtype=np.uint8)
@@ -172,7 +172,7 @@ def test_a_convolution_before_enlarging_is_that_after_it(
 def test_what_somebody_else_looks_at_too_stays_as_it_is() -> None:
     model = small_graph(channels=2, others=2, made=3, norm=True, bias=False, seed=0)
     model.graph.output.append(helper.make_tensor_value_info("joined", TensorProto.FLOAT, None))
-    quicken(model, 4)
+    optimise_graph(model, 4)
     assert "Resize" in kinds(model)
     assert "BatchNormalization" in kinds(model)
 
@@ -181,6 +181,6 @@ def test_features_enlarged_smoothly_stay_as_they_are() -> None:
     model = small_graph(channels=2, others=2, made=3, norm=True, bias=False, seed=0)
     (resize,) = [node for node in model.graph.node if node.op_type == "Resize"]
     next(item for item in resize.attribute if item.name == "mode").s = b"linear"
-    quicken(model, 2)
+    optimise_graph(model, 2)
     assert kinds(model).count("Resize") == 1
     assert "DepthToSpace" not in kinds(model), "a stride of 2 makes no blocks of 4x4"

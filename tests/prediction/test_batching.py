@@ -140,7 +140,7 @@ def test_files_are_not_read_far_beyond_what_goes_together(tmp_path: Path) -> Non
 @pytest.mark.parametrize("tta", ["flips", "rotations", "scales"])
 def test_averaged_answers_are_the_same_together(folder: list[Path], tta: str) -> None:
     one, other = (
-        [result.probability for result in model_of(network).tuned(tta=tta).predict_many(folder)]  # type: ignore[arg-type]
+        [result.probability for result in model_of(network).with_options(tta=tta).predict_many(folder)]  # type: ignore[arg-type]
         for network in (DeviceNetwork(2), LocalNetwork(2))
     )
     for found, expected in zip(one, other, strict=True):

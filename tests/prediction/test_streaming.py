@@ -25,7 +25,7 @@ from crackseg.measurement.joining import MaskJoiner, Surroundings, measure_joine
 from crackseg.modelcard.card import ModelCard
 from crackseg.prediction.model import Model
 from crackseg.prediction.streaming import predict_streamed
-from crackseg.prediction.tiled import find_mask
+from crackseg.prediction.tiled import apply_threshold
 from data_gen import Recipe, generate_sample
 
 Pixels = NDArray[np.uint8]
@@ -158,7 +158,7 @@ def test_components_join_across_bands(
     for row in range(0, shape[0], height):
         joiner.add(probability[row : row + height])
     joined = joiner.finish()
-    mask = find_mask(probability, threshold=0.5, low=low)
+    mask = apply_threshold(probability, threshold=0.5, low=low)
     count, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     assert joined.count == count - 1
     assert sorted(joined.areas().tolist()) == sorted(stats[1:, cv2.CC_STAT_AREA].tolist())
@@ -175,9 +175,9 @@ def test_hysteresis_keeps_what_hangs_together_with_a_certain_pixel(seed: int, lo
     probability = np.random.default_rng(seed).random((30, 40)).astype(np.float32) ** 2
     certain = probability >= cut
     labels = np.asarray(label(probability >= min(low, cut), connectivity=2))  # type: ignore[no-untyped-call]
-    found = find_mask(probability, threshold=cut, low=low)
+    found = apply_threshold(probability, threshold=cut, low=low)
     np.testing.assert_array_equal(found, (labels > 0) & np.isin(labels, labels[certain]))
-    np.testing.assert_array_equal(find_mask(probability, threshold=cut), certain)
+    np.testing.assert_array_equal(apply_threshold(probability, threshold=cut), certain)
 
 
 def joined_cracks(
@@ -260,8 +260,8 @@ def wall(shape: tuple[int, int] = (700, 900)) -> Pixels:
 @pytest.mark.parametrize("hysteresis", [None, 0.3])
 def test_a_streamed_image_gives_what_the_whole_image_gives(tmp_path: Path, hysteresis: float | None) -> None:
     path = write_tiff(tmp_path / "wall.tif", wall())
-    model = darkness(memory_gib=0.01).tuned(hysteresis=hysteresis)
-    whole = darkness().tuned(hysteresis=hysteresis).predict(path)
+    model = darkness(memory_gib=0.01).with_options(hysteresis=hysteresis)
+    whole = darkness().with_options(hysteresis=hysteresis).predict(path)
     result = predict_streamed(TiffImage(path), model, tmp_path / "out" / "wall.tif", keep_probability=True)
     assert len(result.plan) > 4
     assert sorted(item.name for item in (tmp_path / "out").iterdir()) == [
@@ -294,9 +294,9 @@ def test_an_overlay_of_a_large_image_is_shrunk(tmp_path: Path) -> None:
 
 def test_a_mask_that_is_none_of_cracks_and_scales_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="scales"):
-        predict_streamed(ArrayImage(wall()), darkness().tuned(tta="scales"), tmp_path / "wall.tif")
+        predict_streamed(ArrayImage(wall()), darkness().with_options(tta="scales"), tmp_path / "wall.tif")
     with pytest.raises(UsageError, match="hysteresis"):
-        darkness().tuned(hysteresis=0)
+        darkness().with_options(hysteresis=0)
 
 
 def test_among_many_a_file_too_large_to_be_read_whole_is_a_result_with_an_error(
