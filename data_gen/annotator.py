@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen import chance
+from data_gen.chance import draw_integer, draw_uniform, happens
 from data_gen.crack import PlacedCrack
 from data_gen.recipe import AnnotatorRecipe
 from data_gen.render import render
@@ -39,11 +39,11 @@ def annotated(
         else:
             part = truth.mask & render(drawn, (row1 - row0, col1 - col0), (row0, col0)).mask
         mask[row0:row1, col0:col1] |= part.view(np.uint8)
-    grow = chance.integer(rng, recipe.dilate_px) - chance.integer(rng, recipe.erode_px)
+    grow = draw_integer(rng, recipe.dilate_px) - draw_integer(rng, recipe.erode_px)
     if grow != 0:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(grow) + 1, 2 * abs(grow) + 1))
         mask = np.asarray((cv2.dilate if grow > 0 else cv2.erode)(mask, disc), dtype=np.uint8)
-    distance, turn = chance.uniform(rng, recipe.shift_px), rng.uniform(0, 2 * np.pi)
+    distance, turn = draw_uniform(rng, recipe.shift_px), rng.uniform(0, 2 * np.pi)
     move = np.array([[1, 0, round(distance * np.cos(turn))], [0, 1, round(distance * np.sin(turn))]], np.float64)
     moved = cv2.warpAffine(mask, move, (shape[1], shape[0]), flags=cv2.INTER_NEAREST)
     return np.asarray(moved > 0)
@@ -51,9 +51,9 @@ def annotated(
 
 def _seen(rng: np.random.Generator, stroke: Stroke, recipe: AnnotatorRecipe) -> Stroke | None:
     """Return the part of a branch that is noticed: all, all but a piece at its thinner end, or nothing."""
-    if chance.happens(rng, recipe.miss_probability):
+    if happens(rng, recipe.miss_probability):
         return None
-    if not chance.happens(rng, recipe.shorten_probability):
+    if not happens(rng, recipe.shorten_probability):
         return stroke
     width = stroke.width_px
     keep = max(2, int(rng.uniform(0.2, 0.8) * len(width)))

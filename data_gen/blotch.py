@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen import chance
+from data_gen.chance import draw_uniform
 from data_gen.field import fractal_2d, noise_2d
 from data_gen.ink import Canvas, Ink
 from data_gen.line_art import band, line, ribbon
@@ -33,7 +33,7 @@ def stain(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
     rough = fractal_2d(rng, canvas.shape, (5.0, max(radius, 10.0)), 0.6) * np.float32(rng.uniform(0.15, 0.4))
     reach = 1 - _distance(canvas, centre) / np.float32(radius) + rough
     body = _step(reach, float(rng.uniform(0.05, 0.8)))
-    contrast = chance.uniform(rng, canvas.contrast) * 0.8
+    contrast = draw_uniform(rng, canvas.contrast) * 0.8
     inks = [Ink(body, 1 - contrast * float(rng.choice([1.0, 1.0, -0.5])))]
     if rng.random() < 0.4:
         rim = at_least(1 - np.abs(reach) * np.float32(rng.uniform(6, 25)), 0.0)
@@ -57,7 +57,7 @@ def tyre_mark(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
     fade = clip(depth / np.float32(0.25 * width))
     tread = np.sin(depth * np.float32(2 * math.pi / rng.uniform(3, 9)) + np.float32(rng.uniform(0, 6)))
     rough = np.float32(0.7) + np.float32(0.3) * noise_2d(rng, canvas.shape, 6.0) + np.float32(0.25) * tread
-    return (Ink(fade * at_least(rough, 0.0), 1 - 0.6 * chance.uniform(rng, canvas.contrast)),)
+    return (Ink(fade * at_least(rough, 0.0), 1 - 0.6 * draw_uniform(rng, canvas.contrast)),)
 
 
 def marking(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
@@ -137,5 +137,5 @@ def patch_edge(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
         thick = int(rng.integers(1, 7))
         cv2.polylines(border, outline, isClosed=True, color=255, thickness=thick, lineType=cv2.LINE_AA, shift=3)
         soft = blurred(border.astype(np.float32) / np.float32(255), float(rng.uniform(0.5, 1.5)))
-        inks.append(Ink(soft, 1 - chance.uniform(rng, canvas.contrast)))
+        inks.append(Ink(soft, 1 - draw_uniform(rng, canvas.contrast)))
     return tuple(inks)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen import chance
+from data_gen.chance import draw_integer, draw_log_uniform, draw_uniform, happens
 from data_gen.field import white_2d
 from data_gen.plane import Plane, Planes, at_least, blurred, to_picture
 from data_gen.recipe import CameraRecipe
@@ -55,7 +55,7 @@ def photograph(rng: np.random.Generator, planes: Planes, recipe: CameraRecipe) -
         return to_picture(planes)
     _blur(rng, planes, recipe)
     exposure = _draw_exposure(rng, recipe)
-    grey = chance.happens(rng, recipe.grey_probability)
+    grey = happens(rng, recipe.grey_probability)
     places = np.linspace(-1, 1, planes.shape[1], dtype=np.float32)
     for row in range(0, planes.shape[1], _STRIP_ROWS):
         strip = planes[:, row : row + _STRIP_ROWS]
@@ -65,29 +65,29 @@ def photograph(rng: np.random.Generator, planes: Planes, recipe: CameraRecipe) -
         _add_noise(rng, strip[:1] if grey else strip, exposure)
     if grey:
         planes = planes[:1]
-    if chance.happens(rng, recipe.sharpen_probability):
-        amount = chance.uniform(rng, recipe.sharpen)
+    if happens(rng, recipe.sharpen_probability):
+        amount = draw_uniform(rng, recipe.sharpen)
         sigma = float(rng.uniform(0.7, 1.6))
         for plane in planes:
             cv2.addWeighted(plane, 1 + amount, blurred(plane, sigma), -amount, 0.0, dst=plane)
     image = to_picture(planes)
-    if chance.happens(rng, recipe.jpeg_probability):
-        image = _compressed(image, chance.integer(rng, recipe.jpeg_quality))
+    if happens(rng, recipe.jpeg_probability):
+        image = _compressed(image, draw_integer(rng, recipe.jpeg_quality))
     return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False) if grey else image
 
 
 def _draw_exposure(rng: np.random.Generator, recipe: CameraRecipe) -> _Exposure:
-    turn, slope = rng.uniform(0, 2 * math.pi), chance.uniform(rng, recipe.shading) * rng.random()
+    turn, slope = rng.uniform(0, 2 * math.pi), draw_uniform(rng, recipe.shading) * rng.random()
     cast = rng.uniform(-1, 1) * np.array([1.0, 0.0, -1.0]) + 0.35 * rng.uniform(-1, 1, 3)
-    balance = (1 + chance.uniform(rng, recipe.white_balance) * cast).tolist()
+    balance = (1 + draw_uniform(rng, recipe.white_balance) * cast).tolist()
     return _Exposure(
-        gain=chance.log_uniform(rng, recipe.exposure),
-        fall=chance.uniform(rng, recipe.vignette) * rng.random(),
+        gain=draw_log_uniform(rng, recipe.exposure),
+        fall=draw_uniform(rng, recipe.vignette) * rng.random(),
         tilt=(slope * math.sin(turn), slope * math.cos(turn)),
         balance=(balance[0], balance[1], balance[2]),
-        lift=4 * (0.5 ** chance.log_uniform(rng, recipe.gamma) - 0.5),
-        shot=chance.uniform(rng, recipe.shot_noise) * rng.random(),
-        read=chance.uniform(rng, recipe.read_noise) * rng.random(),
+        lift=4 * (0.5 ** draw_log_uniform(rng, recipe.gamma) - 0.5),
+        shot=draw_uniform(rng, recipe.shot_noise) * rng.random(),
+        read=draw_uniform(rng, recipe.read_noise) * rng.random(),
     )
 
 
@@ -107,13 +107,13 @@ def _expose(strip: Planes, places: NDArray[np.float32], exposure: _Exposure) -> 
 
 def _blur(rng: np.random.Generator, planes: Planes, recipe: CameraRecipe) -> None:
     """Blur in place, by defocus and by motion."""
-    if chance.happens(rng, recipe.defocus_probability):
-        sigma = chance.uniform(rng, recipe.defocus_sigma_px)
+    if happens(rng, recipe.defocus_probability):
+        sigma = draw_uniform(rng, recipe.defocus_sigma_px)
         if sigma > 0.2:
             for band in range(3):
                 planes[band] = blurred(planes[band], sigma)
-    if chance.happens(rng, recipe.motion_probability):
-        kernel = _streak(chance.uniform(rng, recipe.motion_px), float(rng.uniform(0, math.pi)))
+    if happens(rng, recipe.motion_probability):
+        kernel = _streak(draw_uniform(rng, recipe.motion_px), float(rng.uniform(0, math.pi)))
         for band in range(3):
             planes[band] = cv2.filter2D(planes[band], cv2.CV_32F, kernel)
 

@@ -7,17 +7,17 @@ import numpy as np
 from data_gen.recipe import Mix
 
 
-def uniform(rng: np.random.Generator, span: tuple[float, float]) -> float:
+def draw_uniform(rng: np.random.Generator, span: tuple[float, float]) -> float:
     """Draw a number evenly from ``[low, high]``."""
     return float(rng.uniform(span[0], span[1]))
 
 
-def log_uniform(rng: np.random.Generator, span: tuple[float, float], *, skew: float = 1.0) -> float:
+def draw_log_uniform(rng: np.random.Generator, span: tuple[float, float], *, skew: float = 1.0) -> float:
     """Draw a positive number whose logarithm is even over ``[low, high]``; ``skew`` above 1 favours low ones."""
     return float(span[0] * (span[1] / span[0]) ** (rng.random() ** skew))
 
 
-def integer(rng: np.random.Generator, span: tuple[int, int]) -> int:
+def draw_integer(rng: np.random.Generator, span: tuple[int, int]) -> int:
     """Draw a whole number evenly from ``low`` to ``high``, both included."""
     return int(rng.integers(span[0], span[1], endpoint=True))
 

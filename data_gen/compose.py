@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen import chance
+from data_gen.chance import draw_log_uniform, draw_uniform, happens
 from data_gen.crack import PlacedCrack
 from data_gen.field import fractal_2d, noise_2d
 from data_gen.plane import Plane, Planes, at_least, blurred, clip
@@ -122,8 +122,8 @@ def paint_cracks(
         return planes
     grain = planes[1] / at_least(blurred(planes[1], 5.0), 0.02) - 1
     some = np.ascontiguousarray(grain[::2, ::2])
-    faint, light = chance.happens(rng, recipe.faint_probability), chance.happens(rng, recipe.light_probability)
-    profile = chance.happens(rng, recipe.profile_probability)
+    faint, light = happens(rng, recipe.faint_probability), happens(rng, recipe.light_probability)
+    profile = happens(rng, recipe.profile_probability)
     scene = _Scene(recipe, light_rad, grain, float(blurred(some, 0.6).std()), float(some.std()), faint, light, profile)
     dust = np.float32(rng.uniform(0, 0.22)) * np.array([-1.0, 0.0, 0.8], np.float32) * np.float32(rng.random())
     for crack in cracks:
@@ -143,11 +143,11 @@ def _alpha(rng: np.random.Generator, site: _Site, scene: _Scene) -> tuple[Values
     recipe, width = scene.recipe, site.width_px
     if not scene.profile:
         return site.share * _contrast(rng, scene, width, 1.0), np.zeros_like(site.share)
-    open_ = darkness(site.depth_px, chance.uniform(rng, recipe.softness_px) * max(1.0, width / 5))
-    open_ *= _crumbled(rng, site, scene, chance.uniform(rng, recipe.crumble))
-    if width > 6 and chance.happens(rng, recipe.rubble_probability):
+    open_ = darkness(site.depth_px, draw_uniform(rng, recipe.softness_px) * max(1.0, width / 5))
+    open_ *= _crumbled(rng, site, scene, draw_uniform(rng, recipe.crumble))
+    if width > 6 and happens(rng, recipe.rubble_probability):
         open_ *= _rubble(rng, site)
-    if chance.happens(rng, recipe.dust_probability):
+    if happens(rng, recipe.dust_probability):
         open_ *= _filled(rng, site)
     alpha = site.share * open_
     alpha *= _contrast(rng, scene, width, float((alpha * site.share).sum() / max(float(site.share.sum()), 1e-6)))
@@ -161,13 +161,13 @@ def _surroundings(rng: np.random.Generator, site: _Site, scene: _Scene) -> Plane
     """Return the factor of brightness round a crack, over its window: lips, chips, halo; None if there is nothing."""
     recipe = scene.recipe
     lip, spall, halo = (
-        scene.profile and chance.happens(rng, probability)
+        scene.profile and happens(rng, probability)
         for probability in (recipe.lip_probability, recipe.spall_probability, recipe.halo_probability)
     )
     factor: Plane | None = None
     if lip:
         soft = blurred(site.coverage, float(rng.uniform(0.6, 1.6)))
-        strength = chance.uniform(rng, recipe.lip_strength) * rng.uniform(0.5, 2.5)
+        strength = draw_uniform(rng, recipe.lip_strength) * rng.uniform(0.5, 2.5)
         edge = lit(soft, scene.light_rad, -strength)
         edge *= 1 + 2 * at_least(scene.grain[site.window], -0.4)
         factor = edge + np.float32(1)
@@ -188,7 +188,7 @@ def _contrast(rng: np.random.Generator, scene: _Scene, width_px: float, openness
     Averaged over the crack, it is at least about the busyness of the surface: a crack nobody can see is no sample.
     """
     recipe = scene.recipe
-    contrast = chance.uniform(rng, recipe.faint_contrast if scene.faint else recipe.contrast)
+    contrast = draw_uniform(rng, recipe.faint_contrast if scene.faint else recipe.contrast)
     if width_px < 1.0:
         contrast = max(contrast, float(rng.uniform(0.3, 0.9)))
     contrast = max(contrast, min(0.06 * width_px, 0.3) * float(rng.uniform(0.7, 1.2)))
@@ -209,12 +209,12 @@ def _crumbled(rng: np.random.Generator, site: _Site, scene: _Scene, crumble: flo
 
 def _rubble(rng: np.random.Generator, site: _Site) -> Values:
     """Return how dark a crack full of crumbs and loose stones is: grains with dark gaps, and often a dark seam."""
-    size = chance.log_uniform(rng, (2.0, min(max(site.width_px / 3, 2.5), 12.0)))
+    size = draw_log_uniform(rng, (2.0, min(max(site.width_px / 3, 2.5), 12.0)))
     cells = draw_cells(rng, (_TILE_PX, _TILE_PX), size)
     shade = rng.beta(rng.uniform(0.8, 4.0), rng.uniform(0.8, 3.0), cells.count).astype(np.float32)
     gaps = clip(1 - cells.inset_px * np.float32(rng.uniform(0.4, 1.0)))
     grains = site.sampled(cells.spread(shade) + gaps * np.float32(0.6))
-    if chance.happens(rng, 0.6):
+    if happens(rng, 0.6):
         winding = site.noise(rng, 12.0) * np.float32(0.2 * site.width_px)
         deep = site.depth_px + winding - np.float32(site.width_px * rng.uniform(0.15, 0.5))
         grains = np.maximum(grains, clip(deep * np.float32(0.5) + np.float32(0.5)))

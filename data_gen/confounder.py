@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen import blotch, chance, line_art
+from data_gen.blotch import insect, marking, patch_edge, shadow, stain, tyre_mark
+from data_gen.chance import draw_integer, happens, pick
 from data_gen.ink import Canvas, Ink, lay
+from data_gen.line_art import cable, formwork, hair, joint, moulding, pencil, scratch, tar_seam, tile_gap, wire_shadow
 from data_gen.plane import Plane, from_picture, to_picture
 from data_gen.recipe import ConfounderRecipe
 
@@ -18,22 +20,22 @@ Artist = Callable[[np.random.Generator, Canvas], tuple[Ink, ...]]
 
 ARTISTS: Mapping[str, Artist] = MappingProxyType(
     {
-        "joint": line_art.joint,
-        "formwork": line_art.formwork,
-        "moulding": line_art.moulding,
-        "cable": line_art.cable,
-        "scratch": line_art.scratch,
-        "tar_seam": line_art.tar_seam,
-        "pencil": line_art.pencil,
-        "wire_shadow": line_art.wire_shadow,
-        "stain": blotch.stain,
-        "tyre_mark": blotch.tyre_mark,
-        "tile_gap": line_art.tile_gap,
-        "marking": blotch.marking,
-        "insect": blotch.insect,
-        "hair": line_art.hair,
-        "shadow": blotch.shadow,
-        "patch_edge": blotch.patch_edge,
+        "joint": joint,
+        "formwork": formwork,
+        "moulding": moulding,
+        "cable": cable,
+        "scratch": scratch,
+        "tar_seam": tar_seam,
+        "pencil": pencil,
+        "wire_shadow": wire_shadow,
+        "stain": stain,
+        "tyre_mark": tyre_mark,
+        "tile_gap": tile_gap,
+        "marking": marking,
+        "insect": insect,
+        "hair": hair,
+        "shadow": shadow,
+        "patch_edge": patch_edge,
     }
 )
 
@@ -95,11 +97,11 @@ def draw_layers(
     """
     under: list[Layer] = []
     over: list[Layer] = []
-    if not chance.happens(rng, recipe.probability):
+    if not happens(rng, recipe.probability):
         return ()
-    for _ in range(chance.integer(rng, recipe.count)):
-        kind = chance.pick(rng, recipe.mix)
-        covers = chance.happens(rng, recipe.over_probability) and kind in _COVERS
+    for _ in range(draw_integer(rng, recipe.count)):
+        kind = pick(rng, recipe.mix)
+        covers = happens(rng, recipe.over_probability) and kind in _COVERS
         inks = ARTISTS[kind](rng, replace(_canvas(rng, brightness, mask, recipe, light_rad), opaque=covers))
         seen = _visible(inks)
         if seen.any():
@@ -111,7 +113,7 @@ def _canvas(
     rng: np.random.Generator, brightness: float, mask: NDArray[np.bool_], recipe: ConfounderRecipe, light_rad: float
 ) -> Canvas:
     """Return what an artist needs to know; now and then two points of a crack to run along, beside or across."""
-    follow = chance.happens(rng, recipe.follow_probability)
+    follow = happens(rng, recipe.follow_probability)
     return Canvas(
         shape=(mask.shape[0], mask.shape[1]),
         brightness=brightness,
@@ -143,15 +145,15 @@ def paint_beside(
     Returns:
         What was painted and can be seen.
     """
-    if not chance.happens(rng, recipe.probability):
+    if not happens(rng, recipe.probability):
         return ()
     free = _free(mask, recipe.clearance_px) if mask.any() else None
     drawn: list[Confounder] = []
-    wanted, tries = chance.integer(rng, recipe.count), 0
+    wanted, tries = draw_integer(rng, recipe.count), 0
     brightness = mean_brightness(planes)
     while len(drawn) < wanted and tries < 3 * wanted:
         tries += 1
-        kind = chance.pick(rng, recipe.mix)
+        kind = pick(rng, recipe.mix)
         inks = ARTISTS[kind](rng, _canvas(rng, brightness, mask, recipe, light_rad))
         seen = _visible(inks)
         if free is not None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen import chance
+from data_gen.chance import draw_log_uniform, draw_uniform
 from data_gen.field import noise_1d, noise_2d
 from data_gen.ink import Canvas, Ink
 from data_gen.plane import Plane, at_least, blurred, clip
@@ -81,7 +81,7 @@ def band(canvas: Canvas, path: Points, width_px: float, *, open_end: bool = True
 
 def _tone(rng: np.random.Generator, canvas: Canvas, *, light_share: float) -> tuple[float, tuple[float, float, float]]:
     """Choose between darkening (gain below 1) and lightening (some colour added)."""
-    contrast = chance.uniform(rng, canvas.contrast)
+    contrast = draw_uniform(rng, canvas.contrast)
     if rng.random() < light_share:
         lift = contrast * max(0.95 - canvas.brightness, 0.1)
         return 1 - contrast, (lift + contrast * canvas.brightness,) * 3
@@ -90,7 +90,7 @@ def _tone(rng: np.random.Generator, canvas: Canvas, *, light_share: float) -> tu
 
 def joint(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
     """Draw a sawn or cast joint: an even groove, sometimes crossed by another, with a lit edge."""
-    width = chance.log_uniform(rng, canvas.width_px)
+    width = draw_log_uniform(rng, canvas.width_px)
     path = line(rng, canvas)
     strokes = [ribbon(path, width)]
     if rng.random() < 0.3:
@@ -110,7 +110,7 @@ def joint(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
 def formwork(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
     """Draw the ridge between two shuttering boards: one side lit, one in shadow, the boards of two tones."""
     path = line(rng, canvas)
-    width = chance.log_uniform(rng, canvas.width_px)
+    width = draw_log_uniform(rng, canvas.width_px)
     coverage = blurred(_drawn(canvas, ribbon(path, width)).coverage, 0.8)
     ridge = lit(coverage, canvas.light_rad, float(rng.uniform(0.3, 1.2)))
     side = _side(canvas, path, 1.0)
@@ -137,7 +137,7 @@ def moulding(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
     count = int(rng.integers(2, 7))
     borders = np.cumsum(rng.gamma(1.2, rng.uniform(3, 25), count + 1) + 1.0)
     borders -= borders.mean()
-    tones = rng.normal(0, chance.uniform(rng, canvas.contrast) * 0.6, (count, 2))
+    tones = rng.normal(0, draw_uniform(rng, canvas.contrast) * 0.6, (count, 2))
     tones[:, 1] = np.where(rng.random(count) < 0.5, tones[:, 0], tones[:, 1])
     soft = float(rng.uniform(0.3, 1.2))
     where = np.concatenate([[borders[0] - soft], *np.column_stack([borders[:-1] + soft, borders[1:] - soft])])
@@ -149,7 +149,7 @@ def moulding(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
 
 def cable(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
     """Draw a cable or pipe: a round body with a highlight, and its shadow beside it."""
-    width = max(2.0, chance.log_uniform(rng, canvas.width_px) * float(rng.uniform(1.0, 2.0)))
+    width = max(2.0, draw_log_uniform(rng, canvas.width_px) * float(rng.uniform(1.0, 2.0)))
     path = line(rng, canvas, bend=float(rng.choice([0.0, 0.6, 1.6])))
     raster = band(canvas, path, width) if width > 5 else _drawn(canvas, ribbon(path, width))
     level = float(rng.choice([rng.uniform(0.02, 0.2), rng.uniform(0.4, 0.95)]))
@@ -204,10 +204,10 @@ def pencil(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
 def wire_shadow(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
     """Draw the soft shadow of a wire or twig: a blurred line, the texture below shows through."""
     path = line(rng, canvas, bend=float(rng.choice([0.0, 0.3, 1.0])))
-    width = chance.log_uniform(rng, canvas.width_px)
+    width = draw_log_uniform(rng, canvas.width_px)
     coverage = _drawn(canvas, ribbon(path, width)).coverage
     soft = blurred(coverage, float(rng.uniform(0.8, 4.0)))
-    return (Ink(soft, 1 - chance.uniform(rng, canvas.contrast)),)
+    return (Ink(soft, 1 - draw_uniform(rng, canvas.contrast)),)
 
 
 def hair(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
@@ -227,7 +227,7 @@ def hair(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
 def tile_gap(rng: np.random.Generator, canvas: Canvas) -> tuple[Ink, ...]:
     """Draw a grid of gaps, as between tiles, slabs or bricks."""
     pitch = float(rng.uniform(40, 220))
-    width = chance.log_uniform(rng, canvas.width_px)
+    width = draw_log_uniform(rng, canvas.width_px)
     turn = float(rng.normal(0, 0.03) + (rng.uniform(0, math.pi) if rng.random() < 0.2 else 0.0))
     along, across = np.array([math.sin(turn), math.cos(turn)]), np.array([math.cos(turn), -math.sin(turn)])
     reach = math.hypot(*canvas.shape)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from data_gen import chance
+from data_gen.chance import draw_integer
 from data_gen.field import noise_2d
 from data_gen.plane import Plane, Planes
 from data_gen.recipe import NoiseRecipe
@@ -113,7 +113,7 @@ def _sides(rng: np.random.Generator, span: tuple[float, float], count: int, most
 
 def _scaled(rng: np.random.Generator, counts: tuple[int, int], share: float) -> int:
     """Draw a count for an image with the given share of a megapixel; fractions are rounded at random."""
-    wished = chance.integer(rng, counts) * share
+    wished = draw_integer(rng, counts) * share
     return int(wished) + int(rng.random() < wished - int(wished))
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen import chance
+from data_gen.chance import draw_log_uniform, draw_uniform, happens
 from data_gen.crack import PlacedCrack, place, place_raster
 from data_gen.cutout import cut, raster_of, strokes_of, turned
 from data_gen.geometry import Displacement, Turn, displaced, draw_displacement, transformed
@@ -104,12 +104,12 @@ def _pasted(coverage: NDArray[np.float32], corner: tuple[int, int], size_px: int
 def _draw_turn(rng: np.random.Generator, recipe: CracksRecipe, size_px: int) -> Turn:
     """Draw rotation, scale, flip, shear and elastic deformation."""
     field: Displacement | None = None
-    if chance.happens(rng, recipe.elastic_probability):
-        alpha, sigma = chance.uniform(rng, recipe.elastic_alpha_px), chance.log_uniform(rng, recipe.elastic_sigma_px)
+    if happens(rng, recipe.elastic_probability):
+        alpha, sigma = draw_uniform(rng, recipe.elastic_alpha_px), draw_log_uniform(rng, recipe.elastic_sigma_px)
         field = draw_displacement(rng, (size_px, size_px), min(alpha, sigma / 4), sigma)
-    angle, scale = float(rng.uniform(0, 360)), chance.log_uniform(rng, recipe.scale)
-    shear = chance.uniform(rng, recipe.shear) * float(rng.choice([-1, 1]))
-    return Turn(angle, scale, chance.happens(rng, 0.5), shear, field)
+    angle, scale = float(rng.uniform(0, 360)), draw_log_uniform(rng, recipe.scale)
+    shear = draw_uniform(rng, recipe.shear) * float(rng.choice([-1, 1]))
+    return Turn(angle, scale, happens(rng, 0.5), shear, field)
 
 
 def _moved_inside(rng: np.random.Generator, strokes: tuple[Stroke, ...], size_px: int) -> tuple[Stroke, ...]:

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen import chance
 from data_gen.annotator import annotated
 from data_gen.camera import photograph
+from data_gen.chance import draw_integer, happens, pick
 from data_gen.compose import paint_cracks
 from data_gen.confounder import Confounder, draw_layers, mean_brightness
 from data_gen.crack import PlacedCrack, SyntheticCrack, hidden
@@ -120,7 +120,7 @@ def generate_sample(recipe: Recipe, *, seed: int, index: int, assets: Assets | N
     rng = _rng(seed, index, _Stream.NOISE)
     patches: tuple[NoisePatch, ...] = ()
     seen = cracks
-    if chance.happens(rng, recipe.noise.probability):
+    if happens(rng, recipe.noise.probability):
         patches = draw_noise(rng, recipe.noise, mask, given.noise_small, given.noise_big)
         if recipe.noise.changes_truth:
             seen = _without(cracks, _merged(patches, mask) > CLASSIC_LEVEL)
@@ -157,10 +157,10 @@ def _draw_cracks(rng: np.random.Generator, recipe: Recipe, assets: Assets) -> tu
     taken = np.zeros((size, size), np.bool_)
     placed: list[PlacedCrack] = []
     left_out = 0
-    count = 0 if chance.happens(rng, cracks.empty_probability) else chance.integer(rng, cracks.count)
+    count = 0 if happens(rng, cracks.empty_probability) else draw_integer(rng, cracks.count)
     for _ in range(count):
         for _ in range(_TRIES):
-            kind = chance.pick(rng, cracks.mix, without=() if len(assets.patterns) else ("cutout",))
+            kind = pick(rng, cracks.mix, without=() if len(assets.patterns) else ("cutout",))
             pattern: Pattern = (
                 CutoutPattern(cracks, assets.patterns) if kind == "cutout" else ProceduralPattern(cracks, kind)
             )

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from data_gen import chance
 from data_gen.centreline import Wander, both_ways, walk
+from data_gen.chance import draw_log_uniform, draw_uniform, happens
 from data_gen.network import network
 from data_gen.profile import WidthStyle, widened
 from data_gen.recipe import CracksRecipe
@@ -26,13 +26,13 @@ def draw_shape(rng: np.random.Generator, recipe: CracksRecipe, kind: str, size_p
         Strokes in image coordinates; they may reach beyond the image.
     """
     width = _width(rng, recipe, kind)
-    length = chance.log_uniform(rng, recipe.length) * size_px
+    length = draw_log_uniform(rng, recipe.length) * size_px
     style = WidthStyle(
         width_px=min(width, max(length / 14, 1.0)),
-        variation=chance.uniform(rng, recipe.width_variation) / max(1.0, (width / 6) ** 0.5),
-        edge_roughness=chance.uniform(rng, recipe.edge_roughness),
+        variation=draw_uniform(rng, recipe.width_variation) / max(1.0, (width / 6) ** 0.5),
+        edge_roughness=draw_uniform(rng, recipe.edge_roughness),
     )
-    wander = Wander(chance.uniform(rng, recipe.roughness), float(rng.beta(0.8, 0.8)), 1.5 * style.width_px)
+    wander = Wander(draw_uniform(rng, recipe.roughness), float(rng.beta(0.8, 0.8)), 1.5 * style.width_px)
     middle = tuple(size_px * (0.5 + 0.5 * np.sin(rng.uniform(-1.25, 1.25, 2))))
     if kind == "network":
         return _network(rng, (middle[0], middle[1]), length, style, wander)
@@ -43,7 +43,7 @@ def draw_shape(rng: np.random.Generator, recipe: CracksRecipe, kind: str, size_p
         strokes.append(_beside(rng, main, style, wander))
     if kind in ("branched", "crossing"):
         strokes += _branches(rng, strokes[0], style, wander, crossing=kind == "crossing")
-    elif chance.happens(rng, recipe.gap_probability):
+    elif happens(rng, recipe.gap_probability):
         strokes = [part for stroke in strokes for part in _with_gaps(rng, stroke)]
     return tuple(strokes)
 
@@ -51,10 +51,10 @@ def draw_shape(rng: np.random.Generator, recipe: CracksRecipe, kind: str, size_p
 def _width(rng: np.random.Generator, recipe: CracksRecipe, kind: str) -> float:
     """Draw the typical width of a crack, in pixels; thin ones are more frequent."""
     if kind == "hairline":
-        return chance.log_uniform(rng, recipe.hairline_width_px, skew=1.3)
-    if chance.happens(rng, recipe.wide_probability):
-        return chance.log_uniform(rng, recipe.wide_width_px, skew=1.3)
-    return chance.log_uniform(rng, recipe.width_px, skew=1.3)
+        return draw_log_uniform(rng, recipe.hairline_width_px, skew=1.3)
+    if happens(rng, recipe.wide_probability):
+        return draw_log_uniform(rng, recipe.wide_width_px, skew=1.3)
+    return draw_log_uniform(rng, recipe.width_px, skew=1.3)
 
 
 def _through(rng: np.random.Generator, middle: tuple[float, float], length: float, wander: Wander) -> Points:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen import chance, masonry, material
+from data_gen.chance import draw_log_uniform, draw_uniform, happens, pick
 from data_gen.field import fractal_2d, noise_2d
+from data_gen.masonry import brick, tile
+from data_gen.material import TEXTURES, Look
 from data_gen.plane import Planes, clip, from_picture
 from data_gen.recipe import SurfaceRecipe
 
@@ -44,23 +46,23 @@ def draw_ground(
     Returns:
         The surface.
     """
-    kind = chance.pick(rng, recipe.mix, without=() if len(backgrounds) else ("background",))
+    kind = pick(rng, recipe.mix, without=() if len(backgrounds) else ("background",))
     if kind == "background":
         picture = backgrounds[int(rng.integers(0, len(backgrounds)))]
         return Ground(fitted(rng, picture, size_px, tiled=recipe.extend == "tile"), kind)
     shape = (size_px, size_px)
-    look = material.Look(
-        brightness=chance.uniform(rng, recipe.brightness),
-        texture=chance.uniform(rng, recipe.texture),
-        grain_px=chance.log_uniform(rng, recipe.grain_px),
+    look = Look(
+        brightness=draw_uniform(rng, recipe.brightness),
+        texture=draw_uniform(rng, recipe.texture),
+        grain_px=draw_log_uniform(rng, recipe.grain_px),
         light_rad=light_rad,
     )
     if kind in ("brick", "tile"):
-        planes = masonry.brick(rng, shape, look) if kind == "brick" else masonry.tile(rng, shape, look)
+        planes = brick(rng, shape, look) if kind == "brick" else tile(rng, shape, look)
     else:
-        plane = material.TEXTURES[kind](rng, shape, look)
-        planes = _coloured(rng, plane, chance.uniform(rng, recipe.colourfulness) * rng.random())
-    if chance.happens(rng, recipe.stain_probability):
+        plane = TEXTURES[kind](rng, shape, look)
+        planes = _coloured(rng, plane, draw_uniform(rng, recipe.colourfulness) * rng.random())
+    if happens(rng, recipe.stain_probability):
         planes *= _dirt(rng, shape)
     return Ground(planes, kind)
 

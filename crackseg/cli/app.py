@@ -23,9 +23,9 @@ COMMANDS = (
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from crackseg import __version__
+        from importlib.metadata import version
 
-        print(f"crackseg {__version__}")
+        print(f"crackseg {version('crackseg')}")
         raise typer.Exit
 
 

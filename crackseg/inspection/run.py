@@ -162,10 +162,10 @@ def _work(run: _Run, report: Callable[[Progress], None], stop: Callable[[], bool
 
 def _run_key(settings: Settings) -> Key:
     """Return what all results of a run have in common."""
-    from crackseg import __version__
+    from importlib.metadata import version
 
     described = {
-        "version": __version__,
+        "version": version("crackseg"),
         "rules": json.loads(settings.area.rules.model_dump_json()),
         "masks": settings.area.sha256(),
         "scale": None if settings.scale is None else dataclasses.asdict(settings.scale),
