@@ -1,4 +1,4 @@
-"""The tables of `benchmarks/transfer.py`: which images are chosen, which share each folder has, and what a row says."""
+"""Tables of `experiments/transfer.py`: chosen images, shares of folders, and rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from crackseg.datasets.samples import Sample
 from tests.runs import REPOSITORY
 
-SCRIPT = REPOSITORY / "benchmarks" / "tables.py"
+SCRIPT = REPOSITORY / "experiments" / "tables.py"
 SAMPLES = [Sample(Path(f"{index:03}.jpg"), Path(f"{index:03}.png"), "walls") for index in range(60)]
 CLEAN = {"f1": 0.0, "f1_2px": 0.0, "crack_px": 0, "false_alarm": 0.0081}
 
@@ -28,7 +28,7 @@ def _load() -> Any:
 
 
 if not SCRIPT.exists():
-    pytest.skip("benchmarks/ is not in a source distribution", allow_module_level=True)
+    pytest.skip("experiments/ is not in a source distribution", allow_module_level=True)
 tables = _load()
 
 

@@ -13,7 +13,7 @@ WidthStatistic = Literal["mean", "median", "p95", "max"]
 class Resolution:
     """How well widths are known that come from one source.
 
-    The numbers are measured on generated cracks of known width by ``benchmarks/measurement.py``: 95 of 100 measured
+    The numbers are measured on generated cracks of known width by ``experiments/measurement.py``: 95 of 100 measured
     widths are off by no more than their uncertainty.
 
     Attributes:

@@ -22,7 +22,7 @@ SIDE_PX = 160
 MOST_PER_GROUP = 100
 """How many images of each data set are described at most, spread over their names."""
 LEAST_LIMIT = 2.75
-"""Below this distance no image is far: see ``benchmarks/domain.py``."""
+"""Below this distance no image is far: see ``experiments/domain.py``."""
 
 _BOXES_PX = (3, 7, 15, 31)
 _EDGE_LEVELS, _FLAT_LEVELS = 20.0, 0.5

@@ -1,6 +1,6 @@
 """What each part of a training is worth: rows that differ in one thing, at equal minutes.
 
-    python benchmarks/ablation.py --data deepcrack256 --data cfd --out ablation --minutes 10 --seeds 0 1 2 \\
+    python experiments/ablation.py --data deepcrack256 --data cfd --out ablation --minutes 10 --seeds 0 1 2 \\
         --init mobilenet_v2=mobilenet_v2.pth --init resnet18=resnet18.pth
 
 Every row trains on the ``train`` parts of all data folders, chooses its threshold on what it holds out of them, and is

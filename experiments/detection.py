@@ -1,6 +1,6 @@
 """Cracks as detections: box AP as pycocotools counts it, and how many true components are found.
 
-    python benchmarks/detection.py [--model M] [--count 40] [--data DIR ...]
+    python experiments/detection.py [--model M] [--count 40] [--data DIR ...]
 
 Each component of a mask is a box; its score is the mean probability along its centrelines. DIR is a data set, whose
 test half is taken; without --data generated photographs are. AP is at an IoU of 0.5, and the mean over 0.5 to 0.95. A

@@ -1,6 +1,6 @@
 """What a threshold chosen on few images costs on others: the one of the highest F1 beside the one that trainings take.
 
-    python benchmarks/threshold_choice.py --data DIR [--data DIR ...] [--model NAME] [--images 60] [--draws 200]
+    python experiments/threshold_choice.py --data DIR [--data DIR ...] [--model NAME] [--images 60] [--draws 200]
 
 The model runs once over the test images of each folder, `--images` at most. Then a few of them are drawn, a threshold
 is chosen on these, and its F1 on the rest is taken from the highest that any threshold has there: the F1 it costs. The

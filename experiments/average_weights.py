@@ -1,6 +1,6 @@
 """The mean of the weights of several trainings of one network, as a run folder that can be shipped and started from.
 
-    python benchmarks/average_weights.py WEIGHTS WEIGHTS ... --data DIR [--data DIR ...] --out RUN
+    python experiments/average_weights.py WEIGHTS WEIGHTS ... --data DIR [--data DIR ...] --out RUN
         [--validation-fraction 0.05]
 
 WEIGHTS are run folders, checkpoints or ONNX models of crackseg, or the ``resume.safetensors`` of a training that was

@@ -1,7 +1,7 @@
 """Put the model of a run into the package, and its scores on test images into its card.
 
-    python benchmarks/ship_model.py RUN NAME --data DIR [--data DIR ...] [--terms TEXT] [--limit TEXT ...]
-    python benchmarks/ship_model.py --look NAME --data DIR [--data DIR ...]
+    python experiments/ship_model.py RUN NAME --data DIR [--data DIR ...] [--terms TEXT] [--limit TEXT ...]
+    python experiments/ship_model.py --look NAME --data DIR [--data DIR ...]
 
 Writes crackseg/weights/NAME.onnx and NAME.json beside it: the run's card, the scores of `crackseg evaluate` on the test
 part of each folder, F1 with its 95 % interval over images, and the sha256 of the model. The card inside the model is

@@ -1,6 +1,6 @@
 """Rearrange the graphs of the models in the package as `crackseg.exporting.onnx_graph` does for every export.
 
-    python benchmarks/rearrange_model.py NAME [NAME ...] [--data DIR ...] [--every 16] [--dry-run]
+    python experiments/rearrange_model.py NAME [NAME ...] [--data DIR ...] [--every 16] [--dry-run]
 
 Weights and cards stay what they are. The new graph is compared with the old one on generated walls, and on every n-th
 test image of the folders that are given; it is written only if no probability moves by more than 1e-4.

@@ -1,4 +1,4 @@
-"""The pictures of docs/generate.md: `python benchmarks/contact_sheets.py [--only NAME ...]`.
+"""The pictures of docs/generate.md: `python experiments/contact_sheets.py [--only NAME ...]`.
 
 Ten samples of each recipe, 256x256 pixels as generated, each above its truth: the outline of its mask and the boxes.
 """

@@ -1,6 +1,6 @@
 """Whether the models in the package still score what their cards say, to the digits of the card.
 
-    python benchmarks/check_card.py --data DIR [--data DIR ...] [--model NAME ...]
+    python experiments/check_card.py --data DIR [--data DIR ...] [--model NAME ...]
 
 Scores the test part of each folder as `crackseg evaluate --protocol native` does, rounds as `ship_model.py` did, and
 prints each score that differs; the exit code is 1 where one does. A folder that a card does not name is an error.

@@ -1,10 +1,10 @@
 """How far a model travels: data sets it never saw, a few images of a new place, real images beside generated ones.
 
-    python benchmarks/transfer.py leave-one-out --data data/deepcrack256 --data data/cfd --generated synth \\
+    python experiments/transfer.py leave-one-out --data data/deepcrack256 --data data/cfd --generated synth \\
         --init mobilenet_v2.pth --all crackseg-mobile --minutes 10 --out runs/leave-one-out
-    python benchmarks/transfer.py few-images --set data/rissbilder_concrete \\
+    python experiments/transfer.py few-images --set data/rissbilder_concrete \\
         --base runs/leave-one-out/without-rissbilder_concrete --init mobilenet_v2.pth --minutes 4 --out runs/few-images
-    python benchmarks/transfer.py real-share --data data/deepcrack256 --data data/cfd --generated synth \\
+    python experiments/transfer.py real-share --data data/deepcrack256 --data data/cfd --generated synth \\
         --init mobilenet_v2.pth --minutes 10 --out runs/real-share
 
 Every training is `crackseg train` in a process of its own, as a user runs it, and its threshold is the one chosen on

@@ -1,6 +1,6 @@
 """What the doctor finds in each of the data folders in a folder, as the tables and lines of docs/datasets.md.
 
-python benchmarks/datasets.py DATA > found.md
+python experiments/datasets.py DATA > found.md
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One trained U-Net++, four speeds: F1 against time at every depth it can be cut to.
 
     crackseg train --config configs/train/unetplusplus.yaml --data D --output nested --minutes 30
-    python benchmarks/pruning.py --run nested --data D [--val V] [--out cut]
+    python experiments/pruning.py --run nested --data D [--val V] [--out cut]
 
 Each depth is cut out as a network of its own and gets its own threshold, chosen on the ``val`` parts (where there are
 none, on the images that the training held out); scored are the ``test`` parts. The time is what the processor spends on

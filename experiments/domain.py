@@ -1,6 +1,6 @@
 """Which images are too far from what a model was trained on: walls that it never saw, and what is no wall.
 
-    python benchmarks/domain.py DIR [DIR ...]
+    python experiments/domain.py DIR [DIR ...]
 
 Each folder is a data set with parts ``train`` and ``test``. For each set, the description is fitted to the train parts
 of all others and the test images of the one left out are measured: how many would be refused, though they are walls.

@@ -1,6 +1,6 @@
 """A model's scores on several data sets by every protocol, with intervals, as the tables of docs/accuracy.md.
 
-    python benchmarks/accuracy.py --model crackseg-mobile --data data/deepcrack256 --data data/cfd \\
+    python experiments/accuracy.py --model crackseg-mobile --data data/deepcrack256 --data data/cfd \\
         --clean data/bg_concrete_wall --out runs/accuracy
 
 Each set is scored by `crackseg evaluate --protocol all --report OUT/SET`, sets without cracks (``--clean``) by protocol

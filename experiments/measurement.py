@@ -1,9 +1,9 @@
 """How far measurements are off, and what they cost.
 
-    python benchmarks/measurement.py lines          lines of constant width at all angles, straight and bent
-    python benchmarks/measurement.py cracks         generated cracks, from their exact masks
-    python benchmarks/measurement.py photographs    generated photographs, from what the model finds in them
-    python benchmarks/measurement.py seconds        time of measuring over time of predicting; --images for real ones
+    python experiments/measurement.py lines          lines of constant width at all angles, straight and bent
+    python experiments/measurement.py cracks         generated cracks, from their exact masks
+    python experiments/measurement.py photographs    generated photographs, from what the model finds in them
+    python experiments/measurement.py seconds        time of measuring over time of predicting; --images for real ones
 
 Each prints a table for docs/measurement.md. `--seed` and `--count` change the cases; `seconds` times both sides in turn
 in one run and gives the ratio of the fastest, so that it holds on a machine with other work.

@@ -1,6 +1,6 @@
 """Pooled F1 of bfloat16 and int8 against float32 on real test images, and what averaging over likenesses gains.
 
-    python benchmarks/prediction_precision.py --data DIR [--data DIR ...] [--every 1] [--tta-every 4]
+    python experiments/prediction_precision.py --data DIR [--data DIR ...] [--every 1] [--tta-every 4]
 
 int8 is calibrated with images of the `train` parts and scored on the `test` parts; every precision as `crackseg export`
 would write it. The threshold is the model's own.
