@@ -1,18 +1,23 @@
-"""Places and sizes: regions in pixels, and the scale that turns pixels into millimetres."""
+"""Define pixel regions and the scale from pixels to millimetres."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, SupportsFloat
 
-from crackseg.errors import UsageError
+from crackseg.errors import UsageError, display_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
     """A half-open rectangle of pixels: rows ``row0 <= row < row1``, columns ``col0 <= col < col1``.
 
-    A region may reach beyond an image; what lies there is the reader's business (see `crackseg.prediction.tiling`).
+    A region may reach beyond an image. Its reader decides what lies there; see `crackseg.prediction.tiling`.
     """
 
     row0: int
@@ -26,12 +31,12 @@ class Region:
 
     @property
     def height(self) -> int:
-        """Rows, in pixels."""
+        """Number of rows, in pixels."""
         return self.row1 - self.row0
 
     @property
     def width(self) -> int:
-        """Columns, in pixels."""
+        """Number of columns, in pixels."""
         return self.col1 - self.col0
 
     @property
@@ -40,22 +45,47 @@ class Region:
         return self.height, self.width
 
     def slices(self, origin: tuple[int, int] = (0, 0)) -> tuple[slice, slice]:
-        """Return the slices of this region in an array whose first pixel stands at ``origin`` (row, col)."""
+        """Return the slices of this region in an array with first pixel ``origin`` (row, col)."""
         row, col = origin
         return slice(self.row0 - row, self.row1 - row), slice(self.col0 - col, self.col1 - col)
 
 
+class ScaleSource(Protocol):
+    """Source of the scale of images: one `Scale` for all of them, or markers in each image."""
+
+    @property
+    def fixed(self) -> Scale | None:
+        """Scale that holds for every image; None if it must be found in the pixels of each image."""
+
+    def scale_of(self, image: NDArray[np.uint8], *, name: str = "image") -> Scale:
+        """Return the scale of an image.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
+            name: Name of the image in errors.
+
+        Raises:
+            ImageError: If the image shows no scale.
+        """
+
+    def describe(self) -> str:
+        """Return the source in words."""
+
+    def to_dict(self) -> dict[str, float | str]:
+        """Return the settings of this source, ready for JSON."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Millimetres per pixel, and where that number came from.
+    """Millimetres per pixel, with its source; also the `ScaleSource` that gives every image this scale.
 
     Attributes:
         mm_per_px: Millimetres per pixel.
-        source: Where it came from, in words.
-        uncertainty: By how much it may be off, as a share of itself, at a confidence of 95 %; 0 where nothing is known.
+        source: Source of the number, in words.
+        uncertainty: Relative uncertainty at 95 % confidence, in [0, 1); 0 if unknown.
 
     Raises:
-        UsageError: If ``mm_per_px`` is not a positive, finite number, or ``uncertainty`` not in [0, 1).
+        UsageError: If ``mm_per_px`` is not a positive, finite number, or ``uncertainty`` is not in [0, 1).
     """
 
     mm_per_px: float
@@ -67,3 +97,40 @@ class Scale:
             raise UsageError(f"expected a scale of more than 0 mm per pixel, got {self.mm_per_px}")
         if not 0 <= self.uncertainty < 1:
             raise UsageError(f"expected an uncertainty of 0 to 100 % of the scale, got {100 * self.uncertainty:g} %")
+
+    @property
+    def fixed(self) -> Scale:
+        """This scale."""
+        return self
+
+    def scale_of(self, image: NDArray[np.uint8], *, name: str = "image") -> Scale:  # noqa: ARG002
+        """Return this scale for any image.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 RGB pixels, 0 to 255; not read.
+            name: Name of the image; not used.
+        """
+        return self
+
+    def describe(self) -> str:
+        """Return the scale in words."""
+        return f"{self.mm_per_px:g} mm per pixel ({display_text(self.source)})"
+
+    def to_dict(self) -> dict[str, float | str]:
+        """Return the fields, ready for JSON."""
+        return {"mm_per_px": self.mm_per_px, "source": self.source, "uncertainty": self.uncertainty}
+
+
+def as_scale_source(scale: float | ScaleSource | None) -> ScaleSource | None:
+    """Return a scale source for a number of millimetres per pixel.
+
+    Args:
+        scale: Millimetres per pixel, a `Scale`, or markers of known size; None if no scale is known.
+
+    Returns:
+        ``Scale(scale, "scale=")`` for a number; anything else unchanged.
+
+    Raises:
+        UsageError: If the number is not positive and finite.
+    """
+    return Scale(float(scale), "scale=") if isinstance(scale, SupportsFloat) else scale

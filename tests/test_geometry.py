@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crackseg.errors import UsageError
-from crackseg.geometry import Region, Scale
+from crackseg.geometry import Region, Scale, as_scale_source
 
 SIDE = st.integers(0, 12)
 
@@ -56,3 +56,27 @@ def test_a_scale_that_is_no_positive_finite_number_is_refused(value: float) -> N
 
 def test_a_scale_says_where_it_came_from() -> None:
     assert Scale(0.25, "--scale") == Scale(mm_per_px=0.25, source="--scale")
+
+
+def test_a_scale_is_the_scale_of_every_image() -> None:
+    scale = Scale(0.25, "a ruler")
+    assert scale.scale_of(np.zeros((2, 3, 3), np.uint8), name="wall.png") is scale
+    assert scale.fixed is scale
+    assert scale.describe() == "0.25 mm per pixel (a ruler)"
+    assert scale.to_dict() == dataclasses.asdict(scale)
+
+
+@pytest.mark.parametrize("number", [0.2, 1, np.float32(0.5)])
+def test_a_number_of_millimetres_per_pixel_is_a_scale_source(number: float) -> None:
+    assert as_scale_source(number) == Scale(float(number), "scale=")
+
+
+def test_a_scale_source_stays_what_it_is() -> None:
+    scale = Scale(0.25, "a ruler")
+    assert as_scale_source(scale) is scale
+    assert as_scale_source(None) is None
+
+
+def test_a_number_that_cannot_be_a_scale_is_refused() -> None:
+    with pytest.raises(UsageError, match="more than 0 mm per pixel"):
+        as_scale_source(-0.2)

@@ -19,9 +19,8 @@ from crackseg.errors import (
 )
 
 if TYPE_CHECKING:
-    from crackseg.geometry import Scale
+    from crackseg.geometry import ScaleSource
     from crackseg.labels.detections import LabelFiles
-    from crackseg.measurement.scale import Marker
     from crackseg.modelcard.card import PrecisionName
     from crackseg.prediction.loading import RuntimeName
     from crackseg.prediction.model import Model, Prediction
@@ -101,7 +100,7 @@ def run_predict(options: PredictOptions) -> int:
     return EXIT_SOME_FAILED if failed else EXIT_DONE
 
 
-def _known_scale(options: PredictOptions) -> Scale | Marker | None:
+def _known_scale(options: PredictOptions) -> ScaleSource | None:
     given = options.scale, options.scale_file, options.marker
     if given == (None, None, None):
         return None
@@ -128,7 +127,7 @@ class _Writer:
     probability: bool
     labels: LabelFiles | None
     threshold: float | None
-    scale: Scale | Marker | None
+    scale: ScaleSource | None
 
     def write_all(
         self,
@@ -189,20 +188,20 @@ class _Writer:
         return found
 
     def _stream(self, path: Path) -> StreamedPrediction:
-        from crackseg.geometry import Scale
         from crackseg.imaging.tiff import TiffImage
         from crackseg.prediction.streaming import predict_streamed
 
         if self.labels is not None:
             raise UsageError("is too large for labels", where=path, hint="leave --formats out")
-        if self.scale is not None and not isinstance(self.scale, Scale):
+        scale = None if self.scale is None else self.scale.fixed
+        if self.scale is not None and scale is None:
             raise UsageError("is too large to look for markers", where=path, hint="give --scale")
         return predict_streamed(
             TiffImage(path),
             self.model,
             self.output / path.name,
             threshold=self.threshold,
-            scale=self.scale,
+            scale=scale,
             keep_probability=self.probability,
         )
 

@@ -10,8 +10,7 @@ import typer
 from crackseg.errors import UsageError
 
 if TYPE_CHECKING:
-    from crackseg.geometry import Scale
-    from crackseg.measurement.scale import Marker
+    from crackseg.geometry import ScaleSource
 
 ScaleOption = Annotated[float | None, typer.Option("--scale", metavar="MM_PER_PX", help="Millimetres per pixel.")]
 ScaleFileOption = Annotated[
@@ -22,7 +21,7 @@ MarkerOption = Annotated[
 ]
 
 
-def known_scale(scale: float | None, scale_file: Path | None, marker: float | None) -> Scale | Marker | None:
+def known_scale(scale: float | None, scale_file: Path | None, marker: float | None) -> ScaleSource | None:
     """Return what gives the millimetres.
 
     Raises:

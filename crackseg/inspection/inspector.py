@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from crackseg.errors import CracksegError, ImageError, ModelError, OutputError, UsageError, display_text
 from crackseg.files import make_folder, write_bytes
-from crackseg.geometry import Scale
+from crackseg.geometry import Scale, ScaleSource
 from crackseg.imaging.codec import decode_image, encode_png, image_size, mask_pixels, read_file
 from crackseg.inspection.overlay import add_caption, draw_result, encode_thumbnail, widest_place
 from crackseg.inspection.quality import measure_quality, why_not_judged
@@ -25,7 +25,6 @@ from crackseg.inspection.rules import JudgedArea, judge
 from crackseg.inspection.source import is_image_name, is_picture_name
 from crackseg.machine import usable_cores
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
-from crackseg.measurement.scale import Marker
 from crackseg.modelcard.domain import Domain
 from crackseg.prediction.loading import RuntimeName, load_model
 from crackseg.prediction.model import DEFAULT_TILE_PX, Model, Prediction
@@ -39,7 +38,7 @@ class Settings:
 
     Attributes:
         area: The rules, and where they count.
-        scale: Millimetres per pixel, if known, or the markers in each image that tell.
+        scale: Scale, or the markers in each image that give it; None if unknown.
         model: Name of a shipped model, file or run folder; the default one if None.
         threshold: Probability from which a pixel counts as crack; the model's own if None.
         runtime: Library that computes.
@@ -48,7 +47,7 @@ class Settings:
     """
 
     area: JudgedArea
-    scale: Scale | Marker | None = None
+    scale: ScaleSource | None = None
     model: str | None = None
     threshold: float | None = None
     runtime: RuntimeName = "auto"
@@ -242,10 +241,10 @@ class ModelInspector:
         return OutputFile(name, len(data))
 
 
-def _scale_of(pixels: NDArray[np.uint8], scale: Scale | Marker | None) -> tuple[Scale | None, tuple[str, ...]]:
+def _scale_of(pixels: NDArray[np.uint8], scale: ScaleSource | None) -> tuple[Scale | None, tuple[str, ...]]:
     """Return the scale of an image, or why there is none."""
-    if scale is None or isinstance(scale, Scale):
-        return scale, ()
+    if scale is None:
+        return None, ()
     try:
         return scale.scale_of(pixels), ()
     except ImageError as error:

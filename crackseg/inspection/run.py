@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -15,7 +14,6 @@ from pathlib import Path
 from crackseg.config import dump_config
 from crackseg.errors import OutputError, UsageError, display_text
 from crackseg.files import make_folder, write_bytes
-from crackseg.geometry import Scale
 from crackseg.imaging.codec import read_file
 from crackseg.inspection.html_report import write_report
 from crackseg.inspection.inspector import InspectorPlan, Plan, Settings, Task, WorkerLimits
@@ -31,7 +29,6 @@ from crackseg.inspection.tables import write_csv, write_parquet
 from crackseg.inspection.watcher import Waker
 from crackseg.labels.detections import LabelFormat
 from crackseg.machine import require_extra, usable_cores
-from crackseg.measurement.scale import Marker
 from crackseg.prediction.loading import DEFAULT_MODEL, find_model
 
 _POLL_S = 0.25
@@ -168,7 +165,7 @@ def _run_key(settings: Settings) -> Key:
         "version": version("crackseg"),
         "rules": json.loads(settings.area.rules.model_dump_json()),
         "masks": settings.area.sha256(),
-        "scale": None if settings.scale is None else dataclasses.asdict(settings.scale),
+        "scale": None if settings.scale is None else settings.scale.to_dict(),
         "threshold": settings.threshold,
         "runtime": settings.runtime,
         "device": settings.device,
@@ -190,13 +187,7 @@ def _about(job: Job) -> str:
 
 def _scale_text(settings: Settings) -> str:
     """Return where millimetres come from, in words."""
-    match settings.scale:
-        case None:
-            return "no scale"
-        case Scale(mm_per_px, source):
-            return f"{mm_per_px:g} mm per pixel ({display_text(source)})"
-        case Marker(side_mm):
-            return f"scale from markers of {side_mm:g} mm"
+    return "no scale" if settings.scale is None else settings.scale.describe()
 
 
 class _Run:
@@ -224,7 +215,7 @@ class _Run:
     def describe(self) -> str:
         """Return the effective configuration as YAML."""
         settings = self._job.settings
-        scale = settings.scale if isinstance(settings.scale, Scale) else None
+        scale = None if settings.scale is None else settings.scale.fixed
         head = {
             "model_sha256": self._key.model,
             "config_sha256": self._key.config,

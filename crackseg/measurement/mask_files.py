@@ -7,16 +7,15 @@ from pathlib import Path
 
 from crackseg.errors import ImageError, UsageError, display_text
 from crackseg.files import list_images
-from crackseg.geometry import Scale
+from crackseg.geometry import Scale, ScaleSource
 from crackseg.imaging.codec import read_image, read_mask
 from crackseg.measurement.crack import measure_cracks
 from crackseg.measurement.report import MeasuredMask
-from crackseg.measurement.scale import Marker
 
 _MASK_SUFFIX = "_mask"
 
 
-def measure_file(path: Path, images: Path | None, scale: Scale | Marker | None) -> MeasuredMask:
+def measure_file(path: Path, images: Path | None, scale: ScaleSource | None) -> MeasuredMask:
     """Measure the cracks of a mask file.
 
     Args:
@@ -36,9 +35,9 @@ def measure_file(path: Path, images: Path | None, scale: Scale | Marker | None) 
     if pixels is not None and pixels.shape[:2] != shape:
         sides = f"{pixels.shape[0]}x{pixels.shape[1]}"
         raise ImageError(f"is {shape[0]}x{shape[1]} px, and its photograph {sides}", where=path)
-    known = None if isinstance(scale, Marker) else scale
-    if isinstance(scale, Marker) and photo is not None and pixels is not None:
-        known = scale.scale_of(pixels, name=display_text(photo))
+    known: Scale | None = None
+    if scale is not None:
+        known = scale.fixed if photo is None or pixels is None else scale.scale_of(pixels, name=display_text(photo))
     cracks = measure_cracks(mask, scale=known, image=pixels)
     return MeasuredMask(name=path.name, shape=shape, cracks=cracks, scale=known)
 

@@ -101,9 +101,30 @@ class Marker:
         if not (np.isfinite(self.side_mm) and self.side_mm > 0):
             raise UsageError(f"expected a marker's side of more than 0 mm, got {self.side_mm:g}")
 
+    @property
+    def fixed(self) -> None:
+        """None: the markers must be found in each image."""
+        return None
+
     def scale_of(self, image: NDArray[np.uint8], *, name: str = "image") -> Scale:
-        """Return the scale of a picture; see `find_marker_scale`."""
+        """Return the scale of an image from its markers; see `find_marker_scale`.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
+            name: Name of the image in errors.
+
+        Raises:
+            ImageError: If no marker is found in the image.
+        """
         return find_marker_scale(image, self.side_mm, name=name)
+
+    def describe(self) -> str:
+        """Return the source of the scale in words."""
+        return f"scale from markers of {self.side_mm:g} mm"
+
+    def to_dict(self) -> dict[str, float | str]:
+        """Return the fields, ready for JSON."""
+        return {"side_mm": self.side_mm}
 
 
 def find_marker_scale(image: NDArray[np.uint8], side_mm: float, *, name: str = "image") -> Scale:

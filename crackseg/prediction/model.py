@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.errors import CracksegError, ImageError, UsageError, display_text
-from crackseg.geometry import Scale
+from crackseg.geometry import Scale, ScaleSource, as_scale_source
 from crackseg.imaging.codec import (
     MAX_PIXELS,
     decode_image,
@@ -42,8 +42,6 @@ from crackseg.runtimes.predictor import Predictor, SplitPredictor, room_of
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from crackseg.measurement.scale import Marker
 
 _Result = TypeVar("_Result")
 
@@ -138,7 +136,7 @@ class Model:
         image: str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image,
         *,
         threshold: float | None = None,
-        scale: Scale | Marker | None = None,
+        scale: float | ScaleSource | None = None,
         name: str | None = None,
     ) -> Prediction:
         """Find the cracks of one image.
@@ -147,7 +145,7 @@ class Model:
             image: A path, the bytes of an image file, a PIL image, or an array ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)``
                 RGB or ``(H, W, 4)`` RGBA of uint8 or uint16.
             threshold: Probability from which a pixel counts as crack; the model's own if None.
-            scale: Millimetres per pixel, if known, or the markers in the image that tell.
+            scale: Millimetres per pixel, a `Scale`, or markers in the image that give it; None if unknown.
             name: The image's name in the result; the file's name, or "image", if None.
 
         Returns:
@@ -161,7 +159,8 @@ class Model:
         threshold = self.threshold(threshold)
         title = name if name is not None else name_of(image)
         pixels = _pixels_of(image, title)
-        known = scale if scale is None or isinstance(scale, Scale) else scale.scale_of(pixels, name=title)
+        source = as_scale_source(scale)
+        known = None if source is None else source.scale_of(pixels, name=title)
         answer = self._asked(pixels, threshold)
         return self._result(pixels, answer, title, threshold=threshold, scale=known)
 
@@ -210,7 +209,7 @@ class Model:
         images: Iterable[str | os.PathLike[str]],
         *,
         threshold: float | None = None,
-        scale: Scale | Marker | None = None,
+        scale: float | ScaleSource | None = None,
     ) -> Iterator[Prediction]:
         """Find the cracks of many image files, in their order; those that come next are worked on meanwhile.
 
@@ -219,7 +218,7 @@ class Model:
         Args:
             images: Paths.
             threshold: Probability from which a pixel counts as crack; the model's own if None.
-            scale: Millimetres per pixel, if known, or the markers in each image that tell.
+            scale: Millimetres per pixel, a `Scale`, or markers in each image that give it; None if unknown.
 
         Raises:
             UsageError: If the threshold is outside (0, 1], or the tiles are too small.
@@ -233,7 +232,7 @@ class Model:
         use: Callable[[Prediction], _Result],
         *,
         threshold: float | None = None,
-        scale: Scale | Marker | None = None,
+        scale: float | ScaleSource | None = None,
     ) -> Iterator[_Result]:
         """Do as `predict_many`, and return what ``use`` makes of each result.
 
@@ -255,7 +254,8 @@ class Model:
         first = list(itertools.islice(paths, 2))
         paths, cores = itertools.chain(first, paths), usable_cores()
         if len(first) > 1 and cores > 1 and self.tta != "scales" and isinstance(self.predictor, SplitPredictor):
-            each = _EachImage(self, self._with(self.predictor.one_thread()), cores, self.threshold(threshold), scale)
+            split, source = self._with(self.predictor.one_thread()), as_scale_source(scale)
+            each = _EachImage(self, split, cores, self.threshold(threshold), source)
             return work_in_order(paths, lambda path: use(each(path)), threads=cores, together=each.together)
         at_once = cores if room_of(self.predictor) else 1
         return map(use, self.predict_read(read_ahead(paths, at_once=at_once), threshold=threshold, scale=scale))
@@ -267,13 +267,13 @@ class Model:
         return other
 
     def predict_read(
-        self, images: Iterable[ReadImage], *, threshold: float | None = None, scale: Scale | Marker | None = None
+        self, images: Iterable[ReadImage], *, threshold: float | None = None, scale: float | ScaleSource | None = None
     ) -> Iterator[Prediction]:
         """Do as `predict_many` with images that `read_ahead` began to read before the model was loaded.
 
         The network is at work on an image while the one before it is measured, and used by whoever asked for it.
         """
-        threshold = self.threshold(threshold)
+        threshold, source = self.threshold(threshold), as_scale_source(scale)
         pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crackseg-network")
         found = self._grouping.run(images)
 
@@ -292,7 +292,7 @@ class Model:
                 alone = isinstance(image.pixels, TiffImage)
                 if not alone:
                     pending = pool.submit(compute_next)
-                yield self._finished(image, answer, threshold, scale)
+                yield self._finished(image, answer, threshold, source)
                 if alone:  # whoever asked is at work on it now, and needs the memory
                     pending = pool.submit(compute_next)
         finally:
@@ -303,7 +303,7 @@ class Model:
         image: ReadImage,
         answer: _Answer | None,
         threshold: float,
-        scale: Scale | Marker | None,
+        scale: ScaleSource | None,
     ) -> Prediction:
         if isinstance(image.pixels, TiffImage):
             error = TooLargeError(
@@ -317,9 +317,7 @@ class Model:
             error_or_none = image.pixels if isinstance(image.pixels, CracksegError) else ImageError("has no pixels")
             return failed_prediction(image.name, self.card.name, error_or_none)
         try:
-            known = (
-                scale if scale is None or isinstance(scale, Scale) else scale.scale_of(image.pixels, name=image.name)
-            )
+            known = None if scale is None else scale.scale_of(image.pixels, name=image.name)
         except ImageError as error:
             return failed_prediction(image.name, self.card.name, error)
         return self._result(image.pixels, answer, image.name, threshold=threshold, scale=known)
@@ -342,7 +340,7 @@ class _EachImage:
         scale: Millimetres per pixel, if known, or the markers that tell.
     """
 
-    def __init__(self, whole: Model, split: Model, cores: int, threshold: float, scale: Scale | Marker | None) -> None:
+    def __init__(self, whole: Model, split: Model, cores: int, threshold: float, scale: ScaleSource | None) -> None:
         self._whole, self._split, self._cores = whole, split, cores
         self._threshold, self._scale = threshold, scale
         self._room = Room(whole.limits.memory_bytes)

@@ -49,6 +49,12 @@ def test_a_picture_without_a_marker_is_an_error_that_says_what_to_do() -> None:
         Marker(50.0).scale_of(empty, name="wall.png")
 
 
+def test_markers_give_no_scale_without_an_image() -> None:
+    assert Marker(50.0).fixed is None
+    assert Marker(50.0).describe() == "scale from markers of 50 mm"
+    assert Marker(50.0).to_dict() == {"side_mm": 50.0}
+
+
 @pytest.mark.parametrize("side_mm", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_marker_has_a_size(side_mm: float) -> None:
     with pytest.raises(UsageError, match="more than 0 mm"):
