@@ -168,7 +168,7 @@ def main() -> None:
         times: dict[str, list[tuple[float, float]]] = {"loop": [], "bare": [], "plain": []}
         for _ in range(options.rounds):
             start = clocks()
-            loop.run_epoch(stopped=lambda: False, report=lambda _: None)
+            loop.run_epoch(stopped=lambda: False, progress=lambda _: None)
             times["loop"].append(since(start, options.steps))
             times["bare"].append(bare_step_s(loop.network, config, bfloat16=bfloat16))
             times["plain"].append(bare_step_s(plain, config, bfloat16=bfloat16))

@@ -71,7 +71,7 @@ def run_row(name: str, seed: int, options: argparse.Namespace, inits: Mapping[st
             f1 = progress.row["f1"]
             print(f"{name}, seed {seed}: step {progress.step}, validation F1 {f1:.3f}", flush=True)
 
-    result = train(config, data, folder, resume=True, report=report)
+    result = train(config, data, folder, resume=True, progress=report)
     if not result.finished:
         raise SystemExit(130)
     return {

@@ -27,12 +27,12 @@ from crackseg.datasets.samples import find_all_samples, hold_out
 from crackseg.exporting.from_torch import export_onnx
 from crackseg.files import make_folder, write_bytes
 from crackseg.modelcard.card import ModelCard
-from crackseg.networks.checkpoint import load_network, load_whole, save_weights
+from crackseg.networks.checkpoint import load_network, load_state, save_weights
 from crackseg.networks.factory import SegmentationNetwork
 from crackseg.prediction.loading import RUN_MODEL, find_weights
 from crackseg.runtimes.torch import TorchPredictor
 from crackseg.training.resume import RESUME_FILE, ResumeState
-from crackseg.training.validation import by_group, pooled, validate
+from crackseg.training.validation import sum_by_group, sum_counts, validate
 
 AVERAGE = "average."
 
@@ -43,7 +43,7 @@ def load(path: Path) -> tuple[SegmentationNetwork, ModelCard]:
         return load_network(path)
     network, card = load_network(path.with_name("best.safetensors"))
     tensors = ResumeState.load(path).tensors.items()
-    load_whole(network, {name.removeprefix(AVERAGE): tensor for name, tensor in tensors if name.startswith(AVERAGE)})
+    load_state(network, {name.removeprefix(AVERAGE): tensor for name, tensor in tensors if name.startswith(AVERAGE)})
     return network, card
 
 
@@ -76,8 +76,8 @@ def main() -> None:
     network, card = mean_network([find_weights(given) for given in options.weights])
     _, samples = hold_out(find_all_samples(options.data, "train"), options.validation_fraction)
     found = validate(TorchPredictor(network, card, device=torch.device("cpu")), samples)
-    threshold = pooled(found).crack.steady_threshold(card.threshold)
-    groups = {"all": pooled(found), **by_group(samples, found)}
+    threshold = sum_counts(found).crack.steady_threshold(card.threshold)
+    groups = {"all": sum_counts(found), **sum_by_group(samples, found)}
     scores = {group: part.scores_at(threshold) for group, part in groups.items()}
     f1 = {group: part.crack.counts_at(threshold).f1 for group, part in groups.items() if part.crack.images}
     card = dataclasses.replace(

@@ -26,14 +26,14 @@ from crackseg.imaging.codec import ArrayImage
 from crackseg.metrics.counts import Counts
 from crackseg.metrics.tolerance import ToleranceCounts
 from crackseg.modelcard.card import ModelCard
-from crackseg.networks.checkpoint import load_whole, read_card, read_weights, save_weights
+from crackseg.networks.checkpoint import load_state, read_card, read_weights, save_weights
 from crackseg.networks.config import NetworkConfig
 from crackseg.networks.factory import SegmentationNetwork, build_network, prune
 from crackseg.networks.receptive_field import FALLBACK_CONTEXT_PX, measure_context
 from crackseg.prediction.model import predict_probability
 from crackseg.runtimes.predictor import Predictor
 from crackseg.runtimes.torch import TorchPredictor
-from crackseg.training.validation import pooled, validate
+from crackseg.training.validation import sum_counts, validate
 
 SIDE_PX = 1024
 TOLERANCE_PX = 2.0
@@ -87,7 +87,7 @@ def main() -> None:
     card = read_card(path)
     config = NetworkConfig.model_validate(card.network)
     whole = build_network(config)
-    load_whole(whole, read_weights(path))
+    load_state(whole, read_weights(path))
     if options.val:
         validation = find_all_samples(options.val, "val")
     else:
@@ -98,7 +98,7 @@ def main() -> None:
     for depth in range(1, len(config.decoder_channels)):
         network, own = cut(whole, card, depth)
         predictor = TorchPredictor(network, own, device=torch.device("cpu"))
-        threshold = pooled(validate(predictor, validation)).crack.best_threshold()
+        threshold = sum_counts(validate(predictor, validation)).crack.best_threshold()
         f1, f1_near = score(predictor, tests, threshold)
         parameters = sum(parameter.numel() for parameter in network.parameters()) / 1e6
         seconds = cpu_seconds(network)

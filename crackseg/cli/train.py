@@ -81,7 +81,7 @@ def _train(
     from crackseg.training.run import TrainingData
     from crackseg.training.run import train as run
 
-    result = run(config, TrainingData(*data), output, resume=resume, device=device, report=report)
+    result = run(config, TrainingData(*data), output, resume=resume, device=device, progress=report)
     if not result.finished:
         return _stopped(output)
     score = result.card.scores["validation"]["all"]["f1"]
@@ -105,9 +105,9 @@ def _train_folds(
     report: Report,
     json: bool,
 ) -> int:
-    from crackseg.training.cross_validation import divide, train_folds
+    from crackseg.training.cross_validation import split_folds, train_folds
 
-    result = train_folds(config, divide(samples, count), output, resume=resume, device=device, report=report)
+    result = train_folds(config, split_folds(samples, count), output, resume=resume, device=device, progress=report)
     if not result.finished:
         return _stopped(output)
     mean, deviation = result.mean("f1"), result.deviation("f1")
@@ -134,7 +134,7 @@ def _find_rate(
     from crackseg.training.rate_finder import find_rate, save_trial
 
     with ProgressLine("find the rate", 1.0, quiet=silent) as line, _reporting(line, output, False) as report:
-        trial = find_rate(config, samples, device=pick_device(device), report=report)
+        trial = find_rate(config, samples, device=pick_device(device), progress=report)
     save_trial(trial, output)
     _tell(
         {"output": display_text(output), "learning_rate": trial.suggestion},
@@ -164,7 +164,7 @@ def _reporting(line: ProgressLine, output: Path, tensorboard: bool) -> Iterator[
     best: list[float] = []
 
     def show(progress: TrainingProgress) -> None:
-        if progress.note is not None:
+        if progress.note:
             line.say(progress.note)
             return
         if progress.row is not None:
@@ -176,9 +176,9 @@ def _reporting(line: ProgressLine, output: Path, tensorboard: bool) -> Iterator[
     if not tensorboard or not _speaks():
         yield show
         return
-    from crackseg.training.tensorboard import tensorboard_journal
+    from crackseg.training.tensorboard import tensorboard_progress
 
-    with tensorboard_journal(output) as note:
+    with tensorboard_progress(output) as note:
 
         def both(progress: TrainingProgress) -> None:
             show(progress)

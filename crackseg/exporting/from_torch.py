@@ -18,7 +18,7 @@ from crackseg.errors import TrainingError
 from crackseg.exporting.onnx_graph import optimise_graph
 from crackseg.files import write_bytes
 from crackseg.modelcard.card import ModelCard
-from crackseg.networks.checkpoint import in_storage_type, load_network
+from crackseg.networks.checkpoint import load_network, to_storage_type
 from crackseg.networks.config import NOT_IN_ONNX
 from crackseg.networks.factory import SegmentationNetwork, crack_probability, defect_class, normalise
 from crackseg.runtimes.onnx import OnnxPredictor, with_card
@@ -63,7 +63,7 @@ def export_onnx(network: SegmentationNetwork, path: Path, card: ModelCard) -> No
         raise _not_exported(str(card.network["arch"]))
     network = copy.deepcopy(network).cpu().eval()
     network.load_state_dict(
-        {name: in_storage_type(tensor).to(tensor.dtype) for name, tensor in network.state_dict().items()}
+        {name: to_storage_type(tensor).to(tensor.dtype) for name, tensor in network.state_dict().items()}
     )
     module = _PixelsToProbability(
         network.network, outputs=(PROBABILITY, DEFECT_CLASS) if card.classes > 2 else (PROBABILITY,)
@@ -123,7 +123,7 @@ def _store_kernels_as_half(graph: onnx.GraphProto) -> None:
     casts, stored = [], []
     for item in graph.initializer:
         array = onnx.numpy_helper.to_array(item)
-        half = in_storage_type(torch.from_numpy(np.array(array))).numpy() if array.ndim == 4 else array
+        half = to_storage_type(torch.from_numpy(np.array(array))).numpy() if array.ndim == 4 else array
         if half.dtype == array.dtype:
             stored.append(item)
             continue

@@ -35,7 +35,7 @@ _NOT_WEIGHTS = (
 )  # fmt: skip
 
 
-def in_storage_type(tensor: Tensor) -> Tensor:
+def to_storage_type(tensor: Tensor) -> Tensor:
     """Return a tensor as it is stored: large convolution kernels as float16, everything else as it is."""
     large_kernel = tensor.ndim == 4 and tensor.numel() >= _HALF_FROM and tensor.dtype == torch.float32
     return tensor.half() if large_kernel else tensor
@@ -49,7 +49,7 @@ def save_weights(path: Path, network: nn.Module, card: ModelCard) -> None:
         OutputError: If it cannot be written.
     """
     stored = {
-        name: in_storage_type(tensor.detach().cpu()).contiguous() for name, tensor in network.state_dict().items()
+        name: to_storage_type(tensor.detach().cpu()).contiguous() for name, tensor in network.state_dict().items()
     }
     broken = [name for name, tensor in stored.items() if not torch.isfinite(tensor).all()]
     if broken:
@@ -165,13 +165,13 @@ def load_network(path: Path) -> tuple[SegmentationNetwork, ModelCard]:
         )  # fmt: skip
     try:
         network = build_network(NetworkConfig.model_validate({**card.network, "encoder_weights": None}))
-        load_whole(network, read_weights(path))
+        load_state(network, read_weights(path))
     except (ValidationError, RuntimeError) as error:
         raise ModelError("its card and its weights do not fit together", where=path) from error
     return network, card
 
 
-def load_whole(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+def load_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Load a state that must fit a network name by name; counters of batches, which ONNX does not keep, may be missing.
 
     Raises:

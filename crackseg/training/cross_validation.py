@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from crackseg.datasets.samples import Sample
 from crackseg.errors import UsageError
 from crackseg.files import make_folder, write_bytes
 from crackseg.training.config import TrainConfig
-from crackseg.training.loop import TrainingProgress
+from crackseg.training.loop import TrainingCallback, TrainingProgress, ignore_progress
 from crackseg.training.run import TrainingData, train
 
 SUMMARY_FILE = "folds.json"
@@ -45,7 +46,7 @@ class FoldsResult:
         return math.sqrt(sum((scores[key] - mean) ** 2 for scores in self.scores) / (len(self.scores) - 1))
 
 
-def divide(samples: Sequence[Sample], count: int) -> tuple[TrainingData, ...]:
+def split_folds(samples: Sequence[Sample], count: int) -> tuple[TrainingData, ...]:
     """Divide samples into folds: each sample is validated on in one of them, and trained on in the others.
 
     Each group is dealt out evenly, in the order of a hash of the files' stems.
@@ -82,29 +83,29 @@ def train_folds(
     *,
     resume: bool = False,
     device: str = "auto",
-    report: Callable[[TrainingProgress], None] = lambda _: None,
+    progress: TrainingCallback | None = None,
 ) -> FoldsResult:
     """Train once for each fold, into ``output/fold1``, ``output/fold2``, ..., and write ``folds.json``.
 
     Args:
         config: How; minutes and epochs are those of one fold.
-        folds: The folds, by `divide`.
+        folds: The folds, by `split_folds`.
         output: The folder for all of them.
         resume: Go on where an earlier call stopped; finished folds are not trained again.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        report: Called after every step and every epoch; the share done is that of all folds.
+        progress: Called after every step and every epoch, with the finished share of all folds.
 
     Raises:
         CracksegError: What `train` raises.
     """
+    notify = progress or ignore_progress
     scores: list[dict[str, float]] = []
     for number, data in enumerate(folds):
 
-        def shifted(progress: TrainingProgress, number: int = number) -> None:
-            done = (number + progress.done) / len(folds)
-            report(TrainingProgress(done, progress.step, progress.loss, progress.row, progress.note))
+        def shift(current: TrainingProgress, number: int = number) -> None:
+            notify(dataclasses.replace(current, done=(number + current.done) / len(folds)))
 
-        result = train(config, data, output / f"fold{number + 1}", resume=resume, device=device, report=shifted)
+        result = train(config, data, output / f"fold{number + 1}", resume=resume, device=device, progress=shift)
         if not result.finished:
             return FoldsResult(finished=False, scores=tuple(scores))
         scores.append({key: float(result.card.scores["validation"]["all"][key]) for key in _SCORES})

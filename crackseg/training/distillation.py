@@ -41,7 +41,7 @@ class Teacher:
         return torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)
 
 
-def find_teacher(
+def load_teacher(
     config: TeacherConfig, network: NetworkConfig, *, device: torch.device, bfloat16: bool
 ) -> Teacher | None:
     """Return the teacher that a configuration asks for, or None.

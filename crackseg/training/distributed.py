@@ -1,4 +1,4 @@
-"""Several processes that train one network: who they are, what they agree on, and what they add up."""
+"""Train one network in several processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import torch
-import torch.distributed as messages
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
@@ -21,12 +21,12 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """The processes of a training; of one, every method gives back what it was given.
+    """The processes of a training; in a team of one, every method returns its argument.
 
     Attributes:
-        device: Where this process computes.
-        rank: Its number, from 0; number 0 validates and writes.
-        size: How many there are.
+        device: Device of this process.
+        rank: Number of this process, from 0. Process 0 validates and writes.
+        size: Number of processes.
     """
 
     device: torch.device
@@ -35,14 +35,14 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this process validates and writes."""
+        """True for the process that validates and writes."""
         return self.rank == 0
 
     def prepare(self, network: nn.Module) -> None:
-        """Let the batch normalisation of a network, in place, see the batches of all processes.
+        """Make the batch normalisation of a network, in place, use the batches of all processes.
 
         Raises:
-            ConfigError: If the network normalises batches in a way that cannot be shared.
+            ConfigError: If the network has another kind of batch normalisation.
         """
         if self.size == 1:
             return
@@ -51,56 +51,66 @@ class Team:
                 module.__class__ = _SharedBatchNorm2d
             elif isinstance(module, _BatchNorm) and not isinstance(module, _SharedBatchNorm2d):
                 raise ConfigError(
-                    f"its {type(module).__name__} cannot be trained in several processes",
+                    f"{type(module).__name__} cannot be trained in several processes",
                     where="network.encoder",
-                    hint="choose an encoder that is not from timm",
+                    hint="choose an encoder that is not from timm, or train in one process",
                 )
 
-    def wrapped(self, network: nn.Module) -> nn.Module:
-        """Return a network whose backward pass averages gradients over the processes."""
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """Wrap a network so that its backward pass averages gradients over the processes."""
         if self.size == 1:
             return network
         return DistributedDataParallel(network)
 
-    def gathered(self, mine: Tensor) -> Tensor:
-        """Return the tensors of all processes, joined along the first axis; gradients reach this process's own alone.
+    def gather(self, own: Tensor) -> Tensor:
+        """Concatenate the tensors of all processes; gradients reach only this process's tensor.
 
-        A loss of the result, times `size`, gives after averaging the gradient of the loss of the joined batch, whether
-        or not the loss is a sum over patches.
+        Compute a loss of the result and multiply it by `size`. Averaged over the processes, its gradient is that of the
+        loss of the whole batch, even if the loss is not a sum over patches.
+
+        Args:
+            own: ``(N, ...)`` tensor of this process, of the same shape in all processes.
+
+        Returns:
+            ``(size * N, ...)`` tensor, in the order of the ranks.
         """
         if self.size == 1:
-            return mine
-        parts = [torch.empty_like(mine) for _ in range(self.size)]
-        messages.all_gather(parts, mine.detach().contiguous())
-        parts[self.rank] = mine
+            return own
+        parts = [torch.empty_like(own) for _ in range(self.size)]
+        dist.all_gather(parts, own.detach().contiguous())
+        parts[self.rank] = own
         return torch.cat(parts)
 
-    def agreed(self, *, wish: bool, seconds: float) -> tuple[bool, float]:
-        """Return whether any process has a wish, and the longest time."""
+    def agree(self, *, stop: bool, elapsed_s: float) -> tuple[bool, float]:
+        """Return whether any process wants to stop, and the longest time in seconds."""
         if self.size == 1:
-            return wish, seconds
-        values = torch.tensor([float(wish), seconds], dtype=torch.float64, device=self.device)
-        messages.all_reduce(values, messages.ReduceOp.MAX)
+            return stop, elapsed_s
+        values = torch.tensor([float(stop), elapsed_s], dtype=torch.float64, device=self.device)
+        dist.all_reduce(values, dist.ReduceOp.MAX)
         return bool(values[0] > 0), float(values[1])
 
-    def told(self, value: _Value) -> _Value:
-        """Return the value that process 0 has."""
+    def broadcast(self, value: _Value) -> _Value:
+        """Return the value of process 0."""
         if self.size == 1:
             return value
-        parcel: list[Any] = [value]
-        messages.broadcast_object_list(parcel, src=0, device=self.device)
-        return cast(_Value, parcel[0])
+        values: list[Any] = [value]
+        dist.broadcast_object_list(values, src=0, device=self.device)
+        return cast(_Value, values[0])
 
 
 @contextlib.contextmanager
-def joined_team(device: torch.device) -> Iterator[Team]:
-    """Join the processes that ``torchrun`` has started together with this one, for as long as the block lasts.
+def join_team(device: torch.device) -> Iterator[Team]:
+    """Join the processes that ``torchrun`` started, for the duration of the block.
 
-    ``torchrun`` says in the environment how many there are (``WORLD_SIZE``) and which this one is (``RANK``). Without
-    it, this process is alone. Where a GPU is asked for without a number, each takes its own (``LOCAL_RANK``).
+    ``torchrun`` sets the number of processes (``WORLD_SIZE``) and the number of this one (``RANK``) in the environment.
+    Without them the team has one process. For ``cuda`` without a number, each process takes its own GPU
+    (``LOCAL_RANK``).
 
     Args:
-        device: Where to compute.
+        device: Device to compute on.
+
+    Yields:
+        The team.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
@@ -110,26 +120,26 @@ def joined_team(device: torch.device) -> Iterator[Team]:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    messages.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Team(device, messages.get_rank(), size)
+        yield Team(device, dist.get_rank(), size)
     finally:
-        messages.destroy_process_group()
+        dist.destroy_process_group()
 
 
 class _SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation over the batches of all processes, on any device; torch has it for GPUs alone."""
+    """Batch normalisation over the batches of all processes; PyTorch has it only for GPUs."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch calls it so
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in torch
         if not self.training or self.running_mean is None or self.running_var is None:
             return super().forward(input)
         with torch.autocast(input.device.type, enabled=False):
             wide = input.float()
-            count = input.numel() // input.shape[1] * messages.get_world_size()
-            mean = _summed(wide.sum(dim=(0, 2, 3))) / count
+            count = input.numel() // input.shape[1] * dist.get_world_size()
+            mean = _sum_over_processes(wide.sum(dim=(0, 2, 3))) / count
             centred = wide - mean[:, None, None]
-            variance = _summed((centred * centred).sum(dim=(0, 2, 3))) / count
-            self._note(mean.detach(), variance.detach() * (count / max(count - 1, 1)))
+            variance = _sum_over_processes((centred * centred).sum(dim=(0, 2, 3))) / count
+            self._update_running(mean.detach(), variance.detach() * (count / max(count - 1, 1)))
             factor = torch.rsqrt(variance + self.eps)
             if self.affine:
                 factor = factor * self.weight
@@ -138,8 +148,8 @@ class _SharedBatchNorm2d(nn.BatchNorm2d):
                 answer = answer + self.bias[:, None, None]
             return answer.to(input.dtype)
 
-    def _note(self, mean: Tensor, variance: Tensor) -> None:
-        """Take the statistics of a batch into the running ones."""
+    def _update_running(self, mean: Tensor, variance: Tensor) -> None:
+        """Update the running statistics with those of a batch."""
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
         for running, now in ((self.running_mean, mean), (self.running_var, variance)):
@@ -148,24 +158,24 @@ class _SharedBatchNorm2d(nn.BatchNorm2d):
 
 
 class _Sum(torch.autograd.Function):
-    """The sum of a tensor over all processes; its gradient is the sum of theirs."""
+    """Sum of a tensor over all processes; its gradient is the sum of theirs."""
 
     @staticmethod
-    def forward(_: Any, mine: Tensor) -> Tensor:
-        return _added_up(mine)
+    def forward(_: Any, own: Tensor) -> Tensor:
+        return _all_reduce(own)
 
     @staticmethod
     def backward(_: Any, *gradients: Tensor) -> Tensor:
-        return _added_up(gradients[0])
+        return _all_reduce(gradients[0])
 
 
-def _added_up(mine: Tensor) -> Tensor:
-    total = mine.clone()
-    messages.all_reduce(total)
+def _all_reduce(own: Tensor) -> Tensor:
+    total = own.clone()
+    dist.all_reduce(total)
     return total
 
 
-def _summed(mine: Tensor) -> Tensor:
-    """Return the sum of a tensor over all processes, gradients included."""
-    total: Tensor = _Sum.apply(mine)
+def _sum_over_processes(own: Tensor) -> Tensor:
+    """Return the sum of a tensor over all processes, with its gradient."""
+    total: Tensor = _Sum.apply(own)
     return total

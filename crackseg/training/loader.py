@@ -40,7 +40,7 @@ class Batch:
             yield Batch(self.images[part], self.target[part], self.numbers[part])
 
 
-def batches(
+def iter_batches(
     patches: PatchDataset, config: TrainConfig, steps: Iterable[int], team: Team
 ) -> Generator[Batch, None, None]:
     """Yield the batches of one process: for each step as many as it adds up.

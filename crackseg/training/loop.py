@@ -17,36 +17,41 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from crackseg.errors import ModelError, TrainingError
 from crackseg.networks.factory import SegmentationNetwork, normalise
 from crackseg.networks.precision import keep_strided_depthwise_float32
+from crackseg.parallel import Progress
 from crackseg.training.collapse_guard import CollapseGuard
 from crackseg.training.config import TrainConfig
-from crackseg.training.distillation import find_teacher, teacher_loss
+from crackseg.training.distillation import load_teacher, teacher_loss
 from crackseg.training.distributed import Team
 from crackseg.training.feature_cache import FeatureCache
-from crackseg.training.loader import Batch, batches
+from crackseg.training.loader import Batch, iter_batches
 from crackseg.training.losses import total_loss
 from crackseg.training.optimiser import clip_gradients, find_encoder, freeze, make_optimiser, restore_averages, set_rate
 from crackseg.training.patches import PatchDataset
 from crackseg.training.resume import ResumeState
-from crackseg.training.schedule import learning_rate, progress
+from crackseg.training.schedule import learning_rate, share_done
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingProgress:
-    """One message of a running training.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingProgress(Progress):
+    """Progress of a training: ``done`` is its finished share, of a ``total`` of 1.
 
     Attributes:
-        done: Share of the training that is done, in [0, 1].
-        step: Steps done.
-        loss: Loss of the last step, or the epoch's mean where `row` is set.
-        row: The row of ``metrics.csv`` just completed, if an epoch has ended.
-        note: What a user should know, if there is something.
+        step: Finished steps.
+        loss: Loss of the last step; with `row`, the mean over the epoch.
+        row: Row of ``metrics.csv`` that an epoch has just completed; None between epochs.
     """
 
-    done: float
     step: int
     loss: float
     row: Mapping[str, float] | None = None
-    note: str | None = None
+
+
+TrainingCallback = Callable[[TrainingProgress], None]
+"""Function that a training calls with its progress; every `ProgressCallback` is one."""
+
+
+def ignore_progress(_: TrainingProgress) -> None:
+    """Ignore the progress of a training."""
 
 
 class Loop:
@@ -61,7 +66,7 @@ class Loop:
         bfloat16: Whether to compute in bfloat16.
 
     Raises:
-        CracksegError: What `find_teacher` raises.
+        CracksegError: What `load_teacher` raises.
     """
 
     def __init__(
@@ -87,7 +92,7 @@ class Loop:
         self._patches = patches
         self._team = team
         self._bfloat16 = bfloat16
-        self._teacher = find_teacher(config.teacher, config.network, device=device, bfloat16=bfloat16)
+        self._teacher = load_teacher(config.teacher, config.network, device=device, bfloat16=bfloat16)
         self._optimiser = make_optimiser(self.network, config.optimiser)
         # Walking through the modules takes as long as the arithmetic, so it is done once.
         self._parameters = tuple(self.network.parameters())
@@ -114,14 +119,14 @@ class Loop:
         return self._done_at(self.elapsed_s)
 
     def _done_at(self, elapsed_s: float) -> float:
-        return progress(self._config.schedule, step=self.step, epoch_steps=self.epoch_steps, elapsed_s=elapsed_s)
+        return share_done(self._config.schedule, step=self.step, epoch_steps=self.epoch_steps, elapsed_s=elapsed_s)
 
     @property
     def current_learning_rate(self) -> float:
         """Learning rate of the next step."""
         return learning_rate(self._config.optimiser, self.done)
 
-    def run_epoch(self, *, stopped: Callable[[], bool], report: Callable[[TrainingProgress], None]) -> bool:
+    def run_epoch(self, *, stopped: Callable[[], bool], progress: TrainingCallback) -> bool:
         """Train to the end of the epoch.
 
         Returns:
@@ -136,14 +141,14 @@ class Loop:
         end = (self.step // self.epoch_steps + 1) * self.epoch_steps
         while self.step < end:
             group = self._next_group()
-            stop, elapsed_s = self._team.agreed(wish=stopped(), seconds=self.elapsed_s)
+            stop, elapsed_s = self._team.agree(stop=stopped(), elapsed_s=self.elapsed_s)
             if stop:
                 self.close()
                 return False
             done = self._done_at(elapsed_s)
             self._thaw_or_freeze(done)
-            loss = self.train_step(group, rate=learning_rate(self._config.optimiser, done), report=report)
-            report(TrainingProgress(self.done, self.step, loss))
+            loss = self.train_step(group, rate=learning_rate(self._config.optimiser, done), progress=progress)
+            progress(TrainingProgress(self.done, 1.0, step=self.step, loss=loss))
             if self._done_at(elapsed_s) >= 1:
                 break
         return True
@@ -151,7 +156,7 @@ class Loop:
     def _next_group(self) -> list[Batch]:
         """Return the batches of the next step; they are prepared beside it, through validations too."""
         if self._found is None:
-            self._found = batches(self._patches, self._config, itertools.count(self.step), self._team)
+            self._found = iter_batches(self._patches, self._config, itertools.count(self.step), self._team)
         return list(itertools.islice(self._found, self._config.optimiser.accumulate))
 
     def close(self) -> None:
@@ -166,15 +171,13 @@ class Loop:
         self._loss_sum, self._loss_count = 0.0, 0
         return mean
 
-    def train_step(
-        self, group: Sequence[Batch], *, rate: float, report: Callable[[TrainingProgress], None] = lambda _: None
-    ) -> float:
+    def train_step(self, group: Sequence[Batch], *, rate: float, progress: TrainingCallback = ignore_progress) -> float:
         """Move the network by one step and return the loss.
 
         Args:
             group: The batches whose gradients are added up.
             rate: The learning rate.
-            report: Told where a step must be computed in smaller parts, for want of memory.
+            progress: Called if a step has to be computed in smaller parts because memory is short.
 
         Raises:
             TrainingError: As `run_epoch`.
@@ -182,7 +185,7 @@ class Loop:
         torch.manual_seed(self._config.seed * 1_000_003 + self.step)
         set_rate(self._optimiser, rate)
         while (value := self._gradients(group)) is None:
-            self._halve(report)
+            self._halve(progress)
         clip_gradients(self._parameters, self._config.optimiser.gradient_clip)
         self._optimiser.step()
         self.step += 1
@@ -212,21 +215,21 @@ class Loop:
     def _loss(self, part: Batch) -> Tensor:
         device = self._team.device
         if self._wrapped is None:
-            self._wrapped = self._team.wrapped(self.network)
+            self._wrapped = self._team.wrap(self.network)
         if self._features is not None:
             self._features.expect(part.numbers)
         images = normalise(part.images.to(device, non_blocking=True)).contiguous(memory_format=torch.channels_last)
-        target = self._team.gathered(part.target.to(device, non_blocking=True).float())
+        target = self._team.gather(part.target.to(device, non_blocking=True).float())
         if self.guard.waits:
             self.guard.check_batch(has_crack=bool(target[:, 0].any()), patches=len(target))
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
             answer = self._wrapped(images, deep=True)
         outputs = answer if isinstance(answer, tuple) else (answer,)
-        logits = tuple(self._team.gathered(output) for output in outputs)
+        logits = tuple(self._team.gather(output) for output in outputs)
         loss = total_loss(logits, target, self._config.loss)
         if self._teacher is None:
             return loss
-        taught = self._team.gathered(self._teacher(images))
+        taught = self._team.gather(self._teacher(images))
         return torch.lerp(loss, teacher_loss(logits, taught), self._config.teacher.weight)
 
     def _finite(self, loss: Tensor) -> float:
@@ -238,7 +241,7 @@ class Loop:
             )
         return value
 
-    def _halve(self, report: Callable[[TrainingProgress], None]) -> None:
+    def _halve(self, progress: TrainingCallback) -> None:
         """Compute with half as many patches at once from now on, the gradients added up."""
         self._optimiser.zero_grad(set_to_none=True)
         if self._team.device.type == "cuda":
@@ -250,7 +253,7 @@ class Loop:
             )
         self._at_once = (self._at_once + 1) // 2
         note = f"out of memory: from here {_patches(self._at_once)} at once, their gradients added up"
-        report(TrainingProgress(self.done, self.step, 0.0, note=note))
+        progress(TrainingProgress(self.done, 1.0, note, step=self.step, loss=0.0))
 
     def _thaw_or_freeze(self, done: float) -> None:
         frozen = done < self._config.optimiser.frozen

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from crackseg.training.loss_config import LossConfig
-from crackseg.training.target_planes import needed_planes, planes_of
+from crackseg.training.target_planes import add_planes, needed_planes
 
 
 def pixel_cross_entropy(logits: Tensor, target: Tensor, *, class_weights: Tensor | None = None) -> Tensor:
@@ -316,7 +316,7 @@ def total_loss(logits: Tensor | tuple[Tensor, ...], target: Tensor, config: Loss
     outputs = logits if isinstance(logits, tuple) else (logits,)
     classes = int(outputs[0].shape[1])
     if target.shape[1] == 1 and needed_planes(config, classes):
-        target = planes_of(target, config, classes)
+        target = add_planes(target, config, classes)
     losses = [_sum_of_losses(output, target, config) for output in outputs]
     return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 

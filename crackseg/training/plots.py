@@ -1,4 +1,4 @@
-"""What a run leaves for people to look at: curves.png and samples.png."""
+"""Draw curves.png and samples.png, the figures of a run."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from crackseg.files import write_bytes
 from crackseg.imaging.codec import write_png
 from crackseg.metrics.counts import Counts
 
-# RGB of the kinds of pixel in samples.png; the last is a defect of another class than it is called.
-_HIT, _MISS, _FALSE, _MISTAKEN = (60, 200, 80), (255, 170, 0), (255, 32, 96), (70, 110, 255)
-_TILE_PX = 288
+# RGB of a hit, a miss, a false alarm and a defect predicted as another class, in samples.png.
+_HIT, _MISS, _FALSE, _WRONG_CLASS = (60, 200, 80), (255, 170, 0), (255, 32, 96), (70, 110, 255)
+_CELL_PX = 288
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """A validation image with its truth and what the network says.
+class Example:
+    """A validation image with its true and predicted masks.
 
     Attributes:
-        name: The image's name.
-        image: ``(H, W, 3) uint8`` RGB pixels.
-        true: ``(H, W) bool`` true mask.
-        predicted: ``(H, W) bool`` predicted mask.
-        mistaken: ``(H, W) bool`` pixels that are, or would be, called another class of defect than they are of.
+        name: File name of the image.
+        image: ``(H, W, 3)`` uint8 RGB pixels.
+        true: ``(H, W)`` bool true mask.
+        predicted: ``(H, W)`` bool predicted mask.
+        wrong_class: ``(H, W)`` bool, defect pixels whose likeliest defect class is not the true one.
     """
 
     name: str
     image: NDArray[np.uint8]
     true: NDArray[np.bool_]
     predicted: NDArray[np.bool_]
-    mistaken: NDArray[np.bool_]
+    wrong_class: NDArray[np.bool_]
 
     @property
     def f1(self) -> float:
-        """F1 of this image alone; 1 where nothing is there and nothing is called."""
+        """F1 of this image; 1 if it has neither a true nor a predicted crack."""
         value = Counts.of(self.predicted, self.true).f1
         return 1.0 if math.isnan(value) else value
 
@@ -52,17 +52,17 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
     Args:
         history: One row per epoch: ``step``, ``loss``, ``f1``, ``precision``, ``recall``, ``learning_rate``, and
             ``f1_class1`` and so on where there are several classes.
-        path: The PNG file to write.
+        path: PNG file to write.
 
     Raises:
-        OutputError: If it cannot be written.
+        OutputError: If the file cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 3.6))
     FigureCanvasAgg(figure)
-    # A layout that is worked out from the labels draws everything twice.
+    # A constrained layout draws everything twice.
     figure.subplots_adjust(left=0.05, right=0.99, bottom=0.15, top=0.9, wspace=0.26)
     steps = [row["step"] for row in history]
     panels = (
@@ -85,52 +85,52 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
 
 
 def class_keys(row: Mapping[str, float]) -> tuple[str, ...]:
-    """Return the keys of a row that hold the score of one class of defect."""
+    """Return the keys of a row that hold the F1 of one defect class."""
     return tuple(key for key in row if key.startswith("f1_class"))
 
 
-def draw_samples(judged: Sequence[Judged], path: Path, *, columns: int = 4) -> None:
-    """Draw the worst, the median and the best validation images: hits green, misses orange, false calls red.
+def draw_samples(examples: Sequence[Example], path: Path, *, columns: int = 4) -> None:
+    """Draw the validation images with the worst, the median and the best F1.
 
-    A defect that is called another class than it is of is blue.
+    Hits are green, misses orange and false alarms red. A defect predicted as another class is blue.
 
     Args:
-        judged: Validation images, among them these.
-        path: The PNG file to write.
+        examples: Validation images, among them those to draw.
+        path: PNG file to write.
         columns: Images per row.
 
     Raises:
-        OutputError: If it cannot be written.
+        OutputError: If the file cannot be written.
     """
-    ranked = sorted(judged, key=lambda item: (item.f1, item.name))
+    ranked = sorted(examples, key=lambda item: (item.f1, item.name))
     middle = max(0, (len(ranked) - columns) // 2)
     rows = (("worst", ranked[:columns]), ("median", ranked[middle : middle + columns]), ("best", ranked[-columns:]))
     sheet = np.vstack([_row(title, items, columns) for title, items in rows])
     write_png(path, sheet)
 
 
-def _row(title: str, items: Sequence[Judged], columns: int) -> NDArray[np.uint8]:
-    row = np.full((_TILE_PX + 24, columns * _TILE_PX, 3), 255, dtype=np.uint8)
+def _row(title: str, items: Sequence[Example], columns: int) -> NDArray[np.uint8]:
+    row = np.full((_CELL_PX + 24, columns * _CELL_PX, 3), 255, dtype=np.uint8)
     for index, item in enumerate(items):
-        tile = _judged_tile(item)
-        col = index * _TILE_PX
-        row[24 : 24 + tile.shape[0], col : col + tile.shape[1]] = tile
+        cell = _draw_example(item)
+        col = index * _CELL_PX
+        row[24 : 24 + cell.shape[0], col : col + cell.shape[1]] = cell
         name = item.name.encode("ascii", "replace").decode()
         label = f"{title}  F1 {item.f1:.2f}  {name}"[:40]
         cv2.putText(row, label, (col + 4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
     return row
 
 
-def _judged_tile(item: Judged) -> NDArray[np.uint8]:
+def _draw_example(item: Example) -> NDArray[np.uint8]:
     drawn = item.image.copy()
     kinds = (
         (item.predicted & item.true, _HIT),
         (~item.predicted & item.true, _MISS),
         (item.predicted & ~item.true, _FALSE),
-        (item.predicted & item.true & item.mistaken, _MISTAKEN),
+        (item.predicted & item.true & item.wrong_class, _WRONG_CLASS),
     )
     for pixels, colour in kinds:
         drawn[pixels] = colour
-    factor = (_TILE_PX - 4) / max(drawn.shape[:2])
+    factor = (_CELL_PX - 4) / max(drawn.shape[:2])
     size = (max(1, round(drawn.shape[1] * factor)), max(1, round(drawn.shape[0] * factor)))
     return cv2.resize(drawn, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

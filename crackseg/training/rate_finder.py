@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from crackseg.networks.precision import use_bfloat16
 from crackseg.prediction.loading import find_weights
 from crackseg.training.config import TrainConfig
 from crackseg.training.distributed import Team
-from crackseg.training.loader import batches
-from crackseg.training.loop import Loop, TrainingProgress
+from crackseg.training.loader import iter_batches
+from crackseg.training.loop import Loop, TrainingCallback, TrainingProgress, ignore_progress
 from crackseg.training.patches import PatchDataset
 
 LOWEST, HIGHEST = 1e-6, 1.0
@@ -59,7 +58,7 @@ def find_rate(
     *,
     device: torch.device,
     steps: int = 100,
-    report: Callable[[TrainingProgress], None] = lambda _: None,
+    progress: TrainingCallback | None = None,
 ) -> RateTrial:
     """Train a copy of nothing lasting: each step at a higher rate, until the loss runs away.
 
@@ -68,12 +67,13 @@ def find_rate(
         samples: What to train on.
         device: Where to compute.
         steps: Steps from `LOWEST` to `HIGHEST`.
-        report: Called after every step.
+        progress: Called after every step.
 
     Raises:
         TrainingError: If the loss is no number from the first steps on.
         CracksegError: What building the network and reading the samples raise.
     """
+    notify = progress or ignore_progress
     check_sizes(samples)
     torch.manual_seed(config.seed)
     patches = PatchDataset(samples, config)
@@ -88,10 +88,10 @@ def find_rate(
     rates: list[float] = []
     losses: list[float] = []
     single = config.model_copy(update={"optimiser": config.optimiser.model_copy(update={"accumulate": 1})})
-    for step, batch in enumerate(batches(patches, single, range(steps), team)):
+    for step, batch in enumerate(iter_batches(patches, single, range(steps), team)):
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / max(steps - 1, 1))
         try:
-            loss = loop.train_step([batch], rate=rate, report=report)
+            loss = loop.train_step([batch], rate=rate, progress=notify)
         except TrainingError:
             if len(rates) < 3:
                 raise
@@ -99,7 +99,7 @@ def find_rate(
         mean = _SMOOTHING * mean + (1 - _SMOOTHING) * loss
         rates.append(rate)
         losses.append(mean / (1 - _SMOOTHING ** (step + 1)))
-        report(TrainingProgress((step + 1) / steps, step + 1, losses[-1]))
+        notify(TrainingProgress((step + 1) / steps, 1.0, step=step + 1, loss=losses[-1]))
         if losses[-1] > _TOO_HIGH * min(losses):
             break
     return RateTrial(tuple(rates), tuple(losses))

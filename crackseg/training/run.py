@@ -30,15 +30,22 @@ from crackseg.networks.receptive_field import FALLBACK_CONTEXT_PX, measure_conte
 from crackseg.prediction.loading import RUN_MODEL, find_weights
 from crackseg.runtimes.torch import TorchPredictor, pick_device
 from crackseg.training.config import TrainConfig
-from crackseg.training.distributed import Team, joined_team
+from crackseg.training.distributed import Team, join_team
 from crackseg.training.label_width import measure_labels
-from crackseg.training.loop import Loop, TrainingProgress
+from crackseg.training.loop import Loop, TrainingCallback, TrainingProgress, ignore_progress
 from crackseg.training.patches import PatchDataset
 from crackseg.training.plots import draw_curves, draw_samples
 from crackseg.training.resume import RESUME_FILE, ResumeState, state_to_resume
 from crackseg.training.schedule import steps_per_epoch
 from crackseg.training.signals import stop_signals
-from crackseg.training.validation import by_group, judge, pooled, starting_threshold, telling, validate
+from crackseg.training.validation import (
+    pick_examples,
+    predict_examples,
+    starting_threshold,
+    sum_by_group,
+    sum_counts,
+    validate,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ def train(
     *,
     resume: bool = False,
     device: str = "auto",
-    report: Callable[[TrainingProgress], None] = lambda _: None,
+    progress: TrainingCallback | None = None,
 ) -> TrainingResult:
     """Train a network into a run folder.
 
@@ -85,7 +92,7 @@ def train(
             `NOT_IN_ONNX` leave no ``model.onnx``.
         resume: Go on where an earlier call with the same configuration stopped, if there was one.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        report: Called after every step and every epoch, and before the first with the width of the labels.
+        progress: Called after every step and every epoch, and before the first step with the width of the labels.
 
     Raises:
         UsageError: If the folder holds a run and ``resume`` is off, or the device, the weights to start from or the
@@ -102,25 +109,26 @@ def train(
             where="network.channels",
             hint="3 takes their colours, 1 their grey value",
         )
+    notify = progress or ignore_progress
     chosen = pick_device(device)
     state = state_to_resume(config, output, resume=resume)
     weights = None if config.init is None else find_weights(config.init)
     if config.teacher.model is not None:
         find_weights(config.teacher.model)
     check_sizes([*data.train, *data.validation])
-    with joined_team(chosen) as team, stop_signals() as stopped:
+    with join_team(chosen) as team, stop_signals() as stopped:
         run = _Run(config, data, make_folder(output), team, weights)
         if state is not None:
             run.restore(state)
         elif team.leads:
             note = measure_labels(data.train, config.network.classes).describe()
-            report(TrainingProgress(0.0, 0, 0.0, note=note))
+            notify(TrainingProgress(0.0, 1.0, note, step=0, loss=0.0))
         with contextlib.closing(run.loop):
             while not run.is_over():
-                if not run.train_epoch(stopped=stopped, report=report):
+                if not run.train_epoch(stopped=stopped, progress=notify):
                     return TrainingResult(finished=False, card=run.card, history=tuple(run.history))
-                report(run.end_epoch())
-        return TrainingResult(finished=True, card=run.finish(report), history=tuple(run.history))
+                notify(run.end_epoch())
+        return TrainingResult(finished=True, card=run.finish(notify), history=tuple(run.history))
 
 
 class _Run:
@@ -129,7 +137,7 @@ class _Run:
     def __init__(self, config: TrainConfig, data: TrainingData, output: Path, team: Team, weights: Path | None) -> None:
         torch.manual_seed(config.seed)
         self._config, self._data, self._output, self._team = config, data, output, team
-        self._bfloat16 = team.told(use_bfloat16(config.precision, team.device))
+        self._bfloat16 = team.broadcast(use_bfloat16(config.precision, team.device))
         patches = PatchDataset(data.train, config)
         network = build_network(config.network)
         context = measure_context(network.network.eval(), stride=network.stride)
@@ -159,7 +167,7 @@ class _Run:
 
     def is_over(self) -> bool:
         """Tell whether the time is up, or the network has not become better for too long."""
-        return self._team.told(bool(self.history) and (self.loop.done >= 1 or self._epochs_lost() is not None))
+        return self._team.broadcast(bool(self.history) and (self.loop.done >= 1 or self._epochs_lost() is not None))
 
     def _epochs_lost(self) -> int | None:
         """Return for how many epochs the network has not become better, if that is too long."""
@@ -168,10 +176,10 @@ class _Run:
         patience = self._config.schedule.patience
         return lost if patience is not None and lost >= patience else None
 
-    def train_epoch(self, *, stopped: Callable[[], bool], report: Callable[[TrainingProgress], None]) -> bool:
+    def train_epoch(self, *, stopped: Callable[[], bool], progress: TrainingCallback) -> bool:
         """Train to the end of the epoch; where that is not reached, save what a resumed run needs."""
         try:
-            finished = self.loop.run_epoch(stopped=stopped, report=report)
+            finished = self.loop.run_epoch(stopped=stopped, progress=progress)
         except CracksegError as error:
             lost = self._as_lost(error)
             if lost is error:
@@ -208,7 +216,7 @@ class _Run:
                 outcome = self._validate_epoch()
             except CracksegError as error:
                 outcome = self._as_lost(error)
-        outcome, self.history, self.card = self._team.told((outcome, self.history, self.card))
+        outcome, self.history, self.card = self._team.broadcast((outcome, self.history, self.card))
         if not isinstance(outcome, TrainingProgress):
             raise outcome or TrainingError("the first process has not validated")
         return outcome
@@ -217,7 +225,7 @@ class _Run:
         """Validate, keep the best, and write everything; the state that makes it count is written last."""
         rate, loss = self.loop.current_learning_rate, self.loop.take_mean_loss()
         predictor = TorchPredictor(self.loop.average, self.card, device=self._team.device, bfloat16=self._bfloat16)
-        found = pooled(validate(predictor, self._data.validation, classes=self._config.network.classes))
+        found = sum_counts(validate(predictor, self._data.validation, classes=self._config.network.classes))
         threshold = found.crack.steady_threshold(self._start)
         row = {
             "epoch": len(self.history) + 1.0,
@@ -239,20 +247,20 @@ class _Run:
         write_bytes(self._output / "metrics.csv", _csv(self.history))
         self.save_state()
         self.loop.guard.check_epoch(found.crack, done=self.loop.done)
-        return TrainingProgress(self.loop.done, self.loop.step, loss, row)
+        return TrainingProgress(self.loop.done, 1.0, step=self.loop.step, loss=loss, row=row)
 
-    def finish(self, report: Callable[[TrainingProgress], None]) -> ModelCard:
+    def finish(self, progress: TrainingCallback) -> ModelCard:
         """Let the first process score the best weights as they are stored, and write card, model and pictures."""
         lost = self._epochs_lost()
         if lost is not None and self.loop.done < 1:
             note = f"no better validation F1 in {lost} epochs: the training ends early"
-            report(TrainingProgress(self.loop.done, self.loop.step, 0.0, note=note))
+            progress(TrainingProgress(self.loop.done, 1.0, note, step=self.loop.step, loss=0.0))
         if self._team.leads:
             try:
                 self.card = self._finish()
             except CracksegError as error:
                 raise self._as_lost(error) from error
-        self.card = self._team.told(self.card)
+        self.card = self._team.broadcast(self.card)
         return self.card
 
     def _finish(self) -> ModelCard:
@@ -262,10 +270,10 @@ class _Run:
         predictor = TorchPredictor(network, self.card, device=self._team.device)
         samples, classes = self._data.validation, self._config.network.classes
         found = validate(predictor, samples, classes=classes)
-        threshold = pooled(found).crack.steady_threshold(self._start)
+        threshold = sum_counts(found).crack.steady_threshold(self._start)
         scores = {
             group: {key: round(value, 4) for key, value in part.scores_at(threshold).items() if not math.isnan(value)}
-            for group, part in {"all": pooled(found), **by_group(samples, found)}.items()
+            for group, part in {"all": sum_counts(found), **sum_by_group(samples, found)}.items()
         }
         training = {
             **self.card.training,
@@ -281,7 +289,7 @@ class _Run:
             export_onnx(network, self._output / RUN_MODEL, timeless)
         save_weights(best, network, timeless)
         draw_curves(self.history, self._output / "curves.png")
-        judged = judge(predictor, telling(samples, found, threshold), threshold, classes=classes)
+        judged = predict_examples(predictor, pick_examples(samples, found, threshold), threshold, classes=classes)
         draw_samples(judged, self._output / "samples.png")
         write_bytes(self._output / "card.json", (card.to_json() + "\n").encode())
         return card

@@ -12,7 +12,7 @@ def steps_per_epoch(config: ScheduleConfig, *, images: int, batch_size: int) -> 
     return config.steps_per_epoch or min(max(math.ceil(images / batch_size), 50), 500)
 
 
-def progress(config: ScheduleConfig, *, step: int, epoch_steps: int, elapsed_s: float) -> float:
+def share_done(config: ScheduleConfig, *, step: int, epoch_steps: int, elapsed_s: float) -> float:
     """Return how much of a training is done, in [0, 1]: by the clock where minutes are set, else by steps."""
     if config.minutes is not None:
         return min(elapsed_s / (60 * config.minutes), 1.0)

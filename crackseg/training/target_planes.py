@@ -46,7 +46,7 @@ def target_planes(
     return np.stack(planes)
 
 
-def planes_of(target: Tensor, config: LossConfig, classes: int) -> Tensor:
+def add_planes(target: Tensor, config: LossConfig, classes: int) -> Tensor:
     """Return a ``(N, 1, H, W)`` target with the planes that the losses need, ``(N, 1 + P, H, W)``."""
     given = target.detach().cpu().float()
     masks = given[:, 0].round().to(torch.uint8).numpy()

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from crackseg.machine import require_extra
-from crackseg.training.loop import TrainingProgress
+from crackseg.training.loop import TrainingCallback, TrainingProgress
 from crackseg.training.plots import class_keys
 
 FOLDER = "tensorboard"
 
 
 @contextlib.contextmanager
-def tensorboard_journal(output: Path) -> Iterator[Callable[[TrainingProgress], None]]:
+def tensorboard_progress(output: Path) -> Iterator[TrainingCallback]:
     """Yield a function that writes what it is told of a training to ``output/tensorboard``.
 
     Every step gives ``loss/step``; every epoch ``loss/epoch``, ``learning_rate`` and ``validation/f1``, ``precision``,
@@ -35,8 +35,8 @@ def tensorboard_journal(output: Path) -> Iterator[Callable[[TrainingProgress], N
 
         writer = SummaryWriter(str(output / FOLDER))
 
-    def note(progress: TrainingProgress) -> None:
-        if progress.note is not None:
+    def write(progress: TrainingProgress) -> None:
+        if progress.note:
             writer.add_text("notes", progress.note, progress.step)
         elif progress.row is None:
             writer.add_scalar("loss/step", progress.loss, progress.step)
@@ -47,6 +47,6 @@ def tensorboard_journal(output: Path) -> Iterator[Callable[[TrainingProgress], N
                 writer.add_scalar(f"validation/{key}", progress.row[key], progress.step)
 
     try:
-        yield note
+        yield write
     finally:
         writer.close()

@@ -1,4 +1,4 @@
-"""Whole validation images through a network: the threshold, the scores, and the pictures."""
+"""Score a network on whole validation images."""
 
 from __future__ import annotations
 
@@ -21,32 +21,52 @@ from crackseg.networks.checkpoint import read_card
 from crackseg.prediction.classes import predict_classes
 from crackseg.prediction.model import predict_probability
 from crackseg.runtimes.torch import TorchPredictor
-from crackseg.training.plots import Judged
+from crackseg.training.plots import Example
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Validated:
-    """What a network says about the pixels of some images; those of several images add up with ``+``.
+class ValidatedImage:
+    """A validation image with its true mask and the output of a network.
 
     Attributes:
-        crack: By the probability of crack, or of any defect.
-        by_class: The same of each class but the background, where there are several: a pixel counts with its
-            probability where it is called this class, and with 0 elsewhere.
+        sample: Files of the image and its mask.
+        image: ``(H, W, 3)`` uint8 RGB pixels.
+        true: ``(H, W)`` uint8 true class numbers, 0 for the background.
+        probability: ``(H, W)`` float32 crack probability in [0, 1].
+        predicted_class: ``(H, W)`` uint8 likeliest defect class of each pixel, from 1; the background is left out.
+    """
+
+    sample: Sample
+    image: NDArray[np.uint8]
+    true: NDArray[np.uint8]
+    probability: NDArray[np.float32]
+    predicted_class: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValidationCounts:
+    """Pixel counts of one or more validation images, by predicted probability; add them with ``+``.
+
+    Attributes:
+        crack: Counts by the probability of crack, or of any defect.
+        by_class: Counts of each defect class, where a model has several. A pixel has its probability in the class
+            predicted for it, and 0 in all others.
     """
 
     crack: ProbabilityHistogram
     by_class: tuple[ProbabilityHistogram, ...] = ()
 
-    def __add__(self, other: Validated) -> Validated:
+    def __add__(self, other: ValidationCounts) -> ValidationCounts:
         none = ProbabilityHistogram.empty()
         pairs = itertools.zip_longest(self.by_class, other.by_class, fillvalue=none)
-        return Validated(self.crack + other.crack, tuple(one + two for one, two in pairs))
+        return ValidationCounts(self.crack + other.crack, tuple(one + two for one, two in pairs))
 
     def scores_at(self, threshold: float) -> dict[str, float]:
-        """Return the scores at a threshold: ``f1``, ``precision``, ``recall``, ``iou``, 0 where they are undefined.
+        """Return the scores at a threshold: ``f1``, ``precision``, ``recall``, ``iou``.
 
-        Of several classes also ``f1_class1`` and so on, each class against all else, NaN for one that is neither there
-        nor called, and ``f1_macro``, the mean of the others.
+        Undefined scores are 0. With several classes there are also ``f1_class1`` and so on, each class against
+        everything else. They are NaN for a class that is neither present nor predicted. ``f1_macro`` is the mean of
+        the defined ones.
         """
         counts = self.crack.counts_at(threshold)
         values = {"f1": counts.f1, "precision": counts.precision, "recall": counts.recall, "iou": counts.iou}
@@ -59,58 +79,66 @@ class Validated:
         return scores
 
 
-def validate(predictor: TorchPredictor, samples: Sequence[Sample], *, classes: int = 1) -> list[Validated]:
-    """Run a network over samples and count, for each of them, its probabilities on crack and on background.
+def validate(predictor: TorchPredictor, samples: Sequence[Sample], *, classes: int = 1) -> list[ValidationCounts]:
+    """Run a network on samples and count its probabilities on crack and background.
 
     Args:
         predictor: The network.
-        samples: What to run it over.
-        classes: Classes that the masks tell apart; all but the background count as crack.
+        samples: Validation samples.
+        classes: Number of classes in the masks. All but the background count as crack.
 
     Returns:
-        As many as samples, in their order.
+        The counts of each sample, in the order of the samples.
 
     Raises:
-        ModelError: If the network answers with NaN.
+        ModelError: If the network returns NaN.
     """
-    found = []
-    for _, _, truth, probability, told in _predictions(predictor, samples, classes):
+    counts = []
+    for validated in _predict(predictor, samples, classes):
         single = (
-            ProbabilityHistogram.of(np.where(told == number, probability, np.float32(0)), truth == number)
+            ProbabilityHistogram.of(
+                np.where(validated.predicted_class == number, validated.probability, np.float32(0)),
+                validated.true == number,
+            )
             for number in range(1, classes if classes > 2 else 1)
         )
-        found.append(Validated(ProbabilityHistogram.of(probability, truth > 0), tuple(single)))
-    return found
+        crack = ProbabilityHistogram.of(validated.probability, validated.true > 0)
+        counts.append(ValidationCounts(crack, tuple(single)))
+    return counts
 
 
-def pooled(found: Iterable[Validated]) -> Validated:
-    """Return the sum of all images."""
-    return reduce(Validated.__add__, found, Validated(ProbabilityHistogram.empty()))
+def sum_counts(counts: Iterable[ValidationCounts]) -> ValidationCounts:
+    """Return the sum of the counts of all images."""
+    return reduce(ValidationCounts.__add__, counts, ValidationCounts(ProbabilityHistogram.empty()))
 
 
-def by_group(samples: Sequence[Sample], found: Sequence[Validated]) -> dict[str, Validated]:
-    """Return the sum of the images of each data set.
+def sum_by_group(samples: Sequence[Sample], counts: Sequence[ValidationCounts]) -> dict[str, ValidationCounts]:
+    """Return the sum of the counts of each data set.
 
     Args:
-        samples: The images.
-        found: What `validate` says of each.
+        samples: Validation samples.
+        counts: Counts of each sample, from `validate`.
     """
-    groups: dict[str, list[Validated]] = {}
-    for sample, of_image in zip(samples, found, strict=True):
-        groups.setdefault(sample.group, []).append(of_image)
-    return {group: pooled(members) for group, members in groups.items()}
+    groups: dict[str, list[ValidationCounts]] = {}
+    for sample, of_sample in zip(samples, counts, strict=True):
+        groups.setdefault(sample.group, []).append(of_sample)
+    return {group: sum_counts(members) for group, members in groups.items()}
 
 
-def telling(samples: Sequence[Sample], found: Sequence[Validated], threshold: float, *, count: int = 4) -> list[Sample]:
-    """Return the worst, the median and the best images by F1, so many of each; an image without crack or call has 1.
+def pick_examples(
+    samples: Sequence[Sample], counts: Sequence[ValidationCounts], threshold: float, *, count: int = 4
+) -> list[Sample]:
+    """Return the samples with the worst, the median and the best F1.
+
+    An image with neither a true nor a predicted crack has an F1 of 1.
 
     Args:
-        samples: The images.
-        found: What `validate` says of each.
+        samples: Validation samples.
+        counts: Counts of each sample, from `validate`.
         threshold: Probability from which a pixel counts as crack.
-        count: How many of each kind; an image that is of two kinds is returned once.
+        count: Samples of each kind. A sample of two kinds is returned once.
     """
-    scores = [of_image.crack.counts_at(threshold).f1 for of_image in found]
+    scores = [of_sample.crack.counts_at(threshold).f1 for of_sample in counts]
     ranked = sorted(range(len(samples)), key=lambda at: (_or_one(scores[at]), samples[at].image.name))
     middle = max(0, (len(ranked) - count) // 2)
     chosen = [*ranked[:count], *ranked[middle : middle + count], *ranked[-count:]]
@@ -122,10 +150,10 @@ def _or_one(score: float) -> float:
 
 
 def starting_threshold(weights: Path | None) -> float:
-    """Return the threshold of the model that a training starts from; 0.5 where it starts from none.
+    """Return the threshold of the initial model; 0.5 without one.
 
     Args:
-        weights: A checkpoint or an ONNX model, which hold a card, or weights without one, such as an encoder's.
+        weights: A checkpoint or an ONNX model, which hold a card, or weights without a card, such as an encoder's.
     """
     try:
         return 0.5 if weights is None else read_card(weights).threshold
@@ -133,20 +161,37 @@ def starting_threshold(weights: Path | None) -> float:
         return 0.5
 
 
-def judge(predictor: TorchPredictor, samples: Sequence[Sample], threshold: float, *, classes: int = 1) -> list[Judged]:
-    """Return samples with what a network says about them at a threshold."""
+def predict_examples(
+    predictor: TorchPredictor, samples: Sequence[Sample], threshold: float, *, classes: int = 1
+) -> list[Example]:
+    """Predict samples and return them with true and predicted masks, ready to draw.
+
+    Args:
+        predictor: The network.
+        samples: Validation samples.
+        threshold: Probability from which a pixel counts as crack.
+        classes: Number of classes in the masks.
+
+    Raises:
+        ModelError: If the network returns NaN.
+    """
     return [
-        Judged(sample.image.name, image, truth > 0, probability >= threshold, mistaken=(truth > 0) & (told != truth))
-        for sample, image, truth, probability, told in _predictions(predictor, samples, classes)
+        Example(
+            validated.sample.image.name,
+            validated.image,
+            validated.true > 0,
+            validated.probability >= threshold,
+            wrong_class=(validated.true > 0) & (validated.predicted_class != validated.true),
+        )
+        for validated in _predict(predictor, samples, classes)
     ]
 
 
-def _predictions(
-    predictor: TorchPredictor, samples: Sequence[Sample], classes: int
-) -> Iterator[tuple[Sample, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]]]:
-    """Yield samples with image, true class numbers, probability, and the class of each pixel if it is a defect."""
+def _predict(predictor: TorchPredictor, samples: Sequence[Sample], classes: int) -> Iterator[ValidatedImage]:
     for sample in samples:
-        image, truth = read_truth(sample, classes)
+        image, true = read_truth(sample, classes)
         probability = predict_probability(ArrayImage(image), predictor)
-        everywhere = np.ones(truth.shape, np.bool_)
-        yield sample, image, truth, probability, predict_classes(image, everywhere, predictor, predictor.card)
+        everywhere = np.ones(true.shape, np.bool_)
+        yield ValidatedImage(
+            sample, image, true, probability, predict_classes(image, everywhere, predictor, predictor.card)
+        )

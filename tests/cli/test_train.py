@@ -71,9 +71,9 @@ def test_progress_tells_loss_best_f1_and_the_time_left(
         telling.ProgressLine("train", 1.0, quiet=False) as line,
         _reporting(line, tmp_path, tensorboard=False) as report,
     ):
-        report(TrainingProgress(0.25, 1, 0.5))
-        report(TrainingProgress(0.5, 2, 0.4, {**scores, "loss": 0.4, "f1": 0.625}))
-        report(TrainingProgress(0.75, 3, 0.25, {**scores, "loss": 0.25, "f1": 0.5}))
+        report(TrainingProgress(0.25, 1.0, step=1, loss=0.5))
+        report(TrainingProgress(0.5, 1.0, step=2, loss=0.4, row={**scores, "loss": 0.4, "f1": 0.625}))
+        report(TrainingProgress(0.75, 1.0, step=3, loss=0.25, row={**scores, "loss": 0.25, "f1": 0.5}))
     told = capsys.readouterr().err.splitlines()
     bars = [line for line in told if line.startswith("train: ")]
     assert re.fullmatch(r"train: 25 %, \d+:\d\d left  step 1  loss 0\.500", bars[0])

@@ -12,7 +12,7 @@ import torch
 from crackseg.errors import ConfigError
 from crackseg.exporting.from_torch import export_onnx
 from crackseg.modelcard.card import ModelCard
-from crackseg.networks.checkpoint import load_whole, read_weights, save_weights
+from crackseg.networks.checkpoint import load_state, read_weights, save_weights
 from crackseg.networks.config import NetworkConfig
 from crackseg.networks.factory import SegmentationNetwork, build_network, prune
 from crackseg.networks.unetplusplus import UnetPlusPlus
@@ -80,7 +80,7 @@ def test_a_pruned_network_is_saved_loaded_and_exported_as_any_other(
     smaller, config = prune(network, CONFIG, 2)
     card = ModelCard(name="cut", network=config.model_dump(mode="json"), stride=config.stride, context_px=60)
     save_weights(tmp_path / "cut.safetensors", smaller, card)
-    load_whole(build_network(config), read_weights(tmp_path / "cut.safetensors"))
+    load_state(build_network(config), read_weights(tmp_path / "cut.safetensors"))
     export_onnx(smaller, tmp_path / "cut.onnx", card)
     pixels = np.random.default_rng(0).integers(0, 256, (1, 48, 64, 3), dtype=np.uint8)
     expected = TorchPredictor(smaller, card, device=torch.device("cpu"))(pixels)

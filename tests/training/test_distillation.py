@@ -17,9 +17,9 @@ from crackseg.networks.checkpoint import load_network, save_weights
 from crackseg.networks.config import NetworkConfig
 from crackseg.networks.factory import build_network, normalise
 from crackseg.training.config import TeacherConfig
-from crackseg.training.distillation import Teacher, find_teacher, teacher_loss
+from crackseg.training.distillation import Teacher, load_teacher, teacher_loss
 from crackseg.training.distributed import Team
-from crackseg.training.loader import Batch, batches
+from crackseg.training.loader import Batch, iter_batches
 from crackseg.training.loop import Loop
 from crackseg.training.patches import PatchDataset
 from crackseg.training.run import train
@@ -80,22 +80,22 @@ def test_an_int8_file_is_refused_by_its_precision(tmp_path: Path) -> None:
     network, card = load_network(path)
     save_weights(path, network, dataclasses.replace(card, precision="int8"))
     with pytest.raises(UsageError, match="PyTorch does not compute int8"):
-        find_teacher(TeacherConfig(model=str(tmp_path)), SMALL, device=CPU, bfloat16=False)
+        load_teacher(TeacherConfig(model=str(tmp_path)), SMALL, device=CPU, bfloat16=False)
 
 
 def test_no_teacher_where_none_is_asked_for(tmp_path: Path) -> None:
-    assert find_teacher(TeacherConfig(), SMALL, device=CPU, bfloat16=False) is None
+    assert load_teacher(TeacherConfig(), SMALL, device=CPU, bfloat16=False) is None
     idle = TeacherConfig(model=str(trained(tmp_path)), weight=0)
-    assert find_teacher(idle, SMALL, device=CPU, bfloat16=False) is None
+    assert load_teacher(idle, SMALL, device=CPU, bfloat16=False) is None
 
 
 def test_teacher_of_other_classes_is_refused(tmp_path: Path) -> None:
     teacher = TeacherConfig(model=str(trained(tmp_path, SMALL.model_copy(update={"classes": 3}))))
     with pytest.raises(ConfigError, match="the teacher answers with 3 classes and the network with 1") as caught:
-        find_teacher(teacher, SMALL, device=CPU, bfloat16=False)
+        load_teacher(teacher, SMALL, device=CPU, bfloat16=False)
     assert caught.value.hint == "set network.classes=3, or take another teacher"
     with pytest.raises(UsageError, match="no such weights"):
-        find_teacher(TeacherConfig(model="nowhere"), SMALL, device=CPU, bfloat16=False)
+        load_teacher(TeacherConfig(model="nowhere"), SMALL, device=CPU, bfloat16=False)
 
 
 def test_missing_teacher_is_one_line(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +108,7 @@ def test_missing_teacher_is_one_line(data: Path, tmp_path: Path, capsys: pytest.
 def test_masks_and_teacher_share_the_loss(data: Path, tmp_path: Path, weight: float, alike: bool) -> None:  # noqa: FBT001
     """With a weight of 1 the masks say nothing, and the network moves towards its teacher all the same."""
     config = tiny_config(f"teacher.model={trained(tmp_path)}", f"teacher.weight={weight}")
-    batch = next(iter(batches(PatchDataset(find_samples(data, "train"), config), config, range(1), Team(CPU))))
+    batch = next(iter(iter_batches(PatchDataset(find_samples(data, "train"), config), config, range(1), Team(CPU))))
     inverted = Batch(batch.images, 1 - batch.target, batch.numbers)
     losses, moved = [], []
     for each in (batch, inverted):

@@ -70,9 +70,9 @@ def test_two_processes_of_one_patch_train_as_one_of_two_patches(data: Path, tmp_
 def test_one_process_alone_gives_everything_back() -> None:
     team = Team(torch.device("cpu"))
     tensor = torch.ones(3)
-    assert team.gathered(tensor) is tensor
-    assert team.told("word") == "word"
-    assert team.agreed(wish=True, seconds=2.5) == (True, 2.5)
+    assert team.gather(tensor) is tensor
+    assert team.broadcast("word") == "word"
+    assert team.agree(stop=True, elapsed_s=2.5) == (True, 2.5)
     network = torch.nn.Conv2d(1, 1, 1)
-    assert team.wrapped(network) is network
+    assert team.wrap(network) is network
     assert team.leads

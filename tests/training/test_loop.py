@@ -17,7 +17,7 @@ from crackseg.networks.config import NetworkConfig
 from crackseg.networks.factory import build_network, normalise, start_at_prior
 from crackseg.training.config import TrainConfig
 from crackseg.training.distributed import Team
-from crackseg.training.loader import Batch, batches
+from crackseg.training.loader import Batch, iter_batches
 from crackseg.training.loop import Loop, TrainingProgress
 from crackseg.training.losses import total_loss
 from crackseg.training.optimiser import STAGES, clip_gradients, find_encoder, make_optimiser, restore_averages, set_rate
@@ -43,12 +43,12 @@ def loop_on(data: Path, *overrides: str, epoch_steps: int = 4) -> Loop:
 
 
 def first_batches(data: Path, config: TrainConfig, steps: int = 1) -> list[Batch]:
-    return list(batches(PatchDataset(find_samples(data, "train"), config), config, range(steps), TEAM))
+    return list(iter_batches(PatchDataset(find_samples(data, "train"), config), config, range(steps), TEAM))
 
 
 def run_epoch(loop: Loop) -> list[float]:
     losses: list[float] = []
-    assert loop.run_epoch(stopped=lambda: False, report=lambda progress: losses.append(progress.loss))
+    assert loop.run_epoch(stopped=lambda: False, progress=lambda progress: losses.append(progress.loss))
     return losses
 
 
@@ -94,7 +94,7 @@ def test_out_of_memory_halves_the_batch_says_so_and_changes_no_gradient(data: Pa
     told: list[TrainingProgress] = []
     for loop in (narrow, wide):
         loop.network.eval()
-    losses = [narrow.train_step(group, rate=0.01, report=told.append), wide.train_step(group, rate=0.01)]
+    losses = [narrow.train_step(group, rate=0.01, progress=told.append), wide.train_step(group, rate=0.01)]
     assert [progress.note for progress in told] == [
         "out of memory: from here 2 patches at once, their gradients added up",
         "out of memory: from here 1 patch at once, their gradients added up",
@@ -102,7 +102,7 @@ def test_out_of_memory_halves_the_batch_says_so_and_changes_no_gradient(data: Pa
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     for name, tensor in wide.network.state_dict().items():
         torch.testing.assert_close(narrow.network.state_dict()[name], tensor, rtol=1e-3, atol=1e-4)
-    narrow.train_step(group, rate=0.01, report=told.append)
+    narrow.train_step(group, rate=0.01, progress=told.append)
     assert len(told) == 2, "the second step starts small"
 
 

@@ -80,7 +80,7 @@ def test_a_training_stopped_and_resumed_ends_like_an_unbroken_one(
     unbroken: Path, data: Path, tmp_path: Path, step: int
 ) -> None:
     output = tmp_path / "stopped"
-    first = train(tiny_config(*SAME), training_data(data), output, device="cpu", report=stop_at(step))
+    first = train(tiny_config(*SAME), training_data(data), output, device="cpu", progress=stop_at(step))
     assert not first.finished
     assert "card.json" not in files_in(output)
     second = train(tiny_config(*SAME), training_data(data), output, device="cpu", resume=True)
@@ -107,7 +107,7 @@ def report(progress):
     if progress.step == 3 and progress.row is None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-train(tiny_config(*SAME), training_data(Path(sys.argv[1])), Path(sys.argv[2]), device="cpu", report=report)
+train(tiny_config(*SAME), training_data(Path(sys.argv[1])), Path(sys.argv[2]), device="cpu", progress=report)
 """
 
 
@@ -192,7 +192,7 @@ def test_resume_without_a_run_begins_one(data: Path, tmp_path: Path) -> None:
 
 def test_the_time_of_every_session_counts(data: Path, tmp_path: Path) -> None:
     config = tiny_config("schedule.epochs=2", "schedule.steps_per_epoch=2")
-    train(config, training_data(data), tmp_path / "run", device="cpu", report=stop_at(3))
+    train(config, training_data(data), tmp_path / "run", device="cpu", progress=stop_at(3))
     before = rows(tmp_path / "run")[0]["seconds"]
     result = train(config, training_data(data), tmp_path / "run", device="cpu", resume=True)
     assert [row["epoch"] for row in result.history] == [1, 2]

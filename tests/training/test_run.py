@@ -198,7 +198,7 @@ def test_a_mask_of_another_size_is_found_before_the_first_step(tmp_path: Path) -
         mask.resize((40, 30)).save(folder / "masks" / "wall02.png")
     steps: list[TrainingProgress] = []
     with pytest.raises(DatasetError, match=r"wall02\.png: the mask is 40x30 pixels, its image 80x64"):
-        train(tiny_config(), training_data(folder), tmp_path / "run", device="cpu", report=steps.append)
+        train(tiny_config(), training_data(folder), tmp_path / "run", device="cpu", progress=steps.append)
     assert steps == []
     assert not (tmp_path / "run").exists()
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crackseg.training.config import OptimiserConfig, ScheduleConfig
-from crackseg.training.schedule import learning_rate, progress, steps_per_epoch
+from crackseg.training.schedule import learning_rate, share_done, steps_per_epoch
 
 PLAIN = OptimiserConfig(learning_rate=0.01, warmup=0.2)
 
@@ -64,7 +64,7 @@ def test_steps_per_epoch(images: int, batch: int, asked: int | None, expected: i
 
 def test_progress_counts_steps_unless_minutes_are_set() -> None:
     by_steps, by_clock = ScheduleConfig(epochs=4), ScheduleConfig(epochs=4, minutes=2)
-    assert progress(by_steps, step=10, epoch_steps=5, elapsed_s=1e6) == 0.5
-    assert progress(by_clock, step=10**6, epoch_steps=5, elapsed_s=30) == 0.25
-    assert progress(by_steps, step=99, epoch_steps=5, elapsed_s=0) == 1.0
-    assert progress(by_clock, step=0, epoch_steps=5, elapsed_s=1e6) == 1.0
+    assert share_done(by_steps, step=10, epoch_steps=5, elapsed_s=1e6) == 0.5
+    assert share_done(by_clock, step=10**6, epoch_steps=5, elapsed_s=30) == 0.25
+    assert share_done(by_steps, step=99, epoch_steps=5, elapsed_s=0) == 1.0
+    assert share_done(by_clock, step=0, epoch_steps=5, elapsed_s=1e6) == 1.0

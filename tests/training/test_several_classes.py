@@ -21,9 +21,9 @@ from crackseg.metrics.histogram import ProbabilityHistogram
 from crackseg.networks.checkpoint import read_card
 from crackseg.prediction.model import Model
 from crackseg.runtimes.predictor import ClassPredictor
-from crackseg.training.plots import Judged, draw_samples
+from crackseg.training.plots import Example, draw_samples
 from crackseg.training.run import train
-from crackseg.training.validation import Validated
+from crackseg.training.validation import ValidationCounts
 from tests.runs import EASY, rows, tiny_config, training_data
 
 pytestmark = pytest.mark.train
@@ -148,19 +148,19 @@ def test_a_class_that_is_neither_there_nor_called_has_no_score() -> None:
     probability = np.array([[0.9, 0.2, 0.8, 0.1]], np.float32)
     none = np.zeros((1, 4), np.bool_)
     parts = (ProbabilityHistogram.of(probability, truth == number) for number in (1,))
-    found = Validated(
+    found = ValidationCounts(
         ProbabilityHistogram.of(probability, truth > 0), (*parts, ProbabilityHistogram.of(probability * 0, none))
     )
     scores = (found + found).scores_at(0.5)
     assert scores["f1"] == scores["f1_class1"] == scores["f1_macro"] == 0.5
     assert math.isnan(scores["f1_class2"])
-    assert Validated(found.crack).scores_at(0.5).keys() == {"f1", "precision", "recall", "iou"}
+    assert ValidationCounts(found.crack).scores_at(0.5).keys() == {"f1", "precision", "recall", "iou"}
 
 
 def test_samples_show_a_defect_called_by_the_wrong_class_in_blue(tmp_path: Path) -> None:
     image, true = np.full((64, 64, 3), 128, np.uint8), np.ones((64, 64), np.bool_)
     for mistaken, colour in ((true, (70, 110, 255)), (~true, (60, 200, 80))):
-        draw_samples([Judged("wall.png", image, true, true, mistaken)], tmp_path / "samples.png")
+        draw_samples([Example("wall.png", image, true, true, mistaken)], tmp_path / "samples.png")
         with Image.open(tmp_path / "samples.png") as picture:
             assert picture.getpixel((100, 100)) == colour
 

@@ -15,12 +15,12 @@ from crackseg.cli import main
 from crackseg.datasets.samples import find_samples
 from crackseg.errors import ConfigError, DatasetError, TrainingError, UsageError
 from crackseg.networks.checkpoint import read_card
-from crackseg.training.cross_validation import divide
+from crackseg.training.cross_validation import split_folds
 from crackseg.training.label_width import label_widths, measure_labels
 from crackseg.training.loop import TrainingProgress
 from crackseg.training.rate_finder import RateTrial
 from crackseg.training.run import train
-from crackseg.training.tensorboard import tensorboard_journal
+from crackseg.training.tensorboard import tensorboard_progress
 from tests.runs import TINY, files_in, only_error, rows, settings, tiny_config, training_data, write_lines
 
 pytestmark = pytest.mark.train
@@ -32,7 +32,7 @@ def test_without_progress_the_training_ends_early_and_says_so(data: Path, tmp_pa
     still = ("optimiser.learning_rate=1e-12", "optimiser.ema_decay=0", "schedule.epochs=50", "schedule.patience=2")
     told: list[TrainingProgress] = []
     config = tiny_config(*still, "schedule.steps_per_epoch=1")
-    result = train(config, training_data(data), tmp_path / "run", device="cpu", report=told.append)
+    result = train(config, training_data(data), tmp_path / "run", device="cpu", progress=told.append)
     assert result.finished
     assert len(result.history) == 3
     labels, end = (progress.note for progress in told if progress.note)
@@ -51,7 +51,7 @@ def test_data_that_vanishes_ends_the_training_in_one_line_and_it_goes_on_later(t
             data.rename(tmp_path / "gone")
 
     with pytest.raises(TrainingError) as caught:
-        train(config, samples, tmp_path / "run", device="cpu", report=report)
+        train(config, samples, tmp_path / "run", device="cpu", progress=report)
     message = str(caught.value)
     assert "\n" not in message
     assert "wall" in message
@@ -100,7 +100,7 @@ def test_several_classes_and_grey_images_are_trained(tmp_path: Path) -> None:
 def test_every_sample_is_validated_on_once(tmp_path: Path) -> None:
     one, two = write_lines(tmp_path / "one", 5), write_lines(tmp_path / "two", 8)
     samples = (*find_samples(one, "train"), *find_samples(two, "train"))
-    folds = divide(samples, 3)
+    folds = split_folds(samples, 3)
     held = [sample for fold in folds for sample in fold.validation]
     assert sorted(held, key=str) == sorted(samples, key=str)
     for fold in folds:
@@ -108,9 +108,9 @@ def test_every_sample_is_validated_on_once(tmp_path: Path) -> None:
         assert not set(fold.train) & set(fold.validation)
         assert {sample.group for sample in fold.validation} == {"one", "two"}
     with pytest.raises(UsageError, match="expected 2 to 13 folds"):
-        divide(samples, 14)
+        split_folds(samples, 14)
     with pytest.raises(UsageError, match="expected 2 to 13 folds"):
-        divide(samples, 1)
+        split_folds(samples, 1)
 
 
 def test_folds_are_trained_one_after_the_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,10 +184,10 @@ def test_tensorboard_reads_the_curves(tmp_path: Path) -> None:
         "iou": 0.4,
         "threshold": 0.3,
     }
-    with tensorboard_journal(tmp_path) as note:
+    with tensorboard_progress(tmp_path) as write:
         for step in (1, 2):
-            note(TrainingProgress(step / 2, step, 1 / step))
-        note(TrainingProgress(1.0, 2, 0.5, row))
+            write(TrainingProgress(step / 2, 1.0, step=step, loss=1 / step))
+        write(TrainingProgress(1.0, 1.0, step=2, loss=0.5, row=row))
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert [event.value for event in events.Scalars("loss/step")] == [1.0, 0.5]

@@ -13,7 +13,7 @@ from crackseg.datasets.samples import Sample
 from crackseg.metrics.histogram import ProbabilityHistogram
 from crackseg.networks.checkpoint import read_card
 from crackseg.prediction.loading import find_weights
-from crackseg.training.validation import Validated, by_group, pooled, starting_threshold, telling
+from crackseg.training.validation import ValidationCounts, pick_examples, starting_threshold, sum_by_group, sum_counts
 
 pytestmark = pytest.mark.train
 
@@ -28,10 +28,10 @@ def test_it_is_that_of_the_model_one_starts_from_and_a_half_where_there_is_none(
     assert starting_threshold(shipped) == read_card(shipped).threshold
 
 
-def found(hits: int, *, crack: int = 20) -> Validated:
+def found(hits: int, *, crack: int = 20) -> ValidationCounts:
     """Return what a network says that calls so many of the crack pixels of an image and nothing else."""
     true = np.arange(100) < crack
-    return Validated(ProbabilityHistogram.of((np.arange(100) < hits).astype(np.float32), true))
+    return ValidationCounts(ProbabilityHistogram.of((np.arange(100) < hits).astype(np.float32), true))
 
 
 def sample(number: int, group: str = "walls") -> Sample:
@@ -41,13 +41,13 @@ def sample(number: int, group: str = "walls") -> Sample:
 def test_the_picture_shows_the_worst_the_median_and_the_best_images() -> None:
     samples = [sample(number) for number in range(20)]
     order = np.random.default_rng(0).permutation(20)
-    chosen = telling(samples, [found(int(rank)) for rank in order], 0.5, count=3)
+    chosen = pick_examples(samples, [found(int(rank)) for rank in order], 0.5, count=3)
     assert [int(order[int(one.image.stem)]) for one in chosen] == [0, 1, 2, 8, 9, 10, 17, 18, 19]
 
 
 def test_few_images_are_all_shown_and_once() -> None:
     samples = [sample(number) for number in range(5)]
-    assert sorted(one.image.name for one in telling(samples, [found(number) for number in range(5)], 0.5)) == [
+    assert sorted(one.image.name for one in pick_examples(samples, [found(number) for number in range(5)], 0.5)) == [
         one.image.name for one in samples
     ]
 
@@ -55,13 +55,13 @@ def test_few_images_are_all_shown_and_once() -> None:
 def test_an_image_without_crack_or_call_is_among_the_best() -> None:
     samples = [sample(number) for number in range(9)]
     quiet = found(0, crack=0)
-    assert telling(samples, [quiet, *[found(number) for number in range(1, 9)]], 0.5, count=1)[-1] == samples[0]
+    assert pick_examples(samples, [quiet, *[found(number) for number in range(1, 9)]], 0.5, count=1)[-1] == samples[0]
 
 
 def test_images_add_up_by_data_set_and_in_all() -> None:
     samples = [sample(0, "walls"), sample(1, "roads"), sample(2, "walls")]
     of_images = [found(5), found(10), found(15)]
-    groups = by_group(samples, of_images)
+    groups = sum_by_group(samples, of_images)
     assert groups["walls"].scores_at(0.5)["recall"] == pytest.approx(20 / 40)
     assert groups["roads"].scores_at(0.5)["recall"] == pytest.approx(10 / 20)
-    assert pooled(of_images).scores_at(0.5) == pooled(groups.values()).scores_at(0.5)
+    assert sum_counts(of_images).scores_at(0.5) == sum_counts(groups.values()).scores_at(0.5)
