@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from crackseg.datasets.check import DatasetReport, check_dataset
-from crackseg.datasets.check_text import line_of
+from crackseg.datasets.check_text import describe_finding
 from crackseg.datasets.findings import TITLES, by_kind
 
 SHOWN = 4
@@ -53,7 +53,7 @@ def main() -> None:
         for kind, found in by_kind(report.findings).items():
             total[kind] += len(found)
             print(f"- {found[0].severity.name.lower()}: {TITLES[kind]}: {len(found)}")
-            print("\n".join(f"  - {line_of(finding)}" for finding in found[:SHOWN]))
+            print("\n".join(f"  - {describe_finding(finding)}" for finding in found[:SHOWN]))
     print(f"\n{dict(total)}")
 
 

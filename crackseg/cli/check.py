@@ -25,7 +25,7 @@ def check(
     Example: crackseg check walls --html walls.html --fix walls_fixed
     """
     from crackseg.datasets.check import check_dataset
-    from crackseg.datasets.check_html import build_page
+    from crackseg.datasets.check_html import build_check_page
     from crackseg.datasets.check_text import summarise
     from crackseg.datasets.findings import Severity
     from crackseg.datasets.repair import check_output, write_corrected
@@ -40,7 +40,7 @@ def check(
     written = []
     if html is not None:
         make_folder(html.resolve().parent)
-        write_bytes(html, build_page(report).encode("utf-8"))
+        write_bytes(html, build_check_page(report).encode("utf-8"))
         told |= {"page": display_text(html)}
         written.append(f"page: {display_text(html)}")
     if fix is not None:

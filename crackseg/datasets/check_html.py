@@ -1,10 +1,8 @@
-"""What the doctor found, as one HTML page with thumbnails that needs no other file."""
+"""Build the HTML page of a data-set check."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 
 import cv2
@@ -12,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.datasets.check import DatasetReport
-from crackseg.datasets.check_text import BAR, describe_samples, histogram, verdict
-from crackseg.datasets.findings import TITLES, Finding, by_kind
+from crackseg.datasets.check_text import BAR, describe_finding, describe_samples, histogram, verdict
+from crackseg.datasets.findings import TITLES, Finding, Severity, by_kind
 from crackseg.datasets.pairs import Pair
 from crackseg.errors import CracksegError, display_text
+from crackseg.html import Markup, build_page, element, figure, table
 from crackseg.imaging.codec import read_image, read_mask, read_mask_levels
 from crackseg.imaging.drawing import draw_overlay
 
@@ -24,68 +23,44 @@ _SHOWN = 12
 _SAMPLES = 16
 _MASK_KINDS = frozenset({"soft-mask", "classes", "jpeg-mask", "palette-mask", "colour-mask", "mostly-crack"})
 
-_STYLE = """
-:root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
-body { max-width: 1060px; margin: 2em auto; padding: 0 1em; background: #fff; color: #222; }
-h1 { font-size: 1.4em; margin-bottom: .2em; } h2 { font-size: 1.1em; margin: 1.6em 0 .4em; }
-.error { border-left: 5px solid #c8102e; padding-left: .6em; }
-.warning { border-left: 5px solid #d98200; padding-left: .6em; }
-.note { border-left: 5px solid #5b7083; padding-left: .6em; }
-.row { display: flex; flex-wrap: wrap; gap: 10px; margin: .4em 0 1em; }
-figure { margin: 0; } figcaption { font-size: 12px; max-width: 220px; overflow-wrap: anywhere; }
-img { display: block; max-width: 220px; max-height: 220px; background: #888; }
-td { padding: 1px 10px 1px 0; } td.count { text-align: right; font-variant-numeric: tabular-nums; }
-table { width: 100%; max-width: 480px; } td { white-space: nowrap; } td.bars { width: 100%; }
-.bar { background: #3a78d0; height: 12px; } p.text { margin: .3em 0; overflow-wrap: anywhere; }
-@media (prefers-color-scheme: dark) { body { background: #1b1d20; color: #ddd; } }
-"""
+_EDGES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: ""}
 
 
-def build_page(report: DatasetReport) -> str:
+def build_check_page(report: DatasetReport) -> str:
     """Return the report as an HTML page.
 
-    Of each kind the first findings are shown with thumbnails, all others listed. Whatever stands in a file name comes
-    out as text.
+    The first findings of each kind are shown with thumbnails, all others are listed.
     """
-    name = escape(display_text(report.folder.resolve().name))
-    lines = [escape(line) for line in describe_samples(report)]
-    parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}: data set check</title>',
-        f"<style>{_STYLE}</style></head><body><h1>{name}: {escape(verdict(report))}</h1>",
-        *(f'<p class="text">{line}</p>' for line in lines),
-        "<h2>How much of each mask is crack</h2>",
-        _histogram(report),
-    ]
+    body = [*(element("p", line) for line in describe_samples(report))]
+    body += [element("h2", "Share of crack in each mask"), _histogram(report)]
     partners = {path: pair for pair in report.pairs for path in (pair.image, pair.mask)}
     for kind, findings in by_kind(report.findings).items():
-        severity = findings[0].severity.name.lower()
-        parts.append(f'<h2 class="{severity}">{severity}: {escape(TITLES[kind])} ({len(findings)})</h2>')
-        parts += [_with_thumbnails(report.folder, finding, partners) for finding in findings[:_SHOWN]]
-        parts += [f'<p class="text">{_caption(finding)}</p>' for finding in findings[_SHOWN:]]
-    parts += ["<h2>Samples, from least to most crack</h2>", _samples(report), "</body></html>\n"]
-    return "\n".join(parts)
+        severity = findings[0].severity
+        title = f"{severity.name.lower()}: {TITLES[kind]} ({len(findings)})"
+        body.append(element("h2", title, css=f"edge {_EDGES[severity]}".rstrip()))
+        for finding in findings[:_SHOWN]:
+            body += _with_thumbnails(report.folder, finding, partners)
+        body += [element("p", describe_finding(finding)) for finding in findings[_SHOWN:]]
+    body += [element("h2", "Samples, from least to most crack"), _samples(report)]
+    title = f"{display_text(report.folder.resolve().name)}: data set check"
+    return build_page(title, body, lead=verdict(report))
 
 
-def _histogram(report: DatasetReport) -> str:
-    rows = [
-        f'<tr><td>{escape(label)}</td><td class="count">{count}</td>'
-        f'<td class="bars"><div class="bar" style="width: {100 * len(bar) / BAR:.0f}%"></div></td></tr>'
-        for label, count, bar in histogram(report)
-    ]
-    return f"<table>{''.join(rows)}</table>"
+def _histogram(report: DatasetReport) -> Markup:
+    rows = []
+    for label, count, bar in histogram(report):
+        width = f"width: {100 * len(bar) / BAR:.0f}%"
+        rows.append([label, str(count), element("div", css="bar", attributes={"style": width})])
+    return table((), rows, css="bars")
 
 
-def _caption(finding: Finding) -> str:
-    return escape(f"{' ~ '.join(display_text(path) for path in finding.files)}: {finding.text}")
-
-
-def _with_thumbnails(folder: Path, finding: Finding, partners: dict[Path, Pair]) -> str:
+def _with_thumbnails(folder: Path, finding: Finding, partners: dict[Path, Pair]) -> Iterator[Markup]:
+    yield element("p", describe_finding(finding))
     figures = [
-        _figure(picture, display_text(path)) for path, picture in _pictures(folder, finding, partners) if picture.size
+        _thumbnail(pixels, display_text(path)) for path, pixels in _pictures(folder, finding, partners) if pixels.size
     ]
-    row = f'<div class="row">{"".join(figures)}</div>' if figures else ""
-    return f'<p class="text">{_caption(finding)}</p>{row}'
+    if figures:
+        yield element("div", *figures, css="thumbnails")
 
 
 def _pictures(folder: Path, finding: Finding, partners: dict[Path, Pair]) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
@@ -118,19 +93,17 @@ def _outlined(folder: Path, pair: Pair) -> NDArray[np.uint8]:
     return draw_overlay(small, np.asarray(cover, dtype=np.bool_), opacity=0.0)
 
 
-def _figure(picture: NDArray[np.uint8], caption: str) -> str:
-    factor = min(1.0, _THUMBNAIL_PX / max(picture.shape[:2]))
-    size = max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+def _thumbnail(pixels: NDArray[np.uint8], caption: str) -> Markup:
+    """Return ``(H, W, 3)`` RGB or ``(H, W)`` grey uint8 pixels as a small figure."""
+    factor = min(1.0, _THUMBNAIL_PX / max(pixels.shape[:2]))
+    size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     colour = cv2.cvtColor(small, cv2.COLOR_RGB2BGR) if small.ndim == 3 else small
-    done, data = cv2.imencode(".jpg", colour, [cv2.IMWRITE_JPEG_QUALITY, 85])
-    if not done:
-        return ""
-    source = f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
-    return f'<figure><img src="{source}" alt=""><figcaption>{escape(caption)}</figcaption></figure>'
+    encoded, data = cv2.imencode(".jpg", colour, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return figure(caption, {"": data.tobytes()} if encoded else {})
 
 
-def _samples(report: DatasetReport) -> str:
+def _samples(report: DatasetReport) -> Markup:
     """Return samples at even steps of the ranking by crack fraction."""
     ranked = sorted(report.examined, key=lambda item: item.sums.crack_fraction or 0.0)
     places = np.unique(np.linspace(0, len(ranked) - 1, min(_SAMPLES, len(ranked))).round().astype(int)).tolist()
@@ -138,5 +111,5 @@ def _samples(report: DatasetReport) -> str:
     for place in places:
         item = ranked[place]
         share = f"{display_text(item.pair.image)}: {100 * (item.sums.crack_fraction or 0.0):.2f} %"
-        figures.append(_figure(_outlined(report.folder, item.pair), share))
-    return f'<div class="row">{"".join(figures)}</div>'
+        figures.append(_thumbnail(_outlined(report.folder, item.pair), share))
+    return element("div", *figures, css="thumbnails")

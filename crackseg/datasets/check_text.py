@@ -22,7 +22,7 @@ def summarise(report: DatasetReport, *, shown: int = _SHOWN) -> list[str]:
     lines += [f"{label:>12}  {count:>6}  {bar}" for label, count, bar in histogram(report)]
     for kind, findings in by_kind(report.findings).items():
         lines += ["", f"{findings[0].severity.name.lower()}: {TITLES[kind]} ({len(findings)})"]
-        lines += [f"  {line_of(finding)}" for finding in findings[:shown]]
+        lines += [f"  {describe_finding(finding)}" for finding in findings[:shown]]
         if len(findings) > shown:
             lines.append(f"  ... and {len(findings) - shown} more; --json or --html lists them")
     return [*lines, "", verdict(report)]
@@ -56,7 +56,7 @@ def histogram(report: DatasetReport) -> list[tuple[str, int, str]]:
     return rows
 
 
-def line_of(finding: Finding) -> str:
+def describe_finding(finding: Finding) -> str:
     """Return a finding as one line."""
     return f"{' ~ '.join(display_text(path) for path in finding.files)}: {finding.text}"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 
 from crackseg.evaluation.table import HEADLINE, Evaluation
+from crackseg.html import Markup, element, escape
 from crackseg.metrics.curve import Floats, precision_recall
 from crackseg.metrics.scores import CURVE
 
@@ -50,10 +50,10 @@ def trace(title: str, evaluation: Evaluation) -> Curve | None:
     return Curve(title, precision, recall, chosen, values["ap"] or 0.0)
 
 
-def draw_chart(curves: Sequence[Curve]) -> str:
+def draw_chart(curves: Sequence[Curve]) -> Markup:
     """Return the curves as an SVG element with a legend; the dot on each is the threshold in use."""
     if not curves:
-        return "<p>There is no crack in these images, and so no curve.</p>"
+        return element("p", "There is no crack in these images, and so no curve.")
     height = max(_SIDE + _TOP + 44, _TOP + 22 * len(curves) + 20)
     width = _LEFT + _SIDE + _LEGEND
     parts = [
@@ -63,7 +63,7 @@ def draw_chart(curves: Sequence[Curve]) -> str:
     ]
     for number, curve in enumerate(curves):
         parts += _curve(curve, number)
-    return "\n".join([*parts, "</svg>"])
+    return Markup("\n".join([*parts, "</svg>"]))
 
 
 def _place(recall: float, precision: float) -> tuple[float, float]:

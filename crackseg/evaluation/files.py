@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crackseg.evaluation.comparison import Comparison
 from crackseg.evaluation.contrast import Contrast
-from crackseg.evaluation.page import build_comparison_page, build_page
+from crackseg.evaluation.page import build_comparison_page, build_report_page
 from crackseg.evaluation.report import Report
 from crackseg.evaluation.text import compare_markdown, to_markdown
 from crackseg.files import make_folder, write_bytes
@@ -28,7 +28,7 @@ def write_report(folder: Path, found: Report | Comparison, contrasts: Sequence[C
     if isinstance(found, Comparison):
         markdown, page = compare_markdown(found), build_comparison_page(found, contrasts)
     else:
-        markdown, page = to_markdown(found), build_page(found)
+        markdown, page = to_markdown(found), build_report_page(found)
     text = json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n"
     make_folder(folder)
     for name, content in (("json", text), ("md", markdown), ("html", page)):

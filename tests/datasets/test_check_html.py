@@ -10,7 +10,7 @@ import numpy as np
 from lxml import html
 
 from crackseg.datasets.check import check_dataset
-from crackseg.datasets.check_html import build_page
+from crackseg.datasets.check_html import build_check_page
 from crackseg.datasets.check_text import summarise
 from crackseg.imaging.codec import decode_image
 from tests.datasets.scenes import save, wall, write_walls
@@ -34,7 +34,7 @@ def found(page: html.HtmlElement, path: str) -> list[str]:
 
 def test_a_page_shows_every_finding_and_thumbnails_and_needs_nothing_else(tmp_path: Path) -> None:
     report = check_dataset(spoiled(tmp_path / "walls"))
-    text = build_page(report)
+    text = build_check_page(report)
     page = html.document_fromstring(text)
     assert found(page, "//title/text()") == ["walls: data set check"]
     shown = "".join(str(part) for part in page.itertext())
@@ -51,8 +51,8 @@ def test_a_page_shows_every_finding_and_thumbnails_and_needs_nothing_else(tmp_pa
 
 
 def test_the_thumbnail_of_a_mask_is_the_mask_itself(tmp_path: Path) -> None:
-    page = html.document_fromstring(build_page(check_dataset(spoiled(tmp_path))))
-    (source,) = found(page, "//figure[figcaption='masks/01.png']/img/@src")
+    page = html.document_fromstring(build_check_page(check_dataset(spoiled(tmp_path))))
+    (source,) = found(page, "//figure[figcaption='masks/01.png']//img/@src")
     shown = decode_image(base64.b64decode(source.partition(",")[2]))
     np.testing.assert_allclose(shown[..., 0], wall(1)[1] * np.uint8(200), atol=40)
 
@@ -61,7 +61,7 @@ def test_a_folder_in_which_nothing_can_be_read_has_a_page(tmp_path: Path) -> Non
     write_walls(tmp_path, 1)
     (tmp_path / "images" / "00.png").write_bytes(b"")
     report = check_dataset(tmp_path)
-    assert "the file is empty" in build_page(report)
+    assert "the file is empty" in build_check_page(report)
     assert summarise(report)[0].endswith("1 samples (all 1), none readable")
 
 

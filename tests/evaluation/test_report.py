@@ -25,7 +25,7 @@ from crackseg.evaluation.comparison import Comparison
 from crackseg.evaluation.counting import Judged
 from crackseg.evaluation.files import write_report
 from crackseg.evaluation.gallery import FALSE, HIT, MISSED, Gallery, draw_errors
-from crackseg.evaluation.page import build_comparison_page, build_page
+from crackseg.evaluation.page import build_comparison_page, build_report_page
 from crackseg.evaluation.report import Question, Report, make_report
 from crackseg.evaluation.text import (
     compare_markdown,
@@ -91,7 +91,7 @@ def test_the_files_say_the_same(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert told == report.to_dict()
     assert list(told["protocols"]) == [protocol.name for protocol in find_protocols("all")]
-    text, markdown, page = to_text(report), to_markdown(report), build_page(report)
+    text, markdown, page = to_text(report), to_markdown(report), build_report_page(report)
     for protocol in find_protocols("all"):
         entry = told["protocols"][protocol.name]
         assert entry["oracle"] == protocol.oracle
@@ -120,7 +120,7 @@ def test_images_come_worst_first_and_each_as_its_masks_say(tmp_path: Path) -> No
 
 
 def test_the_page_needs_nothing_outside_itself(tmp_path: Path) -> None:
-    page = build_page(reported(tmp_path))
+    page = build_report_page(reported(tmp_path))
     parser = _Cells()
     parser.feed(page)
     assert not {tag for tag, _ in parser.found} & {"script", "link", "iframe", "object"}
@@ -139,7 +139,7 @@ def test_the_page_needs_nothing_outside_itself(tmp_path: Path) -> None:
 
 
 def test_the_legend_names_the_colours_that_are_drawn(tmp_path: Path) -> None:
-    page = build_page(reported(tmp_path, count=3))
+    page = build_report_page(reported(tmp_path, count=3))
     found = re.findall(r'style="background: rgb\(([^)]*)\)"></span>(\w+)', page)
     named = {title: tuple(int(level) for level in colour.split(",")) for colour, title in found}
     assert named == {"hit": HIT, "missed": MISSED, "false": FALSE}
@@ -168,7 +168,7 @@ def test_what_could_not_be_scored_stands_in_every_form(tmp_path: Path) -> None:
     samples[1].image.write_bytes(b"no image")
     report = make_report(model(), samples, ALL)
     both = Comparison(report, report)
-    for form in (to_markdown(report), build_page(report), compare_markdown(both), build_comparison_page(both)):
+    for form in (to_markdown(report), build_report_page(report), compare_markdown(both), build_comparison_page(both)):
         assert "Not scored" in form
         assert form.split("Not scored")[1].count("wall01.png") == 1
     assert "Not scored" not in to_markdown(make_report(model(), samples[:1], ALL))
@@ -177,7 +177,7 @@ def test_what_could_not_be_scored_stands_in_every_form(tmp_path: Path) -> None:
 def test_names_come_out_as_text(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "<b>&", scribbled(2))
     report = make_report(model(name="<i>m</i>"), samples, ALL)
-    page, markdown = build_page(report), to_markdown(report)
+    page, markdown = build_report_page(report), to_markdown(report)
     assert "<b>" not in page
     assert "<i>" not in page
     assert "&lt;b&gt;&amp;" in page
