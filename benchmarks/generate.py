@@ -53,7 +53,7 @@ def timed(work: Callable[[], object]) -> Cost:
 def generated(job: GenerationJob) -> tuple[Cost, Cost]:
     """Time a run: all samples but the first, and what happens once, before the second and after the last."""
     marks = [(time.process_time(), time.perf_counter())]
-    generate(job, workers=1, report=lambda _: marks.append((time.process_time(), time.perf_counter())))
+    generate(job, workers=1, progress=lambda _: marks.append((time.process_time(), time.perf_counter())))
     marks.append((time.process_time(), time.perf_counter()))
     before, samples, after = (
         Cost(b[0] - a[0], b[1] - a[1]) for a, b in pairwise([marks[0], marks[1], marks[-2], marks[-1]])

@@ -11,7 +11,7 @@ from crackseg.cli.options import JsonFlag, ProgressLine, QuietFlag, print_error,
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError, display_text
 
 if TYPE_CHECKING:
-    from crackseg.labels.convert import Conversion
+    from crackseg.labels.convert import ConversionResult
     from crackseg.labels.rle import Dialect
 
 _Format = Literal["masks", "kaggle-rle", "coco", "voc", "yolo", "cvat", "labelme", "label-studio"]
@@ -39,7 +39,7 @@ def convert(
 
     Example: crackseg convert train.csv masks --from kaggle-rle --to masks --shape 256x1600
     """
-    from crackseg.labels.convert import Annotations
+    from crackseg.labels.convert import AnnotationSource
     from crackseg.labels.convert import convert as run
     from crackseg.labels.reading import ImageSizes
     from crackseg.labels.writing import Layout
@@ -47,15 +47,14 @@ def convert(
     used = _dialect(dialect)
     if used is None and to == "kaggle-rle":
         raise UsageError("'guess' is for reading alone", where="--dialect", hint="name the dialect")
-    given = Annotations(source, from_, ImageSizes(_shape(shape), images), used)
+    annotations = AnnotationSource(source, from_, ImageSizes(_shape(shape), images), used)
     layout = Layout(polygons=polygons, simplify_px=simplify) if used is None else Layout(used, polygons, simplify)
     with ProgressLine("convert", 1, quiet=quiet or json) as line:
-        result = run(given, target, to, layout, report=lambda done, total: line.update(done / total))
+        result = run(annotations, target, to, layout, progress=lambda step: line.update(step.fraction))
     for error in result.failed:
         print_error(str(error))
     if json:
-        names = {"source": display_text(source), "target": display_text(target), "from": from_, "to": to}
-        print_json({**names, **result.to_dict()})
+        print_json(result.to_dict())
     else:
         print("\n".join(_lines(result, f"{from_} -> {to} in {display_text(target)}")))
     return EXIT_SOME_FAILED if result.failed else EXIT_DONE
@@ -77,11 +76,11 @@ def _dialect(name: _DialectName) -> Dialect | None:
     return found.get(name)
 
 
-def _lines(result: Conversion, what: str) -> list[str]:
-    lines = [f"{_counted(result.images, 'image')} with {_counted(result.objects, 'object')}: {what}"]
-    if result.iou_mean is not None and result.iou_lowest is not None:
-        lowest = f", lowest {result.iou_lowest:.4f} in {display_text(result.lowest or '')}"
-        lines.append(f"IoU of the round trip {result.iou_mean:.4f}{lowest if result.iou_lowest < 1 else ''}")
+def _lines(result: ConversionResult, what: str) -> list[str]:
+    lines = [f"{_counted(len(result.images), 'image')} with {_counted(result.object_count, 'object')}: {what}"]
+    if result.iou_mean is not None and result.worst is not None:
+        lowest = f", lowest {result.worst.iou:.4f} in {display_text(result.worst.name)}"
+        lines.append(f"IoU of the round trip {result.iou_mean:.4f}{lowest if result.worst.iou < 1 else ''}")
     if result.dialect is not None:
         lines.append(f"dialect: {result.dialect}")
     lines += [f"{count} x {change}" for change, count in result.changes.items()]

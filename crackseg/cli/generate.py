@@ -53,13 +53,13 @@ def generate(
     folders = AssetFolders(backgrounds, patterns, noise)
     job = GenerationJob(recipe, output, count, seed, folders, _formats(formats), polygons)
     with ProgressLine("generate", count, quiet=quiet or json) as line:
-        skipped = run(job, workers=workers, resume=resume, report=line.update)
+        result = run(job, workers=workers, resume=resume, progress=lambda step: line.update(step.done))
     if json:
-        print_json({"output": display_text(output), "count": count, "seed": seed, "skipped": skipped})
+        print_json(result.to_dict())
         return
-    for reason in skipped:
-        print(f"left aside: {reason}")
-    print(f"{count} samples in {display_text(output)}; {display_text(output / 'preview.png')} shows the first")
+    for reason in result.skipped:
+        print(f"skipped: {reason}")
+    print(f"{count} samples in {display_text(output)}; {display_text(result.preview)} shows the first")
 
 
 def _formats(text: str) -> tuple[LabelFormat, ...]:

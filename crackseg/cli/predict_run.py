@@ -219,11 +219,11 @@ def _open_labels(output: Path, formats: str | None) -> LabelFiles | None:
 
 
 def _add_labels(labels: LabelFiles, photo: Path, result: Prediction) -> None:
-    from crackseg.labels.detections import Detected, detected_objects
+    from crackseg.labels.detections import ImageDetections, detected_objects
 
     objects = detected_objects(result.mask, [crack.to_dict() for crack in result.cracks])
     shape = (result.mask.shape[0], result.mask.shape[1])
-    labels.add(Detected(name=display_text(result.name), photo=photo, shape=shape, objects=objects))
+    labels.add(ImageDetections(name=display_text(result.name), path=photo, shape=shape, objects=objects))
 
 
 def _collect(given: list[Path]) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from crackseg.errors import CracksegError, OutputError, display_text
 from crackseg.imaging.codec import read_mask
 from crackseg.inspection.store import Store
-from crackseg.labels.detections import Detected, LabelFiles, LabelFormat, detected_objects
+from crackseg.labels.detections import ImageDetections, LabelFiles, LabelFormat, detected_objects
 
 
 def write_labels(output: Path, folder: Path, store: Store, formats: Sequence[LabelFormat]) -> list[tuple[str, str]]:
@@ -35,9 +35,9 @@ def write_labels(output: Path, folder: Path, store: Store, formats: Sequence[Lab
             continue
         try:
             mask = read_mask(output / os.fsdecode(bytes(record["mask_path"])))
-            found = Detected(
+            found = ImageDetections(
                 name=_label_name(bytes(record["path"]), bytes(record["mask_path"])),
-                photo=folder / os.fsdecode(bytes(record["path"])),
+                path=folder / os.fsdecode(bytes(record["path"])),
                 shape=(mask.shape[0], mask.shape[1]),
                 objects=detected_objects(mask, json.loads(record["cracks"])),
             )

@@ -1,130 +1,174 @@
-"""One label format into another, image by image, with what was lost on the way."""
+"""Convert annotations from one label format to another and count the losses."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crackseg.errors import CracksegError, OutputError, UsageError
+from crackseg.errors import CracksegError, OutputError, UsageError, display_text
 from crackseg.labels.annotation import LabelledImage, draw_objects, mask_iou
 from crackseg.labels.reading import Format, ImageSizes, read_entries
 from crackseg.labels.rle import KAGGLE, Dialect
 from crackseg.labels.writing import Layout, open_writer, target_file
+from crackseg.parallel import Progress, ProgressCallback
 
 
 @dataclass(frozen=True, slots=True)
-class Annotations:
-    """Annotations to be read.
+class AnnotationSource:
+    """Annotations on disk and the settings to read them with.
 
     Attributes:
-        source: A file or a folder.
-        kind: Its format.
-        sizes: Finds the sizes of images where the annotations do not say.
-        dialect: Of the pairs in a CSV file; None to guess it.
+        path: File or folder.
+        kind: Format of the annotations.
+        sizes: Lookup for image sizes that the annotations do not state.
+        dialect: Dialect of the RLEs in a CSV file; None to guess it.
     """
 
-    source: Path
+    path: Path
     kind: Format
     sizes: ImageSizes = field(default_factory=ImageSizes)
     dialect: Dialect | None = KAGGLE
 
 
 @dataclass(frozen=True, slots=True)
-class Conversion:
-    """What became of a conversion.
+class ConvertedImage:
+    """One image of a conversion.
 
     Attributes:
-        images: Images that were converted.
-        objects: Objects that were read on them.
-        iou_mean: Mean over the images of the intersection over union of what was read and what was written, drawn.
-            1 says that no pixel was lost. None if there is no image.
-        iou_lowest: The lowest of them.
-        lowest: The image of the lowest.
-        changes: What the target could not hold as it was, counted by kind.
-        left_out: What the source holds and is no region, counted by kind.
-        failed: What could not be converted.
-        dialect: Which dialect was guessed, and why; None if it was not guessed.
+        name: Name of the image in the source.
+        object_count: Number of objects that the source draws on it.
+        iou: Intersection over union of the mask read and the mask written, in [0, 1]; 1 if no pixel was lost.
     """
 
-    images: int
-    objects: int
-    iou_mean: float | None
-    iou_lowest: float | None
-    lowest: str | None
+    name: str
+    object_count: int
+    iou: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionResult:
+    """Converted images, and all that was changed, left out or failed.
+
+    Attributes:
+        source: File or folder that was read.
+        target: File or folder that was written.
+        source_kind: Format of the source.
+        target_kind: Format of the target.
+        images: Images that were converted, in the order of the source.
+        changes: Number of objects that were changed to fit the target, by kind of change.
+        left_out: Number of items in the source that are not regions, by kind of item.
+        failed: One error for each image that could not be converted.
+        dialect: Dialect that was guessed, with the reason; None if it was not guessed.
+    """
+
+    source: Path
+    target: Path
+    source_kind: Format
+    target_kind: Format
+    images: tuple[ConvertedImage, ...]
     changes: dict[str, int]
     left_out: dict[str, int]
     failed: tuple[CracksegError, ...]
     dialect: str | None
 
+    def __repr__(self) -> str:
+        counts = f"{len(self.images)} images, {self.object_count} objects, {len(self.failed)} failed"
+        return f"ConversionResult({self.source_kind} -> {self.target_kind}: {counts})"
+
+    @property
+    def object_count(self) -> int:
+        """Number of objects on all converted images."""
+        return sum(image.object_count for image in self.images)
+
+    @property
+    def iou_mean(self) -> float | None:
+        """Mean IoU over the converted images, in [0, 1]; None if there are none."""
+        return sum(image.iou for image in self.images) / len(self.images) if self.images else None
+
+    @property
+    def worst(self) -> ConvertedImage | None:
+        """Image with the lowest IoU; None if no image was converted."""
+        return min(self.images, key=lambda image: (image.iou, image.name), default=None)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return all this as a JSON object."""
+        """Return the result as a JSON object."""
+        worst = self.worst
         return {
-            "images": self.images,
-            "objects": self.objects,
-            "iou": {"mean": self.iou_mean, "lowest": self.iou_lowest, "image": self.lowest},
+            "source": display_text(self.source),
+            "target": display_text(self.target),
+            "from": self.source_kind,
+            "to": self.target_kind,
+            "images": len(self.images),
+            "objects": self.object_count,
+            "iou_mean": self.iou_mean,
+            "iou_lowest": None if worst is None else worst.iou,
+            "iou_lowest_image": None if worst is None else worst.name,
             "changes": self.changes,
             "left_out": self.left_out,
             "failed": [str(error) for error in self.failed],
             "dialect": self.dialect,
         }
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one flat row for each converted image, ready for a data frame."""
+        return [{"image": image.name, "objects": image.object_count, "iou": image.iou} for image in self.images]
+
 
 def convert(
-    given: Annotations,
+    source: AnnotationSource,
     target: Path,
     kind: Format,
     layout: Layout | None = None,
     *,
-    report: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Conversion:
-    """Convert annotations; an image that cannot be read or written is noted, and the others go on.
+    progress: ProgressCallback | None = None,
+) -> ConversionResult:
+    """Convert annotations to another format.
+
+    An image that cannot be read or written is recorded as failed, and the conversion goes on.
 
     Args:
-        given: What to read.
-        target: Folder to write, or the file, where the format keeps everything in one.
-        kind: Its format.
-        layout: How to write it.
-        report: Called with the number of images done, and of all.
+        source: Annotations to read.
+        target: Folder to write, or the file to write if the format keeps all images in one file.
+        kind: Format of the target.
+        layout: Options of the target format.
+        progress: Called after each image with the number of images done.
 
     Returns:
-        What became of it.
+        Counts of images, objects, changes and failures.
 
     Raises:
         UsageError: If there is nothing to read, or the target would overwrite the source.
-        LabelError: If a document of several images cannot be read.
+        LabelError: If a document that holds several images cannot be read.
         OutputError: If a file cannot be written.
     """
-    _check_apart(given, target, kind)
-    entries, dialect = read_entries(given.source, given.kind, given.sizes, dialect=given.dialect)
+    _check_apart(source, target, kind)
+    entries, dialect = read_entries(source.path, source.kind, source.sizes, dialect=source.dialect)
     writer = open_writer(target, kind, layout or Layout())
-    ious: list[tuple[float, str]] = []
+    images: list[ConvertedImage] = []
     left_out: Counter[str] = Counter()
     failed: list[CracksegError] = []
-    objects = 0
     for done, entry in enumerate(entries, start=1):
         try:
             image = entry.load()
-            held = writer.add(image)
+            written = writer.add(image)
         except OutputError:
             raise
         except CracksegError as error:
             failed.append(error)
-            continue
-        ious.append((_iou(image, held), image.name))
-        objects += len(image.objects)
-        left_out.update(image.left_out)
-        report(done, len(entries))
+        else:
+            images.append(ConvertedImage(image.name, len(image.objects), _iou(image, written)))
+            left_out.update(image.left_out)
+        if progress is not None:
+            progress(Progress(done, len(entries)))
     writer.finish()
-    lowest = min(ious, default=None)
-    return Conversion(
-        images=len(ious),
-        objects=objects,
-        iou_mean=sum(iou for iou, _ in ious) / len(ious) if ious else None,
-        iou_lowest=None if lowest is None else lowest[0],
-        lowest=None if lowest is None else lowest[1],
+    return ConversionResult(
+        source=source.path,
+        target=target,
+        source_kind=source.kind,
+        target_kind=kind,
+        images=tuple(images),
         changes={key: count for key, count in sorted(writer.changes.items()) if count},
         left_out=dict(sorted(left_out.items())),
         failed=tuple(failed),
@@ -133,14 +177,14 @@ def convert(
 
 
 def _iou(before: LabelledImage, after: LabelledImage) -> float:
-    drawn = [draw_objects(image.objects, image.shape, name=image.name) for image in (before, after)]
-    return mask_iou(drawn[0], drawn[1])
+    masks = [draw_objects(image.objects, image.shape, name=image.name) for image in (before, after)]
+    return mask_iou(masks[0], masks[1])
 
 
-def _check_apart(given: Annotations, target: Path, kind: Format) -> None:
+def _check_apart(source: AnnotationSource, target: Path, kind: Format) -> None:
     """Refuse a target that would overwrite the source."""
-    source = given.source.resolve()
+    path = source.path.resolve()
     single = target_file(target, kind)
-    same_folder = kind == given.kind and target.resolve() in (source, source / "masks")
-    if same_folder or (single is not None and single.resolve() == source):
-        raise UsageError("is the source as well", where=target, hint="choose another TARGET")
+    same_folder = kind == source.kind and target.resolve() in (path, path / "masks")
+    if same_folder or (single is not None and single.resolve() == path):
+        raise UsageError("the target is also the source", where=target, hint="choose another target")

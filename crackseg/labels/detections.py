@@ -58,18 +58,18 @@ def detected_objects(mask: NDArray[np.bool_], cracks: Iterable[Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detected:
+class ImageDetections:
     """The detections of one image.
 
     Attributes:
         name: What labels call the image: its path below the folder that was looked at, with slashes.
-        photo: Its path.
+        path: Path of the image.
         shape: Height and width ``(H, W)``, in pixels.
         objects: What was found in it.
     """
 
     name: str
-    photo: Path
+    path: Path
     shape: tuple[int, int]
     objects: tuple[LabelledObject, ...]
 
@@ -90,7 +90,7 @@ class LabelFiles:
         self._output, self._formats = output, formats
         self._writers: dict[tuple[LabelFormat, str], Writer] = {}
 
-    def add(self, found: Detected) -> None:
+    def add(self, found: ImageDetections) -> None:
         """Write the labels of an image, or keep them for the end.
 
         Raises:
@@ -98,7 +98,7 @@ class LabelFiles:
         """
         for kind in self._formats:
             folder = "" if kind == "coco" else PurePosixPath(found.name).parent.as_posix()
-            path = os.fspath(found.photo.absolute())
+            path = os.fspath(found.path.absolute())
             self._writer(kind, folder).add(LabelledImage(found.name, found.shape, found.objects, path=path))
 
     def _writer(self, kind: LabelFormat, folder: str) -> Writer:

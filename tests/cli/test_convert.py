@@ -76,9 +76,9 @@ def test_json_is_one_object_with_the_loss(masks: Path, tmp_path: Path, capsys: p
     assert convert(masks, tmp_path / "out", "masks", "yolo", "--json", "--simplify", "5") == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["from"], told["to"], told["images"], told["objects"]) == ("masks", "yolo", 2, 2)
-    assert 0 < told["iou"]["lowest"] < 1
-    assert told["iou"]["image"] == "a.png"
-    assert told["iou"]["mean"] == pytest.approx((1 + told["iou"]["lowest"]) / 2)
+    assert 0 < told["iou_lowest"] < 1
+    assert told["iou_lowest_image"] == "a.png"
+    assert told["iou_mean"] == pytest.approx((1 + told["iou_lowest"]) / 2)
     assert (told["changes"], told["left_out"], told["failed"]) == ({}, {}, [])
 
 
@@ -156,5 +156,5 @@ def test_a_document_that_cannot_be_read_is_one_line_and_exit_code_3(
 def test_the_source_is_not_overwritten(masks: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (masks / "a.png").read_bytes()
     assert convert(masks, masks, "masks", "masks") == 2
-    assert "is the source as well" in only_error(capsys.readouterr().err)
+    assert "the target is also the source" in only_error(capsys.readouterr().err)
     assert (masks / "a.png").read_bytes() == before

@@ -121,7 +121,7 @@ def test_the_recipe_beside_the_samples_makes_them_again(made: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "code", "mentions"),
     [
-        pytest.param(["out", "--count", "0"], 2, "--count: expected a count of 1 or more", id="nothing to do"),
+        pytest.param(["out", "--count", "0"], 2, "--count: expected 1 or more, got 0", id="nothing to do"),
         pytest.param(["out", "--size", "8"], 2, "size: ", id="size below the smallest"),
         pytest.param(["out", "--formats", "voc,tiff"], 2, "voc, coco, yolo, rle, got 'tiff'", id="unknown format"),
         pytest.param(["out", "--formats", ""], 2, "--formats: expected some of", id="no format"),

@@ -23,6 +23,7 @@ from pycocotools.coco import COCO
 
 from crackseg.generation import FORMATS, GenerationJob, generate
 from crackseg.labels.rle import compress_counts, encode_cutout
+from crackseg.parallel import Progress
 from data_gen import Recipe, SyntheticCrack, SyntheticSample, generate_sample
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -227,13 +228,13 @@ def test_a_run_in_all_formats_cut_short_and_resumed_ends_like_an_unbroken_one(ma
     class Stop(Exception):  # noqa: N818
         pass
 
-    def stop_at_three(done: int) -> None:
-        if done == 3:
+    def stop_at_three(progress: Progress) -> None:
+        if progress.done == 3:
             raise Stop
 
     out = tmp_path / "out"
     with pytest.raises(Stop):
-        generate(job(out), workers=1, report=stop_at_three)
+        generate(job(out), workers=1, progress=stop_at_three)
     assert not (out / "annotations" / "instances.json").exists()
     assert not (out / "manifest.jsonl").exists()
     (out / "labels" / "000001.txt").unlink()

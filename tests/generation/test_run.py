@@ -20,6 +20,7 @@ from crackseg.datasets.samples import check_sizes, find_samples
 from crackseg.errors import ConfigError, UsageError
 from crackseg.generation import AssetFolders, GenerationJob, generate
 from crackseg.imaging.codec import write_png
+from crackseg.parallel import Progress
 from data_gen import Recipe, generate_sample
 
 SMALL = Recipe(size=64)
@@ -43,7 +44,7 @@ def pixels_of(path: Path) -> NDArray[np.uint8]:
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of six samples, made in one go by one process."""
     folder = tmp_path_factory.mktemp("generated") / "unbroken"
-    assert generate(GenerationJob(SMALL, folder, COUNT, seed=5), workers=1) == []
+    assert generate(GenerationJob(SMALL, folder, COUNT, seed=5), workers=1).skipped == ()
     return folder
 
 
@@ -140,9 +141,26 @@ def test_what_is_generated_can_be_trained_on(unbroken: Path) -> None:
 
 
 def test_progress_counts_every_sample_once(tmp_path: Path) -> None:
-    done: list[int] = []
-    generate(GenerationJob(SMALL, tmp_path / "out", 3), workers=1, report=done.append)
-    assert done == [1, 2, 3]
+    steps: list[Progress] = []
+    generate(GenerationJob(SMALL, tmp_path / "out", 3), workers=1, progress=steps.append)
+    assert steps == [Progress(1, 3), Progress(2, 3), Progress(3, 3)]
+
+
+def test_the_result_of_a_run_has_a_row_for_each_sample(tmp_path: Path) -> None:
+    result = generate(GenerationJob(SMALL, tmp_path / "out", 3, seed=5), workers=1)
+    assert repr(result) == f"GenerationResult({str(tmp_path / 'out')!r}, 3 samples, seed 5)"
+    assert json.loads(json.dumps(result.to_dict())) == {
+        "output": str(tmp_path / "out"),
+        "count": 3,
+        "seed": 5,
+        "skipped": [],
+    }
+    rows, records = result.rows(), manifest_of(tmp_path / "out")
+    assert [row["index"] for row in rows] == [0, 1, 2]
+    assert [row["crack_count"] for row in rows] == [len(record["cracks"]) for record in records]
+    assert [row["length_px"] for row in rows] == [sum(item["length_px"] for item in one["cracks"]) for one in records]
+    assert all(isinstance(value, str | int | float) for row in rows for value in row.values())
+    assert result._repr_png_() == (tmp_path / "out" / "preview.png").read_bytes()
 
 
 # Going on
@@ -171,10 +189,10 @@ def test_a_run_cut_short_and_resumed_ends_like_an_unbroken_one(
     half_line: bool,  # noqa: FBT001
 ) -> None:
     cut_short(unbroken, tmp_path / "out", kept=kept, half_line=half_line)
-    made: list[int] = []
-    generate(GenerationJob(SMALL, tmp_path / "out", COUNT, seed=5), workers=1, resume=True, report=made.append)
+    steps: list[Progress] = []
+    generate(GenerationJob(SMALL, tmp_path / "out", COUNT, seed=5), workers=1, resume=True, progress=steps.append)
     assert contents(tmp_path / "out") == contents(unbroken)
-    assert made == list(range(kept + 1, COUNT + 1))
+    assert [step.done for step in steps] == list(range(kept + 1, COUNT + 1))
 
 
 def test_what_a_kill_left_half_written_is_cleared_away_on_resuming(unbroken: Path, tmp_path: Path) -> None:
@@ -234,7 +252,7 @@ def test_a_run_that_was_killed_and_resumed_ends_like_an_unbroken_one(tmp_path: P
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_a_count_of_nothing_is_refused(tmp_path: Path, count: int) -> None:
-    with pytest.raises(UsageError, match="count of 1 or more"):
+    with pytest.raises(UsageError, match="--count: expected 1 or more, got"):
         generate(GenerationJob(SMALL, tmp_path / "out", count))
     assert not (tmp_path / "out").exists()
 
@@ -243,7 +261,7 @@ def test_a_folder_that_holds_samples_is_refused_and_left_alone(tmp_path: Path) -
     out = tmp_path / "out"
     generate(GenerationJob(SMALL, out, 1), workers=1)
     before = contents(out)
-    with pytest.raises(UsageError, match="holds samples already; add --resume"):
+    with pytest.raises(UsageError, match="already holds samples; add --resume"):
         generate(GenerationJob(SMALL, out, 2), workers=1)
     assert contents(out) == before
 
@@ -262,7 +280,7 @@ def test_images_of_the_users_own_are_not_written_over(tmp_path: Path) -> None:
     ("recipe", "seed", "message"),
     [
         pytest.param(Recipe(size=65), 0, "another recipe", id="recipe"),
-        pytest.param(SMALL, 1, "another seed", id="seed"),
+        pytest.param(SMALL, 1, "another seed, 0 instead of 1", id="seed"),
     ],
 )
 def test_going_on_with_another_recipe_or_seed_is_refused(
@@ -291,7 +309,8 @@ def test_a_broken_background_is_named_and_left_aside(tmp_path: Path) -> None:
     (folder / "c.png").write_bytes((folder / "a.png").read_bytes()[:-30])
     mix = dict.fromkeys(Recipe().surface.mix.weights(), 0.0) | {"background": 1.0}
     recipe = Recipe.model_validate({"size": 64, "surface": {"mix": mix}, "camera": {"grey_probability": 0}})
-    skipped = generate(GenerationJob(recipe, tmp_path / "out", 2, folders=AssetFolders(backgrounds=folder)), workers=1)
+    job = GenerationJob(recipe, tmp_path / "out", 2, folders=AssetFolders(backgrounds=folder))
+    skipped = generate(job, workers=1).skipped
     assert len(skipped) == 2
     assert [Path(line.split(": ")[0]).name for line in skipped] == ["b.jpg", "c.png"]
     means = [pixels_of(tmp_path / "out" / f"images/00000{index}.png").reshape(-1, 3).mean(axis=0) for index in (0, 1)]

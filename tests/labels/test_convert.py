@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from dataclasses import replace
@@ -17,10 +18,11 @@ from numpy.typing import NDArray
 from crackseg.errors import LabelError, UsageError
 from crackseg.imaging.codec import mask_pixels, read_mask, write_png
 from crackseg.labels.annotation import Cutout, LabelledImage, LabelledObject, mask_objects
-from crackseg.labels.convert import Annotations, convert
+from crackseg.labels.convert import AnnotationSource, convert
 from crackseg.labels.reading import Format, ImageSizes, read_entries
 from crackseg.labels.rle import DIALECTS, Dialect
 from crackseg.labels.writing import Layout, open_writer
+from crackseg.parallel import Progress
 from tests.labels.strategies import drawn, labelled_images, masks
 from tests.runs import files_in
 
@@ -142,10 +144,10 @@ def walls(folder: Path) -> dict[str, NDArray[np.bool_]]:
 def test_masks_go_through_any_two_formats_unharmed(first: Format, second: Format, tmp_path: Path) -> None:
     found = walls(tmp_path / "masks")
     sizes = ImageSizes(images=tmp_path / "masks")
-    convert(Annotations(tmp_path / "masks", "masks"), tmp_path / "one", first)
-    result = convert(Annotations(tmp_path / "one", first, sizes), tmp_path / "two", second)
-    assert (result.images, result.failed, result.iou_mean, result.iou_lowest) == (3, (), 1, 1)
-    convert(Annotations(tmp_path / "two", second, sizes), tmp_path / "back", "masks")
+    convert(AnnotationSource(tmp_path / "masks", "masks"), tmp_path / "one", first)
+    result = convert(AnnotationSource(tmp_path / "one", first, sizes), tmp_path / "two", second)
+    assert ([image.iou for image in result.images], result.failed, result.iou_mean) == ([1, 1, 1], (), 1)
+    convert(AnnotationSource(tmp_path / "two", second, sizes), tmp_path / "back", "masks")
     assert files_in(tmp_path / "back") == {f"{stem}.png" for stem in found}
     for stem, mask in found.items():
         assert np.array_equal(read_mask(tmp_path / "back" / f"{stem}.png"), mask)
@@ -153,40 +155,72 @@ def test_masks_go_through_any_two_formats_unharmed(first: Format, second: Format
 
 def test_a_simplified_outline_loses_pixels_and_says_how_many(tmp_path: Path) -> None:
     walls(tmp_path / "masks")
-    given = Annotations(tmp_path / "masks", "masks")
+    given = AnnotationSource(tmp_path / "masks", "masks")
     result = convert(given, tmp_path / "out", "yolo", Layout(simplify_px=2))
-    assert result.iou_lowest is not None
-    assert 0 < result.iou_lowest < 1
-    assert result.lowest in ("wall1.png", "wall2.png")
+    assert result.worst is not None
+    assert 0 < result.worst.iou < 1
+    assert result.worst.name in ("wall1.png", "wall2.png")
     sizes = ImageSizes(images=tmp_path / "masks")
-    back = convert(Annotations(tmp_path / "out", "yolo", sizes), tmp_path / "back", "masks")
-    masks_of = [(read_mask(tmp_path / name / result.lowest)) for name in ("masks", "back")]
+    back = convert(AnnotationSource(tmp_path / "out", "yolo", sizes), tmp_path / "back", "masks")
+    masks_of = [(read_mask(tmp_path / name / result.worst.name)) for name in ("masks", "back")]
     assert np.count_nonzero(masks_of[0] & masks_of[1]) / np.count_nonzero(masks_of[0] | masks_of[1]) == pytest.approx(
-        result.iou_lowest
+        result.worst.iou
     )
-    assert back.iou_lowest == 1
+    assert back.worst is not None
+    assert back.worst.iou == 1
 
 
 def test_an_image_that_cannot_be_read_fails_alone(tmp_path: Path) -> None:
     walls(tmp_path / "masks")
     (tmp_path / "masks" / "wall1.png").write_bytes(b"no image")
-    result = convert(Annotations(tmp_path / "masks", "masks"), tmp_path / "out", "labelme")
-    assert result.images == 2
+    result = convert(AnnotationSource(tmp_path / "masks", "masks"), tmp_path / "out", "labelme")
+    assert len(result.images) == 2
     assert ["wall1.png" in str(error) for error in result.failed] == [True]
     assert files_in(tmp_path / "out") == {"wall0.json", "wall2.json"}
+
+
+def test_the_result_of_a_conversion_has_a_row_for_each_image(tmp_path: Path) -> None:
+    walls(tmp_path / "masks")
+    (tmp_path / "masks" / "wall1.png").write_bytes(b"no image")
+    steps: list[Progress] = []
+    source = AnnotationSource(tmp_path / "masks", "masks")
+    result = convert(source, tmp_path / "out", "labelme", progress=steps.append)
+    assert steps == [Progress(1, 3), Progress(2, 3), Progress(3, 3)]
+    count = result.object_count
+    assert repr(result) == f"ConversionResult(masks -> labelme: 2 images, {count} objects, 1 failed)"
+    assert result.rows() == [
+        {"image": "wall0.png", "objects": 0, "iou": 1.0},
+        {"image": "wall2.png", "objects": count, "iou": 1.0},
+    ]
+    described = json.loads(json.dumps(result.to_dict()))
+    assert (described["images"], described["objects"], described["from"], described["to"]) == (
+        2,
+        count,
+        "masks",
+        "labelme",
+    )
+    assert "wall1.png" in described["failed"][0]
+
+
+def test_a_conversion_of_nothing_readable_has_no_iou(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "a.png").write_bytes(b"no image")
+    result = convert(AnnotationSource(tmp_path / "masks", "masks"), tmp_path / "out", "labelme")
+    assert (result.iou_mean, result.worst, result.rows()) == (None, None, [])
+    assert result.to_dict()["iou_lowest"] is None
 
 
 def test_two_images_of_one_stem_do_not_overwrite_each_other(tmp_path: Path) -> None:
     images = [LabelledImage(f"{folder}/wall.png", (3, 3)) for folder in ("train", "test")]
     write("coco", tmp_path / "coco", images)
-    result = convert(Annotations(tmp_path / "coco", "coco"), tmp_path / "out", "masks")
-    assert result.images == 1
+    result = convert(AnnotationSource(tmp_path / "coco", "coco"), tmp_path / "out", "masks")
+    assert len(result.images) == 1
     assert "shares the name 'wall' with train/wall.png" in str(result.failed[0])
 
 
 def test_an_image_named_after_another_place_stays_in_the_target(tmp_path: Path) -> None:
     write("coco", tmp_path / "coco", [LabelledImage("../../evil.png", (3, 3))])
-    convert(Annotations(tmp_path / "coco", "coco"), tmp_path / "out" / "deep", "masks")
+    convert(AnnotationSource(tmp_path / "coco", "coco"), tmp_path / "out" / "deep", "masks")
     assert files_in(tmp_path / "out" / "deep") == {"evil.png"}
     assert files_in(tmp_path) == {"coco", "out"}
 
@@ -194,14 +228,14 @@ def test_an_image_named_after_another_place_stays_in_the_target(tmp_path: Path) 
 def test_what_is_no_region_is_counted(tmp_path: Path) -> None:
     body = '<image name="a.png" width="9" height="9">' + '<polyline points="1,2;3,4" label="a"/>' * 2 + "</image>"
     (tmp_path / "a.xml").write_text(f"<annotations>{body}</annotations>", encoding="utf-8")
-    result = convert(Annotations(tmp_path / "a.xml", "cvat"), tmp_path / "out", "masks")
+    result = convert(AnnotationSource(tmp_path / "a.xml", "cvat"), tmp_path / "out", "masks")
     assert result.left_out == {"polyline": 2}
 
 
 def test_classes_that_a_mask_cannot_hold_are_counted(tmp_path: Path) -> None:
     objects = mask_objects(np.eye(4, dtype=np.bool_), "spall")
     write("coco", tmp_path / "coco", [LabelledImage("a.png", (4, 4), objects)])
-    result = convert(Annotations(tmp_path / "coco", "coco"), tmp_path / "out", "masks")
+    result = convert(AnnotationSource(tmp_path / "coco", "coco"), tmp_path / "out", "masks")
     assert result.changes == {"class dropped": 1}
 
 
@@ -225,8 +259,8 @@ def test_objects_that_touch_are_joined_in_a_mask_and_that_is_counted(tmp_path: P
 def test_a_source_is_never_overwritten(source: str, kind: Format, target: str, to: Format, tmp_path: Path) -> None:
     (tmp_path / "data" / "masks").mkdir(parents=True)
     (tmp_path / "data" / "rle.csv").write_text("ImageId,EncodedPixels\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="is the source as well"):
-        convert(Annotations(tmp_path / source, kind), tmp_path / target, to)
+    with pytest.raises(UsageError, match="the target is also the source"):
+        convert(AnnotationSource(tmp_path / source, kind), tmp_path / target, to)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -286,8 +320,8 @@ def test_rows_of_one_image_are_objects_and_a_lone_row_is_all_of_them(tmp_path: P
 def test_an_rle_that_is_broken_is_named_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "rle.csv"
     path.write_text("ImageId,EncodedPixels\na,1 1\nb,1 1 1 1\n", encoding="utf-8")
-    result = convert(Annotations(path, "kaggle-rle", ImageSizes((3, 3))), tmp_path / "out", "masks")
-    assert result.images == 1
+    result = convert(AnnotationSource(path, "kaggle-rle", ImageSizes((3, 3))), tmp_path / "out", "masks")
+    assert len(result.images) == 1
     assert str(result.failed[0]).startswith(f"{path}:3: run 2")
 
 

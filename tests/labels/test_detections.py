@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 
 from crackseg.errors import UsageError
 from crackseg.labels.annotation import draw_objects, mask_iou
-from crackseg.labels.detections import LABEL_FORMATS, Detected, LabelFiles, detected_objects, parse_formats
+from crackseg.labels.detections import LABEL_FORMATS, ImageDetections, LabelFiles, detected_objects, parse_formats
 from crackseg.labels.reading import ImageSizes, read_entries
 from crackseg.measurement.crack import measure_cracks
 
@@ -46,7 +46,7 @@ def labels(tmp_path: Path) -> Path:
     for turn, name in enumerate(("wall.jpg", "north/wall.jpg")):
         cracks = measure_cracks(mask(turn), probability=probability(turn), threshold=0.3)
         objects = detected_objects(mask(turn), [crack.to_dict() for crack in cracks])
-        files.add(Detected(name=name, photo=tmp_path / "photos" / name, shape=SHAPE, objects=objects))
+        files.add(ImageDetections(name=name, path=tmp_path / "photos" / name, shape=SHAPE, objects=objects))
     files.finish()
     return tmp_path / "labels"
 
@@ -103,7 +103,7 @@ def test_labelme_files_lead_to_the_photographs_and_hold_polygons_and_scores(labe
 
 def test_an_image_without_cracks_has_labels_that_say_so(tmp_path: Path) -> None:
     files = LabelFiles(tmp_path, LABEL_FORMATS)
-    files.add(Detected(name="clean.png", photo=tmp_path / "clean.png", shape=SHAPE, objects=()))
+    files.add(ImageDetections(name="clean.png", path=tmp_path / "clean.png", shape=SHAPE, objects=()))
     files.finish()
     assert json.loads((tmp_path / "labelme" / "clean.json").read_text())["shapes"] == []
     assert (tmp_path / "yolo" / "labels" / "clean.txt").read_bytes() == b""
