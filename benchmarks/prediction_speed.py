@@ -70,7 +70,7 @@ def contestants(calibrate: Path | None) -> dict[str, tuple[Predictor, str]]:
     else:
         paths = find_all_samples([calibrate], "train")
         samples = [read_sample(sample) for sample in paths[:: max(1, len(paths) // 32)]]
-    int8 = convert(data, onnx.card, form="openvino", precision="int8", samples=samples)
+    int8 = convert(data, onnx.card, file_format="openvino", precision="int8", samples=samples)
     return {
         "onnxruntime fp32": (onnx, "fp32"),
         "OpenVINO fp32": (OpenVinoPredictor(from_onnx(data), onnx.card, precision="fp32"), "fp32"),

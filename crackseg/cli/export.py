@@ -33,20 +33,17 @@ def export(
 
     Example: crackseg export --model runs/first --format openvino --precision bf16 --data walls -o exported
     """
-    import dataclasses
-
     from crackseg.exporting.pipeline import export_model
     from crackseg.prediction.loading import find_model
 
     found = find_model(model)
     samples = _read(data, images) if data else _generate()
-    path, parity = export_model(found, output, form=form, precision=precision, samples=samples)
+    result = export_model(found, output, file_format=form, precision=precision, samples=samples)
     if json:
-        table = {**dataclasses.asdict(parity), "changed": parity.changed, "f1_loss": parity.f1_loss}
-        print_json({"model": display_text(path), "format": form, "precision": precision, "parity": table})
+        print_json(result.to_dict())
     else:
         checked = "" if data else " (generated; give your own with --data)"
-        print(f"{display_text(path)}: {parity.describe()}{checked}")
+        print(f"{display_text(result.path)}: {result.parity.describe()}{checked}")
 
 
 def _read(folders: list[Path], count: int) -> Samples:

@@ -1,4 +1,4 @@
-"""Export to ONNX: 8-bit pixels in, probability out, any height and width, the card inside."""
+"""Export PyTorch networks to ONNX files with 8-bit pixels in, probability out and the card inside."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from crackseg.runtimes.onnx import OnnxPredictor, with_card
 from crackseg.runtimes.predictor import DEFECT_CLASS, PROBABILITY
 
 MAX_DIFFERENCE = 1e-3
-"""Largest difference in probability between the exported model and PyTorch that is let through."""
+"""Largest accepted difference in probability between the exported model and PyTorch."""
 
 
 class _PixelsToProbability(nn.Module):
-    """A network with its normalisation, and its sigmoid or softmax, inside."""
+    """A network with its input normalisation and its sigmoid or softmax."""
 
     def __init__(self, network: nn.Module, *, outputs: tuple[str, ...]) -> None:
         super().__init__()
@@ -37,30 +37,37 @@ class _PixelsToProbability(nn.Module):
         self.outputs = outputs
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Return the ``(N, H, W)`` probability of ``(N, H, W, 3)`` uint8 pixels, and the class of defect if told to."""
+        """Return the network's outputs in the order of ``outputs``.
+
+        Args:
+            pixels: ``(N, H, W, 3)`` uint8 RGB pixels.
+
+        Returns:
+            ``(N, H, W)`` float32 probability in [0, 1]; ``(N, H, W)`` uint8 defect class, if it is an output.
+        """
         logits = self.network(normalise(pixels))
         return tuple((crack_probability if name == PROBABILITY else defect_class)(logits) for name in self.outputs)
 
 
 def export_onnx(network: SegmentationNetwork, path: Path, card: ModelCard) -> None:
-    """Write a network as ONNX, after checking that onnxruntime computes what PyTorch computes.
+    """Write a network as ONNX after comparing onnxruntime with PyTorch.
 
-    Large convolution kernels are stored as float16 and computed with as float32. Tensors keep the names they have in
-    the network, so the file can be loaded back into PyTorch.
+    Large convolution kernels are stored as float16 and computed with as float32. Tensors keep their names in the
+    network, so PyTorch can load the file again.
 
     Args:
-        network: The network.
-        path: The file to write.
-        card: Goes into the file's metadata.
+        network: Network to export; it is not changed.
+        path: File to write.
+        card: Model card for the metadata of the file.
 
     Raises:
-        TrainingError: If the two disagree by more than `MAX_DIFFERENCE`, or the network computes what ONNX cannot
-            express; nothing is written.
+        TrainingError: If the two differ by more than `MAX_DIFFERENCE`, or ONNX cannot express the network. Nothing is
+            written.
         OutputError: If the file cannot be written.
     """
     if card.network.get("arch") in NOT_IN_ONNX:
-        # The exporter would print the whole graph before it fails.
-        raise _not_exported(str(card.network["arch"]))
+        # The exporter prints the whole graph before it fails.
+        raise _export_error(str(card.network["arch"]))
     network = copy.deepcopy(network).cpu().eval()
     network.load_state_dict(
         {name: to_storage_type(tensor).to(tensor.dtype) for name, tensor in network.state_dict().items()}
@@ -81,15 +88,19 @@ def export_checkpoint(checkpoint: Path, path: Path) -> None:
     """Write a checkpoint as ONNX; see `export_onnx`.
 
     Raises:
-        ModelError: If it is no checkpoint of crackseg, or damaged.
-        TrainingError: If it cannot be written as ONNX, or computes something else there.
+        ModelError: If the file is no checkpoint of crackseg, or damaged.
+        TrainingError: If ONNX cannot express the network, or onnxruntime and PyTorch differ.
+        OutputError: If the file cannot be written.
     """
     network, card = load_network(checkpoint)
     export_onnx(network, path, card)
 
 
 def _trace(module: _PixelsToProbability, stride: int) -> bytes:
-    """Return the module as ONNX with free batch, height and width; batch normalisation kept, to keep the names."""
+    """Return a module as ONNX with free batch, height and width.
+
+    Batch normalisation stays, so that all tensors keep their names.
+    """
     example = torch.zeros((2, 2 * stride, 3 * stride, 3), dtype=torch.uint8)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -108,18 +119,18 @@ def _trace(module: _PixelsToProbability, stride: int) -> bytes:
                 opset_version=18,
             )
         except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
-            raise _not_exported(str(error).partition("\n")[0][:200]) from error
+            raise _export_error(str(error).partition("\n")[0][:200]) from error
     return buffer.getvalue()
 
 
-def _not_exported(reason: str) -> TrainingError:
+def _export_error(reason: str) -> TrainingError:
     return TrainingError(
-        f"the network cannot be written as ONNX ({reason})", hint="predict from its checkpoint with --runtime torch"
+        f"the network cannot be written as ONNX ({reason})", hint="predict with its checkpoint and --runtime torch"
     )
 
 
 def _store_kernels_as_half(graph: onnx.GraphProto) -> None:
-    """Store large kernels as float16, each with a cast back to float32 that runtimes fold away when they load."""
+    """Store large kernels as float16, each followed by a foldable cast."""
     casts, stored = [], []
     for item in graph.initializer:
         array = onnx.numpy_helper.to_array(item)
@@ -143,5 +154,6 @@ def _check_parity(module: _PixelsToProbability, data: bytes, card: ModelCard) ->
     difference = float(np.abs(OnnxPredictor(data, name="the exported model")(pixels) - expected).max())
     if not difference <= MAX_DIFFERENCE:
         raise TrainingError(
-            f"the exported model differs from PyTorch by {difference:.2g} in probability; it was not written"
+            f"the exported model differs from PyTorch by {difference:.2g} in probability; it was not written",
+            hint="predict with the checkpoint and --runtime torch",
         )

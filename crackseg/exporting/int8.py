@@ -1,4 +1,4 @@
-"""A model with 8-bit kernels and 8-bit features, their ranges taken from images; needs the package onnx."""
+"""Quantise ONNX models to 8 bits with calibration images."""
 
 from __future__ import annotations
 
@@ -19,25 +19,28 @@ from crackseg.prediction.tiling import crop_mirrored, plan_tiles
 from crackseg.runtimes.onnx import with_card
 
 _QUANTISED = ("Conv",)
-"""Kinds of layer that compute in 8 bits: where nearly all the work is. All else keeps float32."""
+"""Operators that compute in 8 bits; they do nearly all the work. The others stay in float32."""
 
 _FLOAT_FIRST = 4
-"""Convolutions at the beginning that keep float32."""
+"""Number of first convolutions that stay in float32."""
 
 
 def quantise(data: bytes, card: ModelCard, images: Sequence[NDArray[np.uint8]]) -> bytes:
-    """Turn a float32 ONNX model of crackseg into one that computes in 8 bits.
+    """Quantise a float32 ONNX model of crackseg to 8 bits.
 
-    The first convolutions and the last keep float32: the first see the image at its finest, and the last decides. (With
-    the second, third or fourth of a MobileNetV2 in 8 bits, or the sums between them, OpenVINO 2026.4 finds no crack at
-    all; onnxruntime does.)
-    Kernels are quantised by channel. The result is ONNX with QuantizeLinear and DequantizeLinear, which onnxruntime
+    The first four convolutions and the last stay in float32. OpenVINO 2026.4 finds no crack with the second, third or
+    fourth convolution of a MobileNetV2 in 8 bits, or the sums between them. onnxruntime does.
+    Kernels have one scale per channel. The result has QuantizeLinear and DequantizeLinear nodes, which onnxruntime
     computes in 8 bits.
 
     Args:
-        data: The model.
-        card: Goes into the result's metadata.
-        images: ``(H, W, 3)`` RGB pixels each, as the model will see them: features are scaled to what they show here.
+        data: Content of the ONNX file.
+        card: Model card for the metadata of the result.
+        images: ``(H, W, 3)`` uint8 RGB images, similar to those that the model will predict. They set the scales of
+            the features.
+
+    Returns:
+        Content of the quantised ONNX file.
 
     Source:
         Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
@@ -56,7 +59,7 @@ def quantise(data: bytes, card: ModelCard, images: Sequence[NDArray[np.uint8]]) 
                 quantize_static(
                     folded,
                     quantised,
-                    _Reader(images, card),
+                    _CalibrationTiles(images, card),
                     quant_format=QuantFormat.QDQ,
                     op_types_to_quantize=list(_QUANTISED),
                     per_channel=True,
@@ -74,7 +77,7 @@ def quantise(data: bytes, card: ModelCard, images: Sequence[NDArray[np.uint8]]) 
 
 
 def _fold(data: bytes, path: Path) -> None:
-    """Write the model with its batch normalisation folded into its kernels."""
+    """Write a model with its batch normalisation folded into its kernels."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(path)
@@ -82,8 +85,8 @@ def _fold(data: bytes, path: Path) -> None:
     onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    """Hands out images one by one, with their mirrored borders."""
+class _CalibrationTiles(CalibrationDataReader):  # type: ignore[misc]
+    """Calibration images as tiles of the network's context."""
 
     def __init__(self, images: Sequence[NDArray[np.uint8]], card: ModelCard) -> None:
         self._inputs = self._tiles(images, card)
@@ -96,5 +99,5 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
                 yield {"pixels": crop_mirrored(image, tile.read)[None]}
 
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-        """Return the next input, or None."""
+        """Return the next input, ``(1, H, W, 3)`` uint8 pixels; None after the last."""
         return next(self._inputs, None)

@@ -1,7 +1,7 @@
-"""An exported graph made quicker: the same layers with the same weights, arranged so that runtimes compute less.
+"""Rearrange exported ONNX graphs so that runtimes compute less.
 
-Weights keep their names and their values; what is computed from them is computed by nodes without other inputs, which
-every runtime folds when it loads the file. Measured in ``docs/performance.md``.
+Weights keep their names and values. New kernels are computed from them by nodes without other inputs, which every
+runtime folds when it loads the file. ``docs/performance.md`` has the measurements.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import onnxruntime
 from numpy.typing import NDArray
 
 _SIZES = 3
-"""Input of a Resize that asks for the size of its result; the one before it, for a factor."""
+"""Index of the Resize input with the output sizes; the input before it has the factors."""
 
 _HEAD = 4
-"""Rows and columns of the output that the last convolution computes at a time."""
+"""Side of the output block that the last convolution computes at a time, in pixels."""
 
 
 def optimise_graph(model: onnx.ModelProto, stride: int) -> None:
-    """Rearrange an exported network; its answers stay what they were, but for rounding.
+    """Rearrange an exported network without changing its output, except for rounding.
 
     Args:
-        model: Takes ``(N, H, W, 3)`` pixels, both sides multiples of ``stride``; changed in place.
+        model: Model of ``(N, H, W, 3)`` pixels with sides that are multiples of ``stride``; changed in place.
         stride: Total downsampling, in pixels.
     """
     graph = _Graph(model, stride)
@@ -38,10 +38,10 @@ def optimise_graph(model: onnx.ModelProto, stride: int) -> None:
 
 
 class _Graph:
-    """An ONNX graph that is being rearranged.
+    """An ONNX graph during its rearrangement.
 
     Args:
-        model: The model, changed in place.
+        model: Model; changed in place by `finish`.
         stride: Total downsampling, in pixels.
     """
 
@@ -62,7 +62,14 @@ class _Graph:
         ]
 
     def _shapes(self, shape: tuple[int, int]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Return the shapes of what each Resize takes and gives, for pixels of a height and width."""
+        """Return the input and output shape of each Resize.
+
+        Args:
+            shape: Height and width of the image, in pixels.
+
+        Returns:
+            Pairs of shapes, each a ``(4,)`` int64 array: batch, channels, height, width.
+        """
         probe = onnx.ModelProto()
         probe.CopyFrom(self._model)
         del probe.graph.output[:]
@@ -79,10 +86,11 @@ class _Graph:
         return list(zip(sizes, sizes, strict=True))
 
     def enlarge_by_factors(self) -> None:
-        """Have features enlarged by a stated factor where the exporter asks for the size of other features.
+        """Enlarge features by a constant factor.
 
-        In a U-Net the two are the same, since the sides of an input are multiples of its stride; but only of a factor
-        that stands in the graph onnxruntime knows that it can stay in the layout in which it computes convolutions.
+        The exporter enlarges them to the size of other features. In a U-Net both give the same result, since the sides
+        of an input are multiples of its stride. Only with a constant factor does onnxruntime keep the memory layout in
+        which it computes convolutions.
         """
         for node, factors in zip(self._resizes, self._factors, strict=True):
             if factors is None or len(node.input) <= _SIZES:
@@ -94,12 +102,12 @@ class _Graph:
             self._replace([node], [_constant(name, factors), node])
 
     def convolve_before_enlarging(self) -> None:
-        """Convolve features before they are enlarged to twice their size and joined with others, not after.
+        """Convolve features before they are doubled in size and concatenated, not after.
 
-        Of the nine pixels under a kernel of 3x3 only 2x2 differ where each stands four times, in four ways: four
-        kernels of 2x2, their sums over the repeated pixels, give the four pixels of the larger image, which are put in
-        their places. The other features are convolved by themselves, and the two are added: 4/9 of the arithmetic on
-        the enlarged features, which are most of them, and nothing to join.
+        In an image doubled by repetition, the nine pixels under a 3x3 kernel have at most 2x2 different values. Four
+        2x2 kernels, sums of the weights over repeated pixels, compute the four output pixels of each input pixel. The
+        other features are convolved separately, and the two results are added. This takes 4/9 of the arithmetic on
+        the enlarged features, which are most of the features, and no concatenation.
 
         Source:
             Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
@@ -116,11 +124,11 @@ class _Graph:
                 continue
             norm = self._only_user(convolution, "BatchNormalization")
             out = (norm or convolution).output[0]
-            kernel, shift, made = _normalised(convolution, norm, out)
+            kernel, shift, nodes = _fold_normalisation(convolution, norm, out)
             upper = f"{out}.upper"
-            made += _parts(kernel, depth if first else -depth, (f"{out}.first", f"{out}.rest"), out)
-            made += _four_kernels(f"{out}.first", f"{out}.kernels", depth)
-            made += [
+            nodes += _parts(kernel, depth if first else -depth, (f"{out}.first", f"{out}.rest"), out)
+            nodes += _four_kernels(f"{out}.first", f"{out}.kernels", depth)
+            nodes += [
                 _convolution(resize.input[0], f"{out}.kernels", None, f"{out}.four", side=2),
                 onnx.helper.make_node("DepthToSpace", [f"{out}.four"], [f"{out}.spread"], blocksize=2),
                 _constant(f"{out}.one", np.array([1, 1])),
@@ -129,21 +137,21 @@ class _Graph:
                 onnx.helper.make_node("Slice", [f"{out}.{part}" for part in ("spread", "one", "end", "axes")], [upper]),
             ]
             if len(others) > 1:
-                made.append(onnx.helper.make_node("Concat", others, [f"{out}.others"], axis=1))
+                nodes.append(onnx.helper.make_node("Concat", others, [f"{out}.others"], axis=1))
                 others = [f"{out}.others"]
-            made.append(_convolution(others[0], f"{out}.rest", shift, f"{out}.lower", side=3))
-            made.append(onnx.helper.make_node("Add", [f"{out}.lower", upper], [out], name=f"{out}.sum"))
-            self._replace([resize, join, convolution, *([] if norm is None else [norm])], made)
+            nodes.append(_convolution(others[0], f"{out}.rest", shift, f"{out}.lower", side=3))
+            nodes.append(onnx.helper.make_node("Add", [f"{out}.lower", upper], [out], name=f"{out}.sum"))
+            self._replace([resize, join, convolution, *([] if norm is None else [norm])], nodes)
 
     def compute_head_in_blocks(self) -> None:
-        """Have the last convolution, which answers with one number for each pixel, answer with 4x4 at a time.
+        """Compute the output of the last convolution in blocks of 4x4.
 
-        onnxruntime and OpenVINO compute convolutions for 16 outputs at once, however few are asked for. With a kernel
-        of 6x6 in steps of four, those 16 are the pixels of a block.
+        onnxruntime and OpenVINO compute 16 output channels at once, even if there are fewer. A 6x6 kernel with a stride
+        of 4 makes the 16 pixels of a block its 16 channels.
         """
         for node in list(self._nodes):
             sigmoid = self._only_user(node, "Sigmoid") if node.op_type == "Conv" else None
-            kernel = self._weight(node.input[1]) if sigmoid is not None else None
+            kernel = self._weight_shape(node.input[1]) if sigmoid is not None else None
             if sigmoid is None or kernel is None or kernel[0] != 1 or not _is_plain(node) or len(node.input) < 3:
                 continue
             out = sigmoid.output[0]
@@ -151,56 +159,56 @@ class _Graph:
             for row, col, down, right in np.ndindex(_HEAD, _HEAD, 3, 3):
                 spread[3 * down + right, row, col, row + down, col + right] = 1
             count = _HEAD * _HEAD
-            made = [
-                *_mapped(node.input[1], f"{out}.flat", spread.reshape(9, -1)),
-                *_reshaped(f"{out}.flat", f"{out}.apart", (kernel[1], count, 36)),
+            nodes = [
+                *_multiply(node.input[1], f"{out}.flat", spread.reshape(9, -1)),
+                *_reshape(f"{out}.flat", f"{out}.apart", (kernel[1], count, 36)),
                 onnx.helper.make_node("Transpose", [f"{out}.apart"], [f"{out}.turned"], perm=[1, 0, 2]),
-                *_reshaped(f"{out}.turned", f"{out}.kernels", (count, kernel[1], 6, 6)),
+                *_reshape(f"{out}.turned", f"{out}.kernels", (count, kernel[1], 6, 6)),
                 _constant(f"{out}.ones", np.ones(count, np.float32)),
                 onnx.helper.make_node("Mul", [node.input[2], f"{out}.ones"], [f"{out}.biases"]),
                 _convolution(node.input[0], f"{out}.kernels", f"{out}.biases", f"{out}.logits", side=6, step=_HEAD),
                 onnx.helper.make_node("Sigmoid", [f"{out}.logits"], [f"{out}.blocks"]),
                 onnx.helper.make_node("DepthToSpace", [f"{out}.blocks"], [out], blocksize=_HEAD),
             ]
-            self._replace([node, sigmoid], made)
+            self._replace([node, sigmoid], nodes)
 
     def _only_user(self, node: onnx.NodeProto, kind: str) -> onnx.NodeProto | None:
-        """Return the node of a kind that takes the result of another, if nothing else does."""
+        """Return the only user of a node, if of a kind."""
         users = [user for user in self._nodes if node.output[0] in user.input]
-        alone = len(users) == 1 and users[0].op_type == kind and node.output[0] not in self._outputs
-        return users[0] if alone else None
+        is_only = len(users) == 1 and users[0].op_type == kind and node.output[0] not in self._outputs
+        return users[0] if is_only else None
 
-    def _weight(self, name: str) -> tuple[int, ...] | None:
-        """Return the shape of a weight, also of one that is stored as float16 and cast; None if it is none."""
+    def _weight_shape(self, name: str) -> tuple[int, ...] | None:
+        """Return the shape of a weight; None for other tensors."""
         casts = {node.output[0]: node.input[0] for node in self._nodes if node.op_type == "Cast"}
         shapes = {item.name: tuple(item.dims) for item in self._model.graph.initializer}
         return shapes.get(casts.get(name, name))
 
     def _replace(self, old: list[onnx.NodeProto], new: list[onnx.NodeProto]) -> None:
-        """Put nodes in the place of the last of others."""
+        """Remove nodes and put others in the place of the last one."""
         places = [index for index, node in enumerate(self._nodes) if any(node is item for item in old)]
         self._nodes[places[-1] : places[-1] + 1] = new
         for place in reversed(places[:-1]):
             del self._nodes[place]
 
     def finish(self) -> None:
-        """Write the nodes back, without those, and without the weights, whose result nobody uses."""
-        wanted, kept = set(self._outputs), []
+        """Write the nodes and weights that the outputs need to the model."""
+        used, kept = set(self._outputs), []
         for node in reversed(self._nodes):
-            if wanted.intersection(node.output):
-                wanted.update(_used(node))
+            if used.intersection(node.output):
+                used.update(_inputs(node))
                 kept.append(node)
         graph = self._model.graph
-        weights = [item for item in graph.initializer if item.name in wanted]
+        weights = [item for item in graph.initializer if item.name in used]
         del graph.node[:], graph.initializer[:]
         graph.node.extend(reversed(kept))
         graph.initializer.extend(weights)
 
 
-def _used(node: onnx.NodeProto) -> set[str]:
-    """Return what a node takes, and the graphs inside it."""
+def _inputs(node: onnx.NodeProto) -> set[str]:
+    """Return the inputs of a node and of the graphs inside it."""
     inside = (inner for item in node.attribute for inner in item.g.node)
-    return {name for name in node.input if name}.union(*map(_used, inside))
+    return {name for name in node.input if name}.union(*map(_inputs, inside))
 
 
 def _ratio(before: NDArray[np.int64], after: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -212,29 +220,34 @@ def _settings(node: onnx.NodeProto) -> dict[str, Any]:
 
 
 def _is_plain(convolution: onnx.NodeProto) -> bool:
-    """Tell whether a convolution has a kernel of 3x3, in steps of one, and an output as large as its input."""
-    found = _settings(convolution)
+    """Return True for a size-preserving 3x3 convolution with stride 1."""
+    settings = _settings(convolution)
     return (
-        found.get("kernel_shape") == [3, 3]
-        and found.get("pads") == [1, 1, 1, 1]
-        and found.get("strides", [1, 1]) == found.get("dilations", [1, 1]) == [1, 1]
-        and found.get("group", 1) == 1
+        settings.get("kernel_shape") == [3, 3]
+        and settings.get("pads") == [1, 1, 1, 1]
+        and settings.get("strides", [1, 1]) == settings.get("dilations", [1, 1]) == [1, 1]
+        and settings.get("group", 1) == 1
     )
 
 
 def _doubles(resize: onnx.NodeProto, factors: NDArray[np.float32] | None) -> bool:
-    """Tell whether a Resize puts each pixel in the place of 2x2."""
-    found = _settings(resize)
-    wanted = {"mode": b"nearest", "coordinate_transformation_mode": b"asymmetric", "nearest_mode": b"floor"}
-    return factors is not None and factors.tolist() == [1, 1, 2, 2] and found.items() >= wanted.items()
+    """Return True for a Resize that repeats each pixel as 2x2.
+
+    Args:
+        resize: The node.
+        factors: ``(4,)`` float32 factors on batch, channels, height and width; None if they depend on the image.
+    """
+    expected = {"mode": b"nearest", "coordinate_transformation_mode": b"asymmetric", "nearest_mode": b"floor"}
+    doubles = factors is not None and factors.tolist() == [1, 1, 2, 2]
+    return doubles and _settings(resize).items() >= expected.items()
 
 
 def _constant(name: str, values: NDArray[np.generic]) -> onnx.NodeProto:
     return onnx.helper.make_node("Constant", [], [name], value=onnx.numpy_helper.from_array(values, name))
 
 
-def _reshaped(source: str, name: str, shape: tuple[int, ...]) -> list[onnx.NodeProto]:
-    """Return nodes that give a tensor another shape; 0 keeps a length, -1 takes what is left."""
+def _reshape(source: str, name: str, shape: tuple[int, ...]) -> list[onnx.NodeProto]:
+    """Return nodes that reshape a tensor; 0 keeps a length."""
     sizes = f"{name}.shape"
     return [
         _constant(sizes, np.array(shape, dtype=np.int64)),
@@ -242,28 +255,38 @@ def _reshaped(source: str, name: str, shape: tuple[int, ...]) -> list[onnx.NodeP
     ]
 
 
-def _mapped(source: str, name: str, matrix: NDArray[np.float32]) -> list[onnx.NodeProto]:
-    """Return nodes that make a row of numbers of each kernel of 3x3, by matrices of 9 rows."""
+def _multiply(source: str, name: str, matrix: NDArray[np.float32]) -> list[onnx.NodeProto]:
+    """Return nodes that multiply each flattened 3x3 kernel by a matrix.
+
+    Args:
+        source: Name of the ``(K, C, 3, 3)`` kernels.
+        name: Name of the result.
+        matrix: ``(..., 9, M)`` float32.
+    """
     flat, by = f"{name}.kernels", f"{name}.by"
     return [
-        *_reshaped(source, flat, (0, 0, 9)),
+        *_reshape(source, flat, (0, 0, 9)),
         _constant(by, matrix),
         onnx.helper.make_node("MatMul", [flat, by], [name]),
     ]
 
 
 def _convolution(source: str, kernel: str, shift: str | None, name: str, *, side: int, step: int = 1) -> onnx.NodeProto:
-    """Return a convolution with a border of one pixel of zeros."""
+    """Return a convolution with zero padding of one pixel."""
     inputs = [source, kernel] if shift is None else [source, kernel, shift]
     return onnx.helper.make_node(
         "Conv", inputs, [name], name=name, kernel_shape=[side] * 2, pads=[1] * 4, strides=[step] * 2
     )
 
 
-def _normalised(
+def _fold_normalisation(
     convolution: onnx.NodeProto, norm: onnx.NodeProto | None, name: str
 ) -> tuple[str, str | None, list[onnx.NodeProto]]:
-    """Return the names of a kernel and of what is added, with a normalisation behind it in them, and their nodes."""
+    """Fold a batch normalisation into a convolution.
+
+    Returns:
+        The names of kernel and bias, and the nodes that compute them.
+    """
     kernel, shift = convolution.input[1], next(iter(convolution.input[2:]), None)
     if norm is None:
         return kernel, shift, []
@@ -278,7 +301,7 @@ def _normalised(
         make("Add", [variance, part["epsilon"]], [part["above"]]),
         make("Sqrt", [part["above"]], [part["deviation"]]),
         make("Div", [gain, part["deviation"]], [part["gain"]]),
-        *_reshaped(part["gain"], part["gains"], (-1, 1, 1, 1)),
+        *_reshape(part["gain"], part["gains"], (-1, 1, 1, 1)),
         make("Mul", [kernel, part["gains"]], [part["kernel"]]),
     ]
     if shift is not None:
@@ -292,7 +315,10 @@ def _normalised(
 
 
 def _parts(kernel: str, depth: int, parts: tuple[str, str], name: str) -> list[onnx.NodeProto]:
-    """Return nodes that cut kernels in two: the first ``depth`` channels, or the last if it is negative; the others."""
+    """Return nodes that split the input channels of kernels in two.
+
+    The first part has the first ``depth`` channels, or the last ``-depth`` if it is negative; the second has the rest.
+    """
     zero, cut, end, axis = (f"{name}.{part}" for part in ("zero", "cut", "last", "axis"))
     before, after = parts if depth > 0 else reversed(parts)
     return [
@@ -306,11 +332,11 @@ def _parts(kernel: str, depth: int, parts: tuple[str, str], name: str) -> list[o
 
 
 def _four_kernels(source: str, name: str, depth: int) -> list[onnx.NodeProto]:
-    """Return nodes that make four kernels of 2x2 of each of 3x3, one for each pixel of the larger image.
+    """Return nodes that make four 2x2 kernels of each 3x3 kernel.
 
-    The first of the four is for the last pixel: with a border of one on all sides, four convolutions give a row and a
-    column more than the image has, and the pixels of one place stand one apart there.
+    Each kernel computes one of the four output pixels; the first one computes the last pixel. With a padding of one,
+    the convolutions give one row and one column more than the image has. The four pixels of a block lie one apart.
     """
     taps = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], np.float32)[::-1]
     matrices = np.einsum("atk,bul->abkltu", taps, taps).reshape(4, 1, 9, 4)
-    return [*_mapped(source, f"{name}.mapped", matrices), *_reshaped(f"{name}.mapped", name, (-1, depth, 2, 2))]
+    return [*_multiply(source, f"{name}.mapped", matrices), *_reshape(f"{name}.mapped", name, (-1, depth, 2, 2))]

@@ -69,7 +69,7 @@ def test_an_export_says_what_the_model_said_at_any_size(
 def test_a_checkpoint_is_exported_too(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "small.onnx"
     assert main(["export", "--model", str(run / "best.safetensors"), "-o", str(target)]) == 0
-    assert "small.onnx: probability off by at most" in capsys.readouterr().out
+    assert "small.onnx: probability differs by at most" in capsys.readouterr().out
     pixels = line_sample(1)[0]
     np.testing.assert_allclose(probability(target, pixels), probability(run, pixels), atol=1e-3)
 
@@ -96,7 +96,7 @@ def exported(run: Path, data: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "mentions"),
     [
-        pytest.param(["export", "-o", "out", "--precision", "int8"], "holds an int8 model already", id="again"),
+        pytest.param(["export", "-o", "out", "--precision", "int8"], "the model is already int8", id="again"),
         pytest.param(["predict", "wall.png", "--precision", "fp32"], "holds an int8 model", id="as float32"),
         pytest.param(["predict", "wall.png", "--runtime", "torch"], "int8", id="in PyTorch"),
     ],

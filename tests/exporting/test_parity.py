@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from crackseg.exporting.parity import LIMITS, Parity, ParityError, ParityLimits, compare
+from crackseg.exporting.pipeline import ExportResult
 from crackseg.metrics.counts import Counts
 
 Pixels = NDArray[np.uint8]
@@ -100,3 +103,23 @@ def test_less_precision_is_allowed_more_and_none_may_lose_half_a_percent() -> No
 def test_where_there_is_no_crack_nothing_is_lost() -> None:
     wall = np.zeros((10, 10, 3), np.uint8), np.zeros((10, 10), np.bool_)
     assert compare(Brightness(), Brightness(), [wall], threshold=0.5).f1_loss == 0.0
+
+
+def test_parity_is_one_line_and_json_ready() -> None:
+    parity = parity_of()
+    assert repr(parity) == (
+        "Parity(probability differs by at most 0.01, 0.200 % of pixels changed, F1 0.9000 -> 0.9000 on 3 images)"
+    )
+    values = json.loads(json.dumps(parity.to_dict()))
+    assert values["changed"] == 0.002
+    assert values["f1_loss"] == 0.0
+    assert values["before"]["true_positive"] == 90
+
+
+def test_an_export_result_has_a_line_a_dict_and_a_row() -> None:
+    result = ExportResult(Path("out/model.onnx"), "onnx", "int8", parity_of(hits=70))
+    assert repr(result) == "ExportResult('out/model.onnx', onnx, int8, F1 loss 0.0250)"
+    assert json.loads(json.dumps(result.to_dict()))["parity"]["changed_px"] == 2
+    (row,) = result.rows()
+    assert row["f1_before"] - row["f1_after"] == pytest.approx(result.parity.f1_loss)
+    assert not any(isinstance(value, dict) for value in row.values())
