@@ -26,13 +26,14 @@ import data_gen
 from crackseg.files import list_images
 from crackseg.imaging.codec import read_image
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
+from crackseg.measurement.resolution import WidthStatistic
 from data_gen.crack import SyntheticCrack, place
 from data_gen.stroke import Stroke
 
 SIDE_PX = 400
 WIDTHS_PX = (0.5, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 16.0, 24.0)
 BLUR_PX, CONTRAST, NOISE = 0.8, 90.0, 3.0
-STATISTICS = ("mean", "max")
+STATISTICS: tuple[WidthStatistic, ...] = ("mean", "max")
 Values = NDArray[np.float64]
 Case = tuple[CrackMeasurement, dict[str, float]]
 
@@ -88,7 +89,7 @@ def table_row(cases: Sequence[Case]) -> list[str]:
     cells = [f"{100 * len(told) / len(cases):.0f} %"]
     inside: list[bool] = []
     for name in STATISTICS:
-        found = [(getattr(crack, f"width_{name}_px"), true[name]) for crack, true in cases]
+        found = [(crack.width.by_name()[name].value, true[name]) for crack, true in cases]
         off = [(value - true, true) for value, true in found if value is not None]
         cells += (
             [f"{np.mean([abs(e) for e, _ in off]):.2f}", f"{100 * np.mean([abs(e) / t for e, t in off]):.1f}"]
@@ -96,9 +97,9 @@ def table_row(cases: Sequence[Case]) -> list[str]:
             else ["-", "-"]
         )
         inside += [
-            abs(value - true[name]) <= getattr(crack, f"width_{name}_uncertainty_px")
+            abs(width.value - true[name]) <= (width.uncertainty or 0.0)
             for crack, true in cases
-            if (value := getattr(crack, f"width_{name}_px")) is not None
+            if (width := crack.width.by_name()[name]).value is not None
         ]
     lengths = [abs(crack.length_px / true["length"] - 1) for crack, true in cases]
     return [*cells, f"{100 * np.mean(inside):.0f} %" if inside else "-", f"{100 * np.mean(lengths):.2f}"]

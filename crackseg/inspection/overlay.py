@@ -29,7 +29,7 @@ def widest_place(cracks: Sequence[CrackMeasurement]) -> tuple[int, int, float] |
     if not cracks:
         return None
     widest = max(cracks, key=lambda crack: crack.width_max_px or 0.0)
-    row, col = widest.width_max_at
+    row, col = widest.width.max_at
     return round(row), round(col), float(widest.width_max_px or 0.0)
 
 

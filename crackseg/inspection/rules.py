@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import operator
 import re
@@ -23,6 +22,7 @@ from crackseg.inspection.quality import QualityLimits
 from crackseg.inspection.records import VERDICTS, Verdict
 from crackseg.measurement.crack import CrackMeasurement
 from crackseg.measurement.resolution import RESOLUTIONS, WidthStatistic
+from crackseg.measurement.values import NUMBER_NAMES
 
 IMAGE_FIGURES = (
     "components",
@@ -44,8 +44,7 @@ _MILLIMETRES = re.compile(r"_(mm|mm2)$")
 
 def crack_figures() -> tuple[str, ...]:
     """Return what a condition can ask of a single crack: every number that is measured."""
-    kinds = {"int", "float", "int | None", "float | None"}
-    return tuple(item.name for item in dataclasses.fields(CrackMeasurement) if str(item.type) in kinds)
+    return NUMBER_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +306,7 @@ def _decide(conditions: Sequence[Condition], crack: CrackMeasurement) -> bool | 
 def _could_hold(condition: Condition, crack: CrackMeasurement, value: float) -> bool:
     """Tell whether a value that keeps below a limit may exceed it all the same, by its uncertainty."""
     stem, _, unit = condition.figure.rpartition("_")
-    uncertainty = getattr(crack, f"{stem}_uncertainty_{unit}", None)
+    uncertainty = crack.flat_values().get(f"{stem}_uncertainty_{unit}")
     if uncertainty is None or condition.holds(value) or not condition.relation.startswith(">"):
         return False
     return condition.holds(value + uncertainty)
@@ -316,16 +315,16 @@ def _could_hold(condition: Condition, crack: CrackMeasurement, value: float) -> 
 def _most(figure: str, crack: CrackMeasurement) -> float | None:
     """Return what a width stays below that is too small to be told; None if that is not known either."""
     found = _WIDTH.fullmatch(figure)
-    if found is None or (found["unit"] == "mm" and crack.length_mm is None):
+    if found is None or (found["unit"] == "mm" and crack.scale is None):
         return None
-    resolution, statistic = RESOLUTIONS[crack.width_source], _STATISTICS[found["statistic"]]
+    resolution, statistic = RESOLUTIONS[crack.width.source], _STATISTICS[found["statistic"]]
     least_px = resolution.least_px(statistic)
-    factor = 1.0 if crack.length_mm is None or found["unit"] == "px" else crack.length_mm / crack.length_px
+    factor = 1.0 if crack.scale is None or found["unit"] == "px" else crack.scale.mm_per_px
     return (least_px + resolution.uncertainty_px(least_px, statistic)) * factor
 
 
 def _value(crack: CrackMeasurement, figure: str) -> float | None:
-    value = getattr(crack, figure)
+    value = crack.flat_values()[figure]
     return None if value is None else float(value)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,54 +15,40 @@ from crackseg.measurement.components import Components, find_components
 from crackseg.measurement.graph import trace_graph
 from crackseg.measurement.profile import sample
 from crackseg.measurement.pruning import prune
-from crackseg.measurement.resolution import RESOLUTIONS, WidthSource, WidthStatistic
+from crackseg.measurement.resolution import RESOLUTIONS, WidthStatistic
 from crackseg.measurement.shape import Pattern, ShapeTable, tabulate_shapes
 from crackseg.measurement.skeleton import find_skeleton
+from crackseg.measurement.values import (
+    FLAT_NAMES,
+    PARTS,
+    ROW_NAMES,
+    WIDTHS_PX,
+    Measured,
+    MillimetreValues,
+    WidthStatistics,
+)
 from crackseg.measurement.width_table import Evidence, WidthTable, tabulate_widths
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CrackMeasurement:
-    """One 8-connected component of a crack mask.
-
-    Millimetres are None without a scale. A width is None where the resolution cannot tell it, and `cannot_measure` says
-    why. Uncertainties hold at a confidence of 95 %; see `crackseg.measurement.resolution`.
+    """Measurements of one 8-connected component of a crack mask.
 
     Attributes:
         box: Tight box ``(row0, col0, row1, col1)``, half-open, in pixels.
         rotated_box: Corners ``(row, col)`` of the smallest rectangle at any angle, in pixels.
         area_px: Area, in square pixels.
-        length_px: Length of the centrelines of all branches together, from tip to tip, in pixels.
-        branches: Parts that do not fork.
-        endpoints: Free ends.
-        junctions: Places where three or more branches meet.
-        pattern: "single" without a junction, "branched" with some, "network" where branches enclose meshes.
-        tortuosity: Length of the branches over the straight way between their ends; None for a closed line.
+        length_px: Total length of the centrelines of all branches, from tip to tip, in pixels.
+        branches: Number of branches of the centreline between endpoints and junctions.
+        endpoints: Number of free ends.
+        junctions: Number of places where three or more branches meet.
+        pattern: "single" without a junction, "branched" with some, "network" if branches enclose meshes.
+        tortuosity: Length of the branches over the straight distance between their ends; None for a closed line.
         density_per_px: Length over the area of the whole image, in pixels per square pixel.
-        orientation_deg: Main axis: 0 along a row, counted counter-clockwise as seen, in [0, 180).
-        width_source: What the widths were measured in.
-        width_mean_px: Mean width along the centrelines, junctions left out, in pixels.
-        width_median_px: Median width.
-        width_p95_px: Width that 95 % of the length stay below.
-        width_max_px: Greatest width.
-        width_max_at: Row and column of the greatest width, in pixels.
-        width_mean_uncertainty_px: By how much the mean width may be off, in pixels; so for the next three.
-        width_median_uncertainty_px: For the median.
-        width_p95_uncertainty_px: For the 95th percentile.
-        width_max_uncertainty_px: For the greatest.
-        cannot_measure: Which widths the resolution cannot tell, and why; None where it tells all.
+        orientation_deg: Main axis: 0 along a row, counted counter-clockwise in the image, in [0, 180).
+        width: Widths along the centrelines, in pixels; see `crackseg.measurement.resolution` for their uncertainty.
         score: Mean probability along the centrelines, in [0, 1]; None without a probability.
-        area_mm2: Area, in square millimetres.
-        length_mm: Length, in millimetres.
-        density_per_mm: Density, in millimetres per square millimetre.
-        width_mean_mm: Mean width, in millimetres; so for the next three.
-        width_median_mm: Median width.
-        width_p95_mm: 95th percentile.
-        width_max_mm: Greatest width.
-        width_mean_uncertainty_mm: Uncertainty of the mean, that of the scale included; so for the next three.
-        width_median_uncertainty_mm: Of the median.
-        width_p95_uncertainty_mm: Of the 95th percentile.
-        width_max_uncertainty_mm: Of the greatest width.
+        scale: Millimetres per pixel; None if unknown.
     """
 
     box: tuple[int, int, int, int]
@@ -77,45 +62,106 @@ class CrackMeasurement:
     tortuosity: float | None
     density_per_px: float
     orientation_deg: float
-    width_source: WidthSource
-    width_mean_px: float | None
-    width_median_px: float | None
-    width_p95_px: float | None
-    width_max_px: float | None
-    width_max_at: tuple[float, float]
-    width_mean_uncertainty_px: float | None
-    width_median_uncertainty_px: float | None
-    width_p95_uncertainty_px: float | None
-    width_max_uncertainty_px: float | None
-    cannot_measure: str | None = None
+    width: WidthStatistics
     score: float | None = None
-    area_mm2: float | None = None
-    length_mm: float | None = None
-    density_per_mm: float | None = None
-    width_mean_mm: float | None = None
-    width_median_mm: float | None = None
-    width_p95_mm: float | None = None
-    width_max_mm: float | None = None
-    width_mean_uncertainty_mm: float | None = None
-    width_median_uncertainty_mm: float | None = None
-    width_p95_uncertainty_mm: float | None = None
-    width_max_uncertainty_mm: float | None = None
+    scale: Scale | None = None
+
+    @property
+    def width_mean_px(self) -> float | None:
+        """Mean width, in pixels; None if it cannot be measured."""
+        return self.width.mean.value
+
+    @property
+    def width_max_px(self) -> float | None:
+        """Greatest width, in pixels; None if it cannot be measured."""
+        return self.width.max.value
+
+    @property
+    def length_mm(self) -> float | None:
+        """Length, in millimetres; None without a scale."""
+        return None if self.scale is None else self.length_px * self.scale.mm_per_px
+
+    @property
+    def width_mean_mm(self) -> float | None:
+        """Mean width, in millimetres; None without a scale or if it cannot be measured."""
+        return None if self.scale is None else self.width.mean.to_mm(self.scale).value
+
+    @property
+    def width_max_mm(self) -> float | None:
+        """Greatest width, in millimetres; None without a scale or if it cannot be measured."""
+        return None if self.scale is None else self.width.max.to_mm(self.scale).value
+
+    def __repr__(self) -> str:
+        """Return length, mean width and box in one line."""
+        mean = self.width_mean_px
+        width = "width unknown" if mean is None else f"{mean:.1f} px wide (mean)"
+        return f"CrackMeasurement({self.length_px:.1f} px long, {width}, box {self.box})"
+
+    def to_mm(self, scale: Scale) -> MillimetreValues:
+        """Return area, length, density and widths in millimetres."""
+        factor = scale.mm_per_px
+        return MillimetreValues(
+            area_mm2=self.area_px * factor**2,
+            length_mm=self.length_px * factor,
+            density_per_mm=self.density_per_px / factor,
+            width=self.width.to_mm(scale),
+        )
+
+    def flat_values(self) -> dict[str, Any]:
+        """Return all values under `FLAT_NAMES`, unrounded; None where a value is unknown."""
+        millimetres = None if self.scale is None else self.to_mm(self.scale)
+        widths_px = self.width.by_name()
+        widths_mm = {name: Measured() for name in widths_px} if millimetres is None else millimetres.width.by_name()
+        return {
+            "box": self.box,
+            "rotated_box": self.rotated_box,
+            "area_px": self.area_px,
+            "length_px": self.length_px,
+            "branches": self.branches,
+            "endpoints": self.endpoints,
+            "junctions": self.junctions,
+            "pattern": self.pattern,
+            "tortuosity": self.tortuosity,
+            "density_per_px": self.density_per_px,
+            "orientation_deg": self.orientation_deg,
+            "width_source": self.width.source,
+            **{f"width_{name}_px": width.value for name, width in widths_px.items()},
+            "width_max_at": self.width.max_at,
+            **{f"width_{name}_uncertainty_px": width.uncertainty for name, width in widths_px.items()},
+            "cannot_measure": self.width.cannot_measure,
+            "score": self.score,
+            "area_mm2": None if millimetres is None else millimetres.area_mm2,
+            "length_mm": None if millimetres is None else millimetres.length_mm,
+            "density_per_mm": None if millimetres is None else millimetres.density_per_mm,
+            **{f"width_{name}_mm": width.value for name, width in widths_mm.items()},
+            **{f"width_{name}_uncertainty_mm": width.uncertainty for name, width in widths_mm.items()},
+        }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the measurements for JSON, rounded to 0.001.
+        """Return the known values under `FLAT_NAMES`, ready for JSON, rounded to 0.001.
 
-        What is not known is left out, but for the four widths in pixels, which are None where they cannot be told.
+        The four widths in pixels are always present, and None where they cannot be measured.
         """
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values = self.flat_values()
         values["orientation_deg"] = round(self.orientation_deg, 3) % 180.0
-        always = {f"width_{name}_px" for name in get_args(WidthStatistic)}
-        return {key: _rounded(value) for key, value in values.items() if value is not None or key in always}
+        return {name: _round(value) for name, value in values.items() if value is not None or name in WIDTHS_PX}
+
+    def to_row(self) -> dict[str, Any]:
+        """Return one flat row for a data frame, with the columns `ROW_NAMES`; None where a value is unknown.
+
+        ``box`` and ``width_max_at`` are split into their numbers; ``rotated_box`` is left out.
+        """
+        values = self.to_dict()
+        cells: list[Any] = []
+        for name in FLAT_NAMES:
+            cells.extend(values[name][: len(PARTS[name])] if name in PARTS else [values.get(name)])
+        return dict(zip(ROW_NAMES, cells, strict=True))
 
 
-def _rounded(value: object) -> object:
-    """Round to 0.001, or to three digits what is smaller."""
+def _round(value: object) -> object:
+    """Round to 0.001, and numbers below 0.1 to three digits."""
     if isinstance(value, tuple):
-        return [_rounded(item) for item in value]
+        return [_round(item) for item in value]
     if isinstance(value, float):
         return round(value, 3) if abs(value) >= 0.1 or value == 0 else float(f"{value:.3g}")
     return value
@@ -190,13 +236,11 @@ class _Tables:
     def measurement(self, label: int, scale: Scale | None) -> CrackMeasurement:
         shapes, length = self._shapes, float(self._shapes.lengths_px[label])
         row0, col0, row1, col1 = self._boxes[label]
-        tortuosity, area = float(shapes.tortuosities[label]), int(self._areas[label])
-        factor = math.nan if scale is None else scale.mm_per_px
-        known = scale is not None
+        tortuosity = float(shapes.tortuosities[label])
         return CrackMeasurement(
             box=(row0, col0, row1, col1),
             rotated_box=tuple((row, col) for row, col in self._rotated[label]),
-            area_px=area,
+            area_px=int(self._areas[label]),
             length_px=length,
             branches=int(shapes.branches[label]),
             endpoints=int(shapes.endpoints[label]),
@@ -205,38 +249,34 @@ class _Tables:
             tortuosity=None if math.isnan(tortuosity) else max(tortuosity, 1.0),
             density_per_px=length / self._image_area_px,
             orientation_deg=float(self._angles[label]),
+            width=self._width(label),
             score=None if self._scores is None else float(self._scores[label]),
-            area_mm2=area * factor**2 if known else None,
-            length_mm=length * factor if known else None,
-            density_per_mm=length / self._image_area_px / factor if known else None,
-            **self._width_fields(label, scale),
+            scale=scale,
         )
 
-    def _width_fields(self, label: int, scale: Scale | None) -> dict[str, Any]:
-        """Return the fields that begin with ``width_``, and ``cannot_measure``."""
+    def _width(self, label: int) -> WidthStatistics:
         source = self._widths.sources[label]
-        resolution = RESOLUTIONS[source]
-        fields: dict[str, Any] = {"width_source": source}
-        fields["width_max_at"] = tuple(float(value) for value in self._widths.places[label])
-        untold = []
+        resolution, row_col = RESOLUTIONS[source], self._widths.places[label]
+        statistics: dict[WidthStatistic, Measured] = {}
+        unknown: list[WidthStatistic] = []
         for name, values in self._widths.columns().items():
-            # No width is larger than the shorter side of the box: where a blob has no course, its axis may be off.
+            # A width cannot exceed the shorter side of the box; the axis of a compact blob may be wrong.
             width = min(float(values[label]), self._shorter_side_px(label))
             if width < resolution.least_px(name):
-                fields[f"width_{name}_px"] = fields[f"width_{name}_uncertainty_px"] = None
-                untold.append(name)
-                continue
-            off = resolution.uncertainty_px(width, name)
-            fields[f"width_{name}_px"], fields[f"width_{name}_uncertainty_px"] = width, off
-            if scale is not None:
-                fields[f"width_{name}_mm"] = width * scale.mm_per_px
-                share = math.hypot(off / width, scale.uncertainty)
-                fields[f"width_{name}_uncertainty_mm"] = width * scale.mm_per_px * share
-        if untold:
-            fields["cannot_measure"] = (
-                f"{', '.join(untold)}: too close to {resolution.limit_px:g} px or below: {resolution.reason}"
-            )
-        return fields
+                unknown.append(name)
+                statistics[name] = Measured()
+            else:
+                statistics[name] = Measured(width, resolution.uncertainty_px(width, name))
+        reason = f"too close to {resolution.limit_px:g} px or below: {resolution.reason}"
+        return WidthStatistics(
+            source=source,
+            mean=statistics["mean"],
+            median=statistics["median"],
+            p95=statistics["p95"],
+            max=statistics["max"],
+            max_at=(float(row_col[0]), float(row_col[1])),
+            cannot_measure=f"{', '.join(unknown)}: {reason}" if unknown else None,
+        )
 
     def _shorter_side_px(self, label: int) -> float:
         first, second, third, _ = self._rotated[label]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 from crackseg.errors import ImageError
 from crackseg.geometry import Region, Scale
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
+from crackseg.measurement.shape import Pattern
+from crackseg.measurement.values import Measured, WidthStatistics
 
 Whole = NDArray[np.int64]
 
@@ -271,14 +272,14 @@ def _measure(
 def _moved(crack: CrackMeasurement, region: Region, shape: tuple[int, int]) -> CrackMeasurement:
     """Return the measurement of a crack in a region as that of a crack in the image."""
     row, col = region.row0, region.col0
+    max_row, max_col = crack.width.max_at
     share = region.height * region.width / (shape[0] * shape[1])
     return dataclasses.replace(
         crack,
         box=(crack.box[0] + row, crack.box[1] + col, crack.box[2] + row, crack.box[3] + col),
         rotated_box=tuple((corner[0] + row, corner[1] + col) for corner in crack.rotated_box),
-        width_max_at=(crack.width_max_at[0] + row, crack.width_max_at[1] + col),
+        width=dataclasses.replace(crack.width, max_at=(max_row + row, max_col + col)),
         density_per_px=crack.density_per_px * share,
-        density_per_mm=None if crack.density_per_mm is None else crack.density_per_mm * share,
     )
 
 
@@ -293,12 +294,23 @@ def _measure_in_pieces(mask: JoinedMask, label: int, box: Region, around: Surrou
             if (inside & (mask.starts[runs] < part.col1) & (mask.stops[runs] > part.col0)).any():
                 pieces += _measure(mask, [label], part, around)
     corners, angle = _axes(mask, runs)
-    values: dict[str, Any] = {
-        "box": (box.row0, box.col0, box.row1, box.col1),
-        "rotated_box": corners,
-        "orientation_deg": angle,
-    }
-    return _combined(pieces, values)
+    widest = max(pieces, key=lambda piece: piece.width_max_px or 0.0)
+    return CrackMeasurement(
+        box=(box.row0, box.col0, box.row1, box.col1),
+        rotated_box=corners,
+        area_px=sum(piece.area_px for piece in pieces),
+        length_px=sum(piece.length_px for piece in pieces),
+        branches=sum(piece.branches for piece in pieces),
+        endpoints=0,
+        junctions=sum(piece.junctions for piece in pieces),
+        pattern=_combine_patterns(pieces, widest),
+        tortuosity=None,
+        density_per_px=sum(piece.density_per_px for piece in pieces),
+        orientation_deg=angle,
+        width=_combine_widths(pieces, widest),
+        score=_mean_by_length((piece.score, piece.length_px) for piece in pieces),
+        scale=around.scale,
+    )
 
 
 def _axes(mask: JoinedMask, runs: slice) -> tuple[tuple[tuple[float, float], ...], float]:
@@ -316,27 +328,27 @@ def _axes(mask: JoinedMask, runs: slice) -> tuple[tuple[tuple[float, float], ...
     return tuple((float(corner[0]), float(corner[1])) for corner in corners), angle
 
 
-def _combined(pieces: Sequence[CrackMeasurement], values: dict[str, Any]) -> CrackMeasurement:
-    """Return one measurement for the pieces of a component."""
-    widest = max(pieces, key=lambda piece: piece.width_max_px or 0.0)
-    values |= {
-        name: sum(getattr(piece, name) for piece in pieces)
-        for name in ("area_px", "length_px", "branches", "junctions", "density_per_px")
-    }
-    for name in ("area_mm2", "length_mm", "density_per_mm"):
-        values[name] = None if getattr(widest, name) is None else sum(getattr(piece, name) for piece in pieces)
-    for name in ("width_mean_px", "width_mean_uncertainty_px", "width_mean_mm", "width_mean_uncertainty_mm", "score"):
-        told = [(getattr(piece, name), piece.length_px) for piece in pieces if getattr(piece, name) is not None]
-        length = sum(weight for _, weight in told)
-        values[name] = sum(value * weight for value, weight in told) / length if length else None
-    values |= {f"width_{name}_{unit}": None for name in ("median", "p95") for unit in ("px", "mm")}
-    values |= {f"width_{name}_uncertainty_{unit}": None for name in ("median", "p95") for unit in ("px", "mm")}
-    values |= {
-        "pattern": "network" if any(piece.pattern == "network" for piece in pieces) else widest.pattern,
-        "tortuosity": None,
-        "cannot_measure": "median, p95, endpoints, tortuosity: too large to be measured as a whole",
-        "endpoints": 0,
-    }
-    if values["pattern"] == "single" and values["junctions"]:
-        values["pattern"] = "branched"
-    return dataclasses.replace(widest, **values)
+def _combine_patterns(pieces: Sequence[CrackMeasurement], widest: CrackMeasurement) -> Pattern:
+    if any(piece.pattern == "network" for piece in pieces):
+        return "network"
+    return "branched" if any(piece.junctions for piece in pieces) else widest.pattern
+
+
+def _combine_widths(pieces: Sequence[CrackMeasurement], widest: CrackMeasurement) -> WidthStatistics:
+    """Return the mean width by length and the greatest width of the pieces of a component."""
+    mean_px = _mean_by_length((piece.width.mean.value, piece.length_px) for piece in pieces)
+    uncertainty_px = _mean_by_length((piece.width.mean.uncertainty, piece.length_px) for piece in pieces)
+    return dataclasses.replace(
+        widest.width,
+        mean=Measured(mean_px, uncertainty_px),
+        median=Measured(),
+        p95=Measured(),
+        cannot_measure="median, p95, endpoints, tortuosity: too large to be measured as a whole",
+    )
+
+
+def _mean_by_length(values: Iterable[tuple[float | None, float]]) -> float | None:
+    """Return the mean of the known values, weighted by length; None if none is known."""
+    known = [(value, length) for value, length in values if value is not None]
+    total = sum(length for _, length in known)
+    return sum(value * length for value, length in known) / total if total else None

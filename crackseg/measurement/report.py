@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ from typing import Any
 from crackseg.errors import display_text
 from crackseg.geometry import Scale
 from crackseg.measurement.crack import CrackMeasurement
+from crackseg.measurement.values import ROW_NAMES, WIDTHS_PX
 
-_CORNERS = {"box": ("row0", "col0", "row1", "col1"), "width_max_at": ("row", "col")}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -69,30 +68,25 @@ def to_csv(masks: Sequence[MeasuredMask]) -> str:
 
     A cell that a spreadsheet would take for a formula gets a quote before it.
     """
-    names = [field.name for field in dataclasses.fields(CrackMeasurement) if field.name != "rotated_box"]
-    columns = [f"{name}_{part}" if part else name for name in names for part in _CORNERS.get(name, ("",))]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "crack", *columns, "scale_mm_per_px", "scale_source"])
+    writer.writerow(["image", "crack", *ROW_NAMES, "scale_mm_per_px", "scale_source"])
     for mask in masks:
         known = ["", ""] if mask.scale is None else [f"{mask.scale.mm_per_px:.6g}", _harmless(mask.scale.source)]
         name = _harmless(display_text(mask.name))
         if not mask.cracks:
-            writer.writerow([name, 0, *[""] * len(columns), *known])
+            writer.writerow([name, 0, *[""] * len(ROW_NAMES), *known])
         for number, crack in enumerate(mask.cracks, start=1):
-            writer.writerow([name, number, *_cells(crack, names), *known])
+            writer.writerow([name, number, *_cells(crack), *known])
     return text.getvalue()
 
 
-def _cells(crack: CrackMeasurement, names: Sequence[str]) -> list[Any]:
-    values = crack.to_dict()
-    cells: list[Any] = []
-    for name in names:
-        value = values.get(name, "")
-        if name in _CORNERS:
-            cells.extend(value)
-        else:
-            cells.append("cannot_measure" if value is None else _harmless(value))
+def _cells(crack: CrackMeasurement) -> list[object]:
+    """Return the cells of a row: "cannot_measure" for a width that cannot be measured, nothing for other unknowns."""
+    cells: list[object] = []
+    for name, value in crack.to_row().items():
+        unknown = "cannot_measure" if name in WIDTHS_PX else ""
+        cells.append(unknown if value is None else _harmless(value))
     return cells
 
 

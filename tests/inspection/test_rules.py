@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from crackseg.geometry import Scale
 from crackseg.inspection.records import VERDICTS
 from crackseg.inspection.rules import JudgedArea, Rule, Rules, check_scale, judge, load_rules, parse_condition
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
+from crackseg.measurement.values import Measured
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "rules"
 
@@ -73,15 +73,12 @@ def test_a_measurement_that_could_not_be_made_makes_no_image_ok() -> None:
 
 
 def test_a_width_below_the_limit_by_less_than_its_uncertainty_is_not_ok() -> None:
-    @dataclasses.dataclass(frozen=True)
-    class Uncertain:
-        width_max_mm: float
-        width_max_uncertainty_mm: float = 0.1
-        box: tuple[int, int, int, int] = (0, 0, 9, 9)
+    (crack,) = measure_cracks(np.ones((9, 40), np.bool_), scale=Scale(0.1, "a ruler"))
 
     def verdict(width_mm: float) -> str:
         wide = rules(Rule(name="wide", verdict="NG", when=("width_max_mm > 0.3",)))
-        return judge(wide, {}, [cast("CrackMeasurement", Uncertain(width_mm))])[0]
+        width = dataclasses.replace(crack.width, max=Measured(10 * width_mm, 1.0))
+        return judge(wide, {}, [dataclasses.replace(crack, width=width)])[0]
 
     assert [verdict(width) for width in (0.15, 0.25, 0.35)] == ["OK", "CANNOT JUDGE", "NG"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import cv2
@@ -14,6 +15,7 @@ from skimage.measure import label, regionprops
 
 from crackseg.geometry import Scale
 from crackseg.measurement.crack import measure_cracks
+from crackseg.measurement.values import FLAT_NAMES, ROW_NAMES, Measured
 
 Mask = NDArray[np.bool_]
 
@@ -81,7 +83,7 @@ def test_a_crack_is_no_wider_where_it_leaves_the_image(angle_deg: int, source: s
     image = np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2) if source == "grey" else None
     probability = mask.astype(np.float32) if source == "probability" else None
     (crack,) = measure_cracks(mask, probability=probability, image=image)
-    assert crack.width_source == source
+    assert crack.width.source == source
     assert crack.width_mean_px == pytest.approx(width, abs=0.4)
     assert crack.width_max_px == pytest.approx(width, abs=1.1)
 
@@ -91,9 +93,9 @@ def test_a_wedge_is_as_wide_as_its_widest_place() -> None:
     wedge = (np.abs(rows) <= 2 + 10 * cols / 299) & (cols >= 20) & (cols < 280)
     (crack,) = measure_cracks(np.asarray(wedge))
     assert crack.width_max_px == pytest.approx(2 * (2 + 10 * 279 / 299), abs=1)
-    assert crack.width_max_at[1] == pytest.approx(275, abs=5)
-    assert crack.width_median_px == pytest.approx(2 * (2 + 10 * 150 / 299), abs=0.5)
-    assert crack.width_p95_px == pytest.approx(2 * (2 + 10 * (20 + 0.95 * 260) / 299), abs=1)
+    assert crack.width.max_at[1] == pytest.approx(275, abs=5)
+    assert crack.width.median.value == pytest.approx(2 * (2 + 10 * 150 / 299), abs=0.5)
+    assert crack.width.p95.value == pytest.approx(2 * (2 + 10 * (20 + 0.95 * 260) / 299), abs=1)
 
 
 @pytest.mark.parametrize("angle_deg", [0, 30, 100])
@@ -109,23 +111,91 @@ def test_turning_a_mask_by_a_quarter_turns_the_measurement(angle_deg: int) -> No
 def test_millimetres_are_pixels_times_the_scale() -> None:
     mask = bar(20, length=100, width=6)
     (plain,), (scaled,) = measure_cracks(mask), measure_cracks(mask, scale=Scale(0.25, "--scale"))
-    assert (plain.length_mm, plain.width_mean_mm, plain.width_max_mm, plain.area_mm2) == (None,) * 4
+    assert (plain.length_mm, plain.width_mean_mm, plain.width_max_mm) == (None,) * 3
     values, plain_values = scaled.to_dict(), plain.to_dict()
     for name in ("length", "width_mean", "width_median", "width_p95", "width_max", "width_max_uncertainty"):
         assert values[f"{name}_mm"] == pytest.approx(plain_values[f"{name}_px"] / 4, rel=0.01)
-    assert scaled.area_mm2 == plain.area_px / 16
-    assert scaled.density_per_mm == pytest.approx(4 * plain.density_per_px)
+    millimetres = plain.to_mm(Scale(0.25, "--scale"))
+    assert millimetres.area_mm2 == plain.area_px / 16
+    assert millimetres.density_per_mm == pytest.approx(4 * plain.density_per_px)
+    assert (millimetres.length_mm, millimetres.width.max.value) == (scaled.length_mm, scaled.width_max_mm)
+    assert millimetres.width.max_at == plain.width.max_at
     assert scaled.length_px == plain.length_px
 
 
 def test_the_uncertainty_of_the_scale_goes_into_that_of_the_widths() -> None:
     mask = bar(20, length=100, width=6)
-    (exact,) = measure_cracks(mask, scale=Scale(0.25, "a ruler"))
-    (vague,) = measure_cracks(mask, scale=Scale(0.25, "a guess", uncertainty=0.1))
-    assert (exact.width_max_mm, exact.width_max_uncertainty_mm) != (None, None)
-    assert vague.width_max_mm == exact.width_max_mm
-    expected = math.hypot(exact.width_max_uncertainty_mm or 0, 0.1 * (exact.width_max_mm or 0))
-    assert vague.width_max_uncertainty_mm == pytest.approx(expected)
+    (crack,) = measure_cracks(mask)
+    exact = crack.width.max.to_mm(Scale(0.25, "a ruler"))
+    vague = crack.width.max.to_mm(Scale(0.25, "a guess", uncertainty=0.1))
+    assert exact.value is not None
+    assert exact.uncertainty is not None
+    assert vague.value == exact.value
+    assert vague.uncertainty == pytest.approx(math.hypot(exact.uncertainty, 0.1 * exact.value))
+    (scaled,) = measure_cracks(mask, scale=Scale(0.25, "a guess", uncertainty=0.1))
+    assert scaled.flat_values()["width_max_uncertainty_mm"] == vague.uncertainty
+
+
+def test_the_flat_names_keep_their_order() -> None:
+    """Scripts of users read these keys from JSON and CSV files."""
+    (crack,) = measure_cracks(
+        bar(20, length=100, width=9),
+        scale=Scale(0.25, "a ruler"),
+        probability=bar(20, length=100, width=9) * np.float32(1),
+    )
+    names = [
+        "box", "rotated_box", "area_px", "length_px", "branches", "endpoints", "junctions", "pattern", "tortuosity",
+        "density_per_px", "orientation_deg", "width_source", "width_mean_px", "width_median_px", "width_p95_px",
+        "width_max_px", "width_max_at", "width_mean_uncertainty_px", "width_median_uncertainty_px",
+        "width_p95_uncertainty_px", "width_max_uncertainty_px", "cannot_measure", "score", "area_mm2", "length_mm",
+        "density_per_mm", "width_mean_mm", "width_median_mm", "width_p95_mm", "width_max_mm",
+        "width_mean_uncertainty_mm", "width_median_uncertainty_mm", "width_p95_uncertainty_mm",
+        "width_max_uncertainty_mm",
+    ]  # fmt: skip
+    assert list(FLAT_NAMES) == list(crack.flat_values()) == names
+    assert list(crack.to_dict()) == [name for name in names if crack.flat_values()[name] is not None]
+    corners = ["box_row0", "box_col0", "box_row1", "box_col1"]
+    columns = [*corners, *names[2:16], "width_max_at_row", "width_max_at_col", *names[17:]]
+    assert list(ROW_NAMES) == list(crack.to_row()) == columns
+
+
+def test_a_row_holds_the_rounded_values_of_json() -> None:
+    (crack,) = measure_cracks(bar(20, length=100, width=6))
+    values, row = crack.to_dict(), crack.to_row()
+    assert [row[f"box_{side}"] for side in ("row0", "col0", "row1", "col1")] == values["box"] == list(crack.box)
+    assert (row["width_max_at_row"], row["width_max_at_col"]) == tuple(values["width_max_at"])
+    assert (row["length_px"], row["length_mm"]) == (values["length_px"], None)
+
+
+def test_numbers_are_rounded_to_a_thousandth_and_small_ones_to_three_digits() -> None:
+    (crack,) = measure_cracks(bar(20, length=100, width=6))
+    crack = dataclasses.replace(crack, length_px=1441.50049, tortuosity=0.0, density_per_px=0.000123456)
+    values = crack.to_dict()
+    assert (values["length_px"], values["tortuosity"], values["density_per_px"]) == (1441.5, 0.0, 0.000123)
+
+
+def test_a_measurement_shows_length_width_and_place_in_one_line() -> None:
+    mask = np.zeros((60, 200), np.bool_)
+    mask[20:25, 20:180] = True
+    mask[50, 20] = True
+    bar_, point = measure_cracks(mask)
+    assert repr(bar_) == "CrackMeasurement(160.0 px long, 5.0 px wide (mean), box (20, 20, 25, 180))"
+    assert repr(point) == "CrackMeasurement(1.0 px long, width unknown, box (50, 20, 51, 21))"
+
+
+@given(value=st.floats(0.1, 100), uncertainty=st.floats(0, 10), factor=st.floats(0.01, 10), share=st.floats(0, 0.5))
+def test_a_measured_value_in_millimetres_adds_both_uncertainties(
+    value: float, uncertainty: float, factor: float, share: float
+) -> None:
+    """Relative uncertainties of a product add in quadrature."""
+    millimetres = Measured(value, uncertainty).to_mm(Scale(factor, "a ruler", share))
+    assert millimetres.value == pytest.approx(value * factor)
+    assert millimetres.uncertainty is not None
+    assert (millimetres.uncertainty / (value * factor)) ** 2 == pytest.approx((uncertainty / value) ** 2 + share**2)
+
+
+def test_an_unknown_value_stays_unknown_in_millimetres() -> None:
+    assert Measured().to_mm(Scale(0.5, "a ruler")) == Measured(None, None)
 
 
 def test_without_a_scale_json_holds_no_millimetres() -> None:
@@ -139,12 +209,12 @@ def test_without_a_scale_json_holds_no_millimetres() -> None:
 def test_what_a_mask_cannot_tell_is_no_number_but_a_reason(angle_deg: int) -> None:
     (line,) = measure_cracks(bar(angle_deg, length=100, width=1.0, offset=0.3), scale=Scale(0.1, "--scale"))
     assert line.length_px == pytest.approx(100, abs=1.5)
-    assert (line.width_mean_px, line.width_mean_uncertainty_px, line.width_mean_mm) == (None, None, None)
-    assert "mean" in str(line.cannot_measure)
-    assert "1.2 px" in str(line.cannot_measure)
+    assert (line.width.mean, line.width_mean_mm) == (Measured(), None)
+    assert "mean" in str(line.width.cannot_measure)
+    assert "1.2 px" in str(line.width.cannot_measure)
     assert line.to_dict()["width_mean_px"] is None
     (band,) = measure_cracks(bar(angle_deg, length=100, width=3))
-    assert band.cannot_measure is None
+    assert band.width.cannot_measure is None
     assert "cannot_measure" not in band.to_dict()
 
 
@@ -210,13 +280,12 @@ def test_every_measurement_is_a_possible_one(seed: int, density: float) -> None:
     for crack in measure_cracks(random_mask(seed, density)):
         diagonal = math.dist(crack.box[:2], crack.box[2:])
         assert 1 <= crack.length_px <= 2 * crack.area_px + 1
-        widths = (crack.width_mean_px, crack.width_median_px, crack.width_p95_px, crack.width_max_px)
-        told = [width for width in widths if width is not None]
+        told = [width.value for width in crack.width.by_name().values() if width.value is not None]
         assert all(1.2 <= width <= diagonal for width in told)
-        assert (crack.cannot_measure is None) == (len(told) == 4)
+        assert (crack.width.cannot_measure is None) == (len(told) == 4)
         assert crack.width_max_px is None or crack.width_max_px == max(told)
         assert crack.tortuosity is None or crack.tortuosity >= 1
-        row, col = crack.width_max_at
+        row, col = crack.width.max_at
         assert crack.box[0] - 1 <= row <= crack.box[2]
         assert crack.box[1] - 1 <= col <= crack.box[3]
         assert (crack.pattern == "single") == (crack.junctions == 0)

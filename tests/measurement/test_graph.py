@@ -72,7 +72,7 @@ def test_known_shapes_have_the_graph_they_were_drawn_with(
 def test_the_length_of_a_star_is_that_of_its_arms(arms: list[float]) -> None:
     (crack,) = measure_cracks(star(arms))
     assert crack.length_px == pytest.approx(len(arms) * 82.5, rel=0.03)
-    assert crack.width_median_px == pytest.approx(5, abs=0.1)
+    assert crack.width.median.value == pytest.approx(5, abs=0.1)
 
 
 def test_the_length_of_a_ring_is_its_circumference_and_it_has_no_tortuosity() -> None:

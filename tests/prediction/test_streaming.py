@@ -226,8 +226,8 @@ def test_a_crack_too_large_to_be_held_is_measured_in_pieces() -> None:
     assert crack.orientation_deg == pytest.approx(135, abs=0.1)
     assert crack.width_mean_px == pytest.approx(drawn.sum() / crack.length_px, rel=0.05)
     assert crack.length_mm == pytest.approx(0.5 * crack.length_px)
-    assert crack.cannot_measure is not None
-    assert (crack.width_median_px, crack.tortuosity) == (None, None)
+    assert crack.width.cannot_measure is not None
+    assert (crack.width.median.value, crack.tortuosity) == (None, None)
 
 
 # The whole way
