@@ -4,7 +4,7 @@
 
 Generated images of 256, 384 and 512 px in equal parts, cut from 512 px. Processor seconds, user and system, are told
 apart by step, which holds on a machine that is shared. `headline` is the plain command; `native` and `all` are the
-protocols with a report, whose pictures and intervals are counted, the second prediction at 512 px as network. Aim: the
+protocols with a report, whose figures and intervals are counted, the second prediction at 512 px as network. Aim: the
 network takes more than half of it. All but the intervals grows with the number of images.
 
 Then whole evaluations with report of a quarter of `--many` images and of all of them, the same few over and over, each
@@ -28,10 +28,11 @@ from numpy.typing import NDArray
 
 import data_gen
 from crackseg.datasets.samples import find_samples, read_sample
-from crackseg.evaluation.counting import Judged, tally
+from crackseg.evaluation.counting import PredictedSample, count_image
 from crackseg.evaluation.files import write_report
 from crackseg.evaluation.gallery import Gallery
-from crackseg.evaluation.report import Question, make_report
+from crackseg.evaluation.report import evaluate_model
+from crackseg.evaluation.request import EvaluationRequest
 from crackseg.evaluation.run import resize_sample
 from crackseg.evaluation.table import Evaluation
 from crackseg.imaging.codec import ArrayImage, mask_pixels, write_png
@@ -64,9 +65,9 @@ def write_images(folder: Path, count: int) -> None:
         write_png(folder / "masks" / f"{number:04d}.png", mask_pixels(sample.mask[-side:, -side:]))
 
 
-def shares(model: Model, folder: Path, parts: frozenset[Part], *, pictures: bool) -> dict[str, float]:
+def shares(model: Model, folder: Path, parts: frozenset[Part], *, figures: bool) -> dict[str, float]:
     """Processor seconds by step."""
-    spent = dict.fromkeys(("read", "network", "metrics", "pictures", "intervals"), 0.0)
+    spent = dict.fromkeys(("read", "network", "metrics", "figures", "intervals"), 0.0)
     gallery, rows = Gallery(), []
 
     def lap(step: str, since: float) -> float:
@@ -84,13 +85,13 @@ def shares(model: Model, folder: Path, parts: frozenset[Part], *, pictures: bool
             small, mask = resize_sample(image, true)
             resized = (predict_probability(ArrayImage(small), model.predictor), mask)
         clock = lap("network", clock)
-        judged = Judged(image, true, probability, probability >= model.card.threshold, resized)
-        rows.append((sample, tally(judged, parts)))
+        judged = PredictedSample(image, true, probability, probability >= model.card.threshold, resized)
+        rows.append((sample, count_image(judged, parts)))
         clock = lap("metrics", clock)
-        if pictures:
-            gallery.look(sample, judged)
-            lap("pictures", clock)
-    if pictures:
+        if figures:
+            gallery.add(sample, judged)
+            lap("figures", clock)
+    if figures:
         clock = time.process_time()
         found = Evaluation.of(rows, ())
         drawn = found.drawn()
@@ -112,19 +113,19 @@ def main() -> None:
         few = find_samples(options.measure, "test")
         samples = [few[number % len(few)] for number in range(options.many)]
         card = ModelCard(name="darkness", network={}, stride=1, context_px=0, threshold=0.6)
-        question = Question("native", pictures=True)
-        write_report(options.measure / "report", make_report(Model(Darkness(), card), samples, question))
+        request = EvaluationRequest("native", figures=True)
+        write_report(options.measure / "report", evaluate_model(Model(Darkness(), card), samples, request))
         print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "set"
         write_images(folder, options.count)
         model = load_model(options.model)
-        native = Question("native", pictures=True).parts
+        native = EvaluationRequest("native", figures=True).parts
         everything = frozenset(part for protocol in find_protocols("all") for part in protocol.parts)
         asked = {"headline": frozenset[Part](("pixels",)), "native": native, "all": everything}
         for name, parts in asked.items():
-            spent = shares(model, folder, parts, pictures=name != "headline")
+            spent = shares(model, folder, parts, figures=name != "headline")
             total = sum(spent.values())
             steps = "  ".join(f"{step} {100 * seconds / total:.1f} %" for step, seconds in spent.items())
             print(f"{name:<9} {1000 * total / options.count:6.0f} ms an image: {steps}", flush=True)

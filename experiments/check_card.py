@@ -14,7 +14,7 @@ from pathlib import Path
 from ship_model import rounded
 
 from crackseg.datasets.samples import find_all_samples
-from crackseg.evaluation import evaluate
+from crackseg.evaluation import count_samples
 from crackseg.prediction.loading import load_model, shipped_card, shipped_models
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     differing = 0
     for name in options.model or shipped_models():
         told = shipped_card(name).scores["test"]
-        for group, result in evaluate(load_model(name), find_all_samples(options.data, "test")).items():
+        for group, result in count_samples(load_model(name), find_all_samples(options.data, "test")).items():
             if group not in told:
                 raise SystemExit(f"the card of {name} has no scores of {group}; expected one of {', '.join(told)}")
             found = rounded(result)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from crackseg.datasets.check import DatasetReport, check_dataset
 from crackseg.datasets.check_text import describe_finding
-from crackseg.datasets.findings import TITLES, by_kind
+from crackseg.datasets.findings import TITLES, group_by_kind
 
 SHOWN = 4
 HEAD = (
@@ -50,7 +50,7 @@ def main() -> None:
     total: Counter[str] = Counter()
     for name, report in reports.items():
         print(f"\n## {name}\n")
-        for kind, found in by_kind(report.findings).items():
+        for kind, found in group_by_kind(report.findings).items():
             total[kind] += len(found)
             print(f"- {found[0].severity.name.lower()}: {TITLES[kind]}: {len(found)}")
             print("\n".join(f"  - {describe_finding(finding)}" for finding in found[:SHOWN]))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from crackseg.datasets.samples import find_all_samples
-from crackseg.evaluation import Evaluation, evaluate
+from crackseg.evaluation import Evaluation, count_samples
 from crackseg.evaluation.table import HEADLINE
 from crackseg.files import write_bytes
 from crackseg.modelcard.card import ModelCard
@@ -74,7 +74,7 @@ def main() -> None:
         write((WEIGHTS / f"{options.name}.onnx").read_bytes(), card)
         return
     source = options.run / RUN_MODEL
-    results = evaluate(load_model(source), find_all_samples(options.data, "test"))
+    results = count_samples(load_model(source), find_all_samples(options.data, "test"))
     card = ModelCard.from_json((options.run / "card.json").read_text(), where=str(options.run))
     card = dataclasses.replace(
         card,

@@ -34,7 +34,7 @@ from tables import Result, choose, even_halves, few_table, share_table, without_
 
 from crackseg.config import load_config
 from crackseg.datasets.samples import Sample, find_all_samples
-from crackseg.evaluation import evaluate
+from crackseg.evaluation import count_samples
 from crackseg.files import make_folder, write_bytes
 from crackseg.prediction.loading import find_model, load_model
 from crackseg.training.config import TrainConfig
@@ -73,7 +73,7 @@ def score_once(
     if todo:
         print(f"scoring {model} on {', '.join(folder.name for folder in todo)}", flush=True)
         loaded = load_model(model, device=options.device)
-        found = evaluate(loaded, find_all_samples(todo, "test"))
+        found = count_samples(loaded, find_all_samples(todo, "test"))
         result["threshold"] = loaded.threshold(None)
         result["test"] |= {name: one.to_dict() for name, one in found.items()}
         write_bytes(make_folder(run) / "result.json", json.dumps(result, indent=1).encode())

@@ -35,7 +35,7 @@ def check(
         check_output(folder, fix)
     silent = quiet or json
     with ProgressLine("check", 1, quiet=silent) as line:
-        report = check_dataset(folder, report=lambda done, total: line.update(done / total))
+        report = check_dataset(folder, progress=lambda progress: line.update(progress.fraction))
     told = report.to_dict()
     written = []
     if html is not None:
@@ -45,7 +45,7 @@ def check(
         written.append(f"page: {display_text(html)}")
     if fix is not None:
         with ProgressLine("fix", 1, quiet=silent) as line:
-            changes = write_corrected(report, fix, progress=lambda done, total: line.update(done / total))
+            changes = write_corrected(report, fix, progress=lambda progress: line.update(progress.fraction))
         told |= {"fixed": display_text(fix), "changes": [change.to_dict() for change in changes]}
         out = sum(change.action == "left out" for change in changes)
         written.append(

@@ -14,7 +14,8 @@ from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 
 if TYPE_CHECKING:
     from crackseg.evaluation.comparison import Comparison
-    from crackseg.evaluation.report import Report
+    from crackseg.evaluation.report import EvaluationReport
+    from crackseg.parallel import Progress
     from crackseg.prediction.model import Model
 
 
@@ -49,13 +50,14 @@ def evaluate(
     from crackseg.evaluation.comparison import Comparison
     from crackseg.evaluation.contrast import draw_contrasts
     from crackseg.evaluation.files import write_report
-    from crackseg.evaluation.report import Question, make_report
+    from crackseg.evaluation.report import evaluate_model
+    from crackseg.evaluation.request import EvaluationRequest
     from crackseg.files import make_folder
     from crackseg.prediction.loading import load_model
 
     if compare is not None and model is not None:
         raise UsageError("expected --model or --compare, got both", hint="name both models after --compare")
-    question = Question(protocol, threshold, pictures=report is not None)
+    request = EvaluationRequest(protocol, threshold, figures=report is not None)
     samples = find_all_samples(data, "test")
     models = [
         load_model(name, runtime=runtime, device=device, precision=precision).with_options(
@@ -63,17 +65,17 @@ def evaluate(
         )
         for name in compare or (model,)
     ]
-    question = replace(question, classes=_common_classes(models))
+    request = replace(request, classes=_common_classes(models))
     if report is not None:
         make_folder(report)
-    reports: list[Report] = []
+    reports: list[EvaluationReport] = []
     with ProgressLine("evaluate", len(models) * len(samples), quiet=quiet or json) as line:
         for loaded, name in zip(models, compare or (None,), strict=True):
 
-            def advance(done: int, before: int = len(reports) * len(samples)) -> None:
-                line.update(before + done)
+            def advance(progress: Progress, before: int = len(reports) * len(samples)) -> None:
+                line.update(before + progress.done)
 
-            reports.append(make_report(loaded, samples, question, name=name, report=advance))
+            reports.append(evaluate_model(loaded, samples, request, name=name, progress=advance))
     found = reports[0] if compare is None else Comparison(*reports)
     if report is not None:
         drawn = draw_contrasts(found, (models[0], models[1]), samples) if isinstance(found, Comparison) else ()
@@ -91,15 +93,15 @@ def _common_classes(models: list[Model]) -> int:
     return counts[0]
 
 
-def _tell(found: Report | Comparison, *, json: bool) -> int:
+def _tell(found: EvaluationReport | Comparison, *, json: bool) -> int:
     """Print what was found, and the files that could not be scored; return the exit code."""
-    from crackseg.evaluation.report import Report
-    from crackseg.evaluation.text import compare_text, to_text
+    from crackseg.evaluation.report import EvaluationReport
+    from crackseg.evaluation.text import comparison_to_text, report_to_text
 
     for error in found.errors:
         print_error(error)
     if json:
         print_json(found.to_dict())
     else:
-        print(to_text(found) if isinstance(found, Report) else compare_text(found))
+        print(report_to_text(found) if isinstance(found, EvaluationReport) else comparison_to_text(found))
     return EXIT_SOME_FAILED if found.errors else EXIT_DONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from crackseg.datasets.duplicates import Duplicate, find_duplicates
-from crackseg.datasets.examination import Examined, examine_pair
-from crackseg.datasets.findings import Finding, Severity, by_kind
-from crackseg.datasets.fingerprint import Match, describe_turn, overlapping, turned
+from crackseg.datasets.examination import ExaminedPair, examine_pair
+from crackseg.datasets.findings import Finding, Severity, group_by_kind
+from crackseg.datasets.fingerprint import Match, crop_overlap, describe_turn, turn_image
 from crackseg.datasets.label_statistics import LabelSums, count_fractions
 from crackseg.datasets.pairs import Pair, find_pairs
 from crackseg.errors import display_text
 from crackseg.imaging.codec import mask_pixels, read_image, read_mask
+from crackseg.parallel import Progress, ProgressCallback
 
 LEAST_CONTRAST = 0.1
 """Labels that stand out less from their surroundings may be another picture's."""
@@ -42,7 +43,7 @@ class DatasetReport:
 
     folder: Path
     pairs: tuple[Pair, ...]
-    examined: tuple[Examined, ...]
+    examined: tuple[ExaminedPair, ...]
     findings: tuple[Finding, ...]
 
     def count(self, severity: Severity) -> int:
@@ -92,28 +93,29 @@ class DatasetReport:
             ],
             "labels": self.sums.to_dict(),
             "crack_fractions": [{"above": low, "up_to": high, "masks": count} for low, high, count in self.fractions],
-            "findings": [finding.to_dict() for group in by_kind(self.findings).values() for finding in group],
+            "findings": [finding.to_dict() for group in group_by_kind(self.findings).values() for finding in group],
         }
 
 
-def check_dataset(folder: Path, *, report: Callable[[int, int], None] = lambda _done, _total: None) -> DatasetReport:
+def check_dataset(folder: Path, *, progress: ProgressCallback | None = None) -> DatasetReport:
     """Examine a data folder; nothing in it is changed.
 
     Args:
         folder: ``DIR/{images,masks}`` or ``DIR/{train,val,test}/{images,masks}``.
-        report: Called with the number of pairs done, and of all.
+        progress: Called after each pair; the unit is pairs.
 
     Raises:
         UsageError: If the folder is missing or has no such parts.
     """
     pairs, findings = find_pairs(folder)
-    examined: list[Examined] = []
+    examined: list[ExaminedPair] = []
     for done, pair in enumerate(pairs, start=1):
         found, more = examine_pair(folder, pair)
         findings += more
         if found is not None:
             examined.append(found)
-        report(done, len(pairs))
+        if progress is not None:
+            progress(Progress(done, len(pairs)))
     alike = _same_pictures(folder, examined)
     findings += [_describe(folder, examined, found) for found in alike]
     findings += _same_masks(examined, {(found.first, found.second) for found in alike})
@@ -132,7 +134,7 @@ def _labels_off(report: DatasetReport) -> list[Finding]:
     ]
 
 
-def _same_pictures(folder: Path, examined: Sequence[Examined]) -> list[Duplicate]:
+def _same_pictures(folder: Path, examined: Sequence[ExaminedPair]) -> list[Duplicate]:
     """Return the pairs of pictures that show the same; of equal files only the first is compared with others."""
     firsts: dict[bytes, int] = {}
     alike = []
@@ -148,7 +150,7 @@ def _same_pictures(folder: Path, examined: Sequence[Examined]) -> list[Duplicate
     return alike
 
 
-def _describe(folder: Path, examined: Sequence[Examined], found: Duplicate) -> Finding:
+def _describe(folder: Path, examined: Sequence[ExaminedPair], found: Duplicate) -> Finding:
     one, other = examined[found.first].pair, examined[found.second].pair
     kind = ("same-image" if found.match.same else "near-image") + ("" if one.split == other.split else "-across")
     what = (
@@ -168,16 +170,16 @@ def _describe(folder: Path, examined: Sequence[Examined], found: Duplicate) -> F
 def _label_iou(folder: Path, one: Pair, other: Pair, found: Duplicate) -> float | None:
     """Return how well the masks of two like pictures agree once laid over each other; None if both are empty."""
     first = read_mask(folder / one.mask)
-    second = turned(mask_pixels(read_mask(folder / other.mask)), found.turn) > 0
+    second = turn_image(mask_pixels(read_mask(folder / other.mask)), found.turn) > 0
     if first.shape != second.shape:
         return None
     rows, cols = (round(step) for step in found.match.shift)
-    mine, theirs = overlapping(first, second, (rows, cols))
+    mine, theirs = crop_overlap(first, second, (rows, cols))
     either = int(np.count_nonzero(mine | theirs))
     return int(np.count_nonzero(mine & theirs)) / either if either else None
 
 
-def _same_masks(examined: Sequence[Examined], alike: set[tuple[int, int]]) -> list[Finding]:
+def _same_masks(examined: Sequence[ExaminedPair], alike: set[tuple[int, int]]) -> list[Finding]:
     """Return masks that serve several pictures which do not show the same."""
     firsts: dict[tuple[tuple[int, int], bytes], int] = {}
     findings = []

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crackseg.datasets.check import DatasetReport
 from crackseg.datasets.check_text import BAR, describe_finding, describe_samples, histogram, verdict
-from crackseg.datasets.findings import TITLES, Finding, Severity, by_kind
+from crackseg.datasets.findings import TITLES, Finding, Severity, group_by_kind
 from crackseg.datasets.pairs import Pair
 from crackseg.errors import CracksegError, display_text
 from crackseg.html import Markup, build_page, element, figure, table
@@ -34,7 +34,7 @@ def build_check_page(report: DatasetReport) -> str:
     body = [*(element("p", line) for line in describe_samples(report))]
     body += [element("h2", "Share of crack in each mask"), _histogram(report)]
     partners = {path: pair for pair in report.pairs for path in (pair.image, pair.mask)}
-    for kind, findings in by_kind(report.findings).items():
+    for kind, findings in group_by_kind(report.findings).items():
         severity = findings[0].severity
         title = f"{severity.name.lower()}: {TITLES[kind]} ({len(findings)})"
         body.append(element("h2", title, css=f"edge {_EDGES[severity]}".rstrip()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crackseg.datasets.check import DatasetReport
-from crackseg.datasets.findings import TITLES, Finding, Severity, by_kind
+from crackseg.datasets.findings import TITLES, Finding, Severity, group_by_kind
 from crackseg.errors import display_text
 
 _SHOWN = 5
@@ -20,7 +20,7 @@ def summarise(report: DatasetReport, *, shown: int = _SHOWN) -> list[str]:
     """
     lines = [*describe_samples(report), ""]
     lines += [f"{label:>12}  {count:>6}  {bar}" for label, count, bar in histogram(report)]
-    for kind, findings in by_kind(report.findings).items():
+    for kind, findings in group_by_kind(report.findings).items():
         lines += ["", f"{findings[0].severity.name.lower()}: {TITLES[kind]} ({len(findings)})"]
         lines += [f"  {describe_finding(finding)}" for finding in findings[:shown]]
         if len(findings) > shown:

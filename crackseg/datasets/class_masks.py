@@ -12,7 +12,7 @@ from crackseg.errors import DatasetError, display_text
 from crackseg.imaging.codec import decode_stored, read_file, read_image
 
 
-def read_truth(sample: Sample, classes: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def read_class_sample(sample: Sample, classes: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Read a sample for a network of so many classes.
 
     Args:

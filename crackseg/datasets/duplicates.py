@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.datasets.fingerprint import Match, compare_pictures, hash_thumbnails, turned
+from crackseg.datasets.fingerprint import Match, compare_images, hash_thumbnails, turn_image
 
 MAX_DISTANCE_BITS = 12
 """Hashes that differ in more bits are of different pictures. Of two unrelated ones about 32 of 63 differ."""
@@ -29,7 +29,7 @@ class Duplicate:
     Attributes:
         first: Place of the one in the list that was searched.
         second: Place of the other, a later one.
-        turn: What has to be done to the second to lie like the first; see `turned`.
+        turn: What has to be done to the second to lie like the first; see `turn_image`.
         match: How alike they are.
     """
 
@@ -56,12 +56,12 @@ def find_duplicates(thumbnails: NDArray[np.uint8], read: PictureReader) -> list[
     best: dict[tuple[int, int], Duplicate] = {}
     last: tuple[int, NDArray[np.uint8]] | None = None
     for first, second, turn in _candidates(thumbnails):
-        rough = compare_pictures(thumbnails[first], turned(thumbnails[second], turn))
+        rough = compare_images(thumbnails[first], turn_image(thumbnails[second], turn))
         if not rough.same and rough.correlation < _MIN_THUMBNAIL_CORRELATION:
             continue
         if last is None or last[0] != first:
             last = first, read(first)
-        match = compare_pictures(last[1], turned(read(second), turn))
+        match = compare_images(last[1], turn_image(read(second), turn))
         known = best.get((first, second))
         if match.correlation >= MIN_CORRELATION and (known is None or match.correlation > known.match.correlation):
             best[first, second] = Duplicate(first, second, turn, match)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.datasets.findings import Finding
-from crackseg.datasets.fingerprint import thumbnail
+from crackseg.datasets.fingerprint import make_thumbnail
 from crackseg.datasets.label_statistics import LabelSums, label_contrast
 from crackseg.datasets.pairs import Pair
 from crackseg.errors import CracksegError
@@ -22,7 +22,7 @@ _FEW_VALUES = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Examined:
+class ExaminedPair:
     """What is known of a pair once its files were read; of one that cannot be read there is none.
 
     Attributes:
@@ -44,7 +44,7 @@ class Examined:
     contrast: float | None
 
 
-def examine_pair(folder: Path, pair: Pair) -> tuple[Examined | None, list[Finding]]:
+def examine_pair(folder: Path, pair: Pair) -> tuple[ExaminedPair | None, list[Finding]]:
     """Read a pair and judge it.
 
     Args:
@@ -77,7 +77,7 @@ def examine_pair(folder: Path, pair: Pair) -> tuple[Examined | None, list[Findin
     contrast = label_contrast(grey, crack) if sums.crack_px else None
     digests = hashlib.sha256(image_bytes).digest(), hashlib.sha256(crack.data).digest()
     height, width = levels.shape
-    return Examined(pair, (height, width), *digests, thumbnail(grey), sums, contrast), findings
+    return ExaminedPair(pair, (height, width), *digests, make_thumbnail(grey), sums, contrast), findings
 
 
 def _read(

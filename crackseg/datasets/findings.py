@@ -111,7 +111,7 @@ class Finding:
         }
 
 
-def by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+def group_by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     """Group findings by kind, the worst first."""
     return {
         kind: members for kind in SEVERITIES if (members := [finding for finding in findings if finding.kind == kind])

@@ -25,7 +25,7 @@ TURNS = ("", "turned by 90°", "turned by 180°", "turned by 270°")
 """What was done to the second picture, counter-clockwise; with the same four mirrored before, eight in all."""
 
 
-def thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def make_thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return what is kept of an ``(H, W)`` grey picture in order to find its like: ``(64, 64)`` pixels."""
     return np.asarray(cv2.resize(grey, (THUMBNAIL_PX, THUMBNAIL_PX), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
@@ -37,7 +37,7 @@ def hash_thumbnails(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
         thumbnails: ``(N, 64, 64)`` grey pictures.
 
     Returns:
-        ``(N, 8)`` hashes of 64 bits, of each picture itself and of its turns, in the order of `turned`.
+        ``(N, 8)`` hashes of 64 bits, of each picture itself and of its turns, in the order of `turn_image`.
 
     Source:
         Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010, section 3.2. By their
@@ -59,7 +59,7 @@ def hash_thumbnails(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.stack(found, axis=1)
 
 
-def turned(picture: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
+def turn_image(picture: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
     """Return a picture turned counter-clockwise by ``turn % 4`` quarters, from 4 on mirrored left to right before."""
     start = picture[:, ::-1] if turn >= 4 else picture
     return np.ascontiguousarray(np.rot90(start, turn % 4))
@@ -85,7 +85,7 @@ class Match:
     same: bool = False
 
 
-def compare_pictures(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Match:
+def compare_images(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Match:
     """Lay one picture over another and correlate their detail, so that light, shade and vignette do not count.
 
     Args:
@@ -111,10 +111,10 @@ def compare_pictures(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Mat
     height, width = one.shape[:2]
     if max(height - abs(rows), 0) * max(width - abs(cols), 0) < _LEAST_OVERLAP * one.size:
         return Match(0.0, (0.0, 0.0))
-    return Match(_correlation(*overlapping(one, other, (-rows, -cols))), (-rows / factor, -cols / factor))
+    return Match(_correlation(*crop_overlap(one, other, (-rows, -cols))), (-rows / factor, -cols / factor))
 
 
-def overlapping(one: NDArray[_Pixel], other: NDArray[_Pixel], shift: tuple[int, int]) -> tuple[NDArray[_Pixel], ...]:
+def crop_overlap(one: NDArray[_Pixel], other: NDArray[_Pixel], shift: tuple[int, int]) -> tuple[NDArray[_Pixel], ...]:
     """Return what two ``(H, W)`` arrays of one shape have in common once the second is moved by (rows, cols)."""
     (rows, cols), (height, width) = shift, one.shape[:2]
     return (

@@ -17,6 +17,7 @@ from crackseg.errors import UsageError, display_text
 from crackseg.files import make_folder, write_bytes
 from crackseg.imaging.codec import MASK_LEVEL, StoredImage, decode_stored, mask_pixels, read_file, write_png
 from crackseg.imaging.samples import turned_upright
+from crackseg.parallel import Progress, ProgressCallback
 
 _TRUST = {"test": 0, "val": 1, "train": 2, "": 3}
 """Of a picture in two splits, the copy in the first of these stays: scores published on it stay what they were."""
@@ -48,9 +49,7 @@ class Change:
         return {"file": display_text(self.file), "action": self.action, "reason": self.reason}
 
 
-def write_corrected(
-    report: DatasetReport, output: Path, *, progress: Callable[[int, int], None] = lambda _done, _total: None
-) -> list[Change]:
+def write_corrected(report: DatasetReport, output: Path, *, progress: ProgressCallback | None = None) -> list[Change]:
     """Write a copy of a data folder with what can be put right put right, and the rest left out.
 
     Masks become 8-bit PNG of 0 and 255 with the stem of their image; images and masks with an EXIF orientation are
@@ -62,7 +61,7 @@ def write_corrected(
     Args:
         report: What the doctor found.
         output: A folder that is missing or empty, outside the data folder.
-        progress: Called with the number of pairs done, and of all.
+        progress: Called after each pair; the unit is pairs.
 
     Raises:
         UsageError: If ``output`` is not such a folder.
@@ -74,7 +73,8 @@ def write_corrected(
     for done, pair in enumerate(report.pairs, start=1):
         if pair.image not in out:
             changes += _write_pair(report.folder, pair, output)
-        progress(done, len(report.pairs))
+        if progress is not None:
+            progress(Progress(done, len(report.pairs)))
     changes.sort(key=lambda change: display_text(change.file))
     listed = json.dumps([change.to_dict() for change in changes], indent=2) + "\n"
     write_bytes(make_folder(output) / "changes.json", listed.encode())

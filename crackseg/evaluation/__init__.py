@@ -1,6 +1,50 @@
-"""A model against true masks: every image predicted once for each size, its counts kept, ratios at the end."""
+"""Score models against true masks: protocols, intervals, comparisons, reports."""
 
-from crackseg.evaluation.run import evaluate as evaluate
-from crackseg.evaluation.table import Evaluation as Evaluation
+from __future__ import annotations
 
-__all__ = ["Evaluation", "evaluate"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crackseg.evaluation.comparison import Comparison
+    from crackseg.evaluation.contrast import draw_contrasts
+    from crackseg.evaluation.files import write_report
+    from crackseg.evaluation.report import EvaluationReport, evaluate_model
+    from crackseg.evaluation.request import EvaluationRequest
+    from crackseg.evaluation.run import count_samples
+    from crackseg.evaluation.table import Estimate, Evaluation
+    from crackseg.evaluation.text import comparison_to_text, report_to_text
+
+__all__ = [
+    "Comparison",
+    "Estimate",
+    "Evaluation",
+    "EvaluationReport",
+    "EvaluationRequest",
+    "comparison_to_text",
+    "count_samples",
+    "draw_contrasts",
+    "evaluate_model",
+    "report_to_text",
+    "write_report",
+]
+
+_HOMES = {
+    "Comparison": "crackseg.evaluation.comparison",
+    "Estimate": "crackseg.evaluation.table",
+    "Evaluation": "crackseg.evaluation.table",
+    "EvaluationReport": "crackseg.evaluation.report",
+    "EvaluationRequest": "crackseg.evaluation.request",
+    "comparison_to_text": "crackseg.evaluation.text",
+    "count_samples": "crackseg.evaluation.run",
+    "draw_contrasts": "crackseg.evaluation.contrast",
+    "evaluate_model": "crackseg.evaluation.report",
+    "report_to_text": "crackseg.evaluation.text",
+    "write_report": "crackseg.evaluation.files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'crackseg.evaluation' has no attribute '{name}'")

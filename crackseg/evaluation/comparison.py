@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from crackseg.evaluation.report import Report
+from crackseg.evaluation.report import EvaluationReport
 from crackseg.evaluation.table import Evaluation
 from crackseg.metrics.bootstrap import interval, resample
 from crackseg.metrics.protocols import Protocol, ProtocolName
@@ -76,8 +76,8 @@ class Comparison:
         other: What came of the second.
     """
 
-    one: Report
-    other: Report
+    one: EvaluationReport
+    other: EvaluationReport
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -87,13 +87,13 @@ class Comparison:
     @cached_property
     def differences(self) -> dict[ProtocolName, dict[str, dict[str, Difference]]]:
         """The scores of both models, by protocol, data set and key."""
-        question = self.one.question
+        request = self.one.request
         return {
             protocol.name: {
-                name: find_differences(result, self.other.results[name], question.scores(protocol))
+                name: compare_scores(result, self.other.results[name], request.scores(protocol))
                 for name, result in self.one.results.items()
             }
-            for protocol in question.protocols
+            for protocol in request.protocols
         }
 
     def changes(self) -> list[Change]:
@@ -121,7 +121,7 @@ class Comparison:
                     for name, found in self.differences[protocol.name].items()
                 },
             }
-            for protocol in self.one.question.protocols
+            for protocol in self.one.request.protocols
         }
         return {
             "compared": {"a": self.one.model, "b": self.other.model, "difference": "b - a"},
@@ -131,7 +131,7 @@ class Comparison:
         }
 
 
-def find_differences(one: Evaluation, other: Evaluation, scores: Sequence[Score]) -> dict[str, Difference]:
+def compare_scores(one: Evaluation, other: Evaluation, scores: Sequence[Score]) -> dict[str, Difference]:
     """Compare two evaluations of the same images, which are drawn in pairs.
 
     Raises:

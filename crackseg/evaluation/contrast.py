@@ -9,7 +9,7 @@ from crackseg.datasets.samples import Sample
 from crackseg.errors import display_text
 from crackseg.evaluation.comparison import Change, Comparison
 from crackseg.evaluation.gallery import draw_errors, encode_jpeg, shrink
-from crackseg.evaluation.run import judge_sample
+from crackseg.evaluation.run import predict_sample
 from crackseg.prediction.model import Model
 
 KEPT = 6
@@ -53,7 +53,7 @@ def draw_contrasts(comparison: Comparison, models: tuple[Model, Model], samples:
     for change in (*losses, *gains):
         sample = found[change.group, change.image]
         one, other = (
-            judge_sample(model, sample, threshold, {"pixels"})
+            predict_sample(model, sample, threshold, {"pixels"})
             for model, threshold in zip(models, thresholds, strict=True)
         )
         errors = (encode_jpeg(draw_errors(each.image, each.predicted, each.true)) for each in (one, other))

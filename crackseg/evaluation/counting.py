@@ -24,7 +24,7 @@ from crackseg.metrics.sweep import ThresholdSweep
 from crackseg.metrics.tolerance import within
 
 Mask = NDArray[np.bool_]
-Tally = Mapping[str, float | NDArray[np.generic]]
+ImageCounts = Mapping[str, float | NDArray[np.generic]]
 """Numbers of one image by name; under 1 KB of them for ``native``, 5 KB for every part."""
 
 HEADLINE_PARTS: tuple[Part, ...] = ("pixels",)
@@ -32,7 +32,7 @@ HEADLINE_PARTS: tuple[Part, ...] = ("pixels",)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class PredictedSample:
     """One image with its truth and what a model says about it.
 
     Attributes:
@@ -53,7 +53,7 @@ class Judged:
     classes: tuple[NDArray[np.uint8], NDArray[np.uint8], int] | None = None
 
 
-def tally(judged: Judged, parts: Collection[Part]) -> Tally:
+def count_image(judged: PredictedSample, parts: Collection[Part]) -> ImageCounts:
     """Count what some parts of the protocols need of one image."""
     counted: dict[str, float | NDArray[np.generic]] = {"images": 1}
     if "pixels" in parts:
@@ -75,7 +75,7 @@ def tally(judged: Judged, parts: Collection[Part]) -> Tally:
     return counted
 
 
-def _pixels(predicted: Mask, true: Mask) -> Tally:
+def _pixels(predicted: Mask, true: Mask) -> ImageCounts:
     counts = Counts.of(predicted, true)
     defined = not math.isnan(counts.f1)
     clean = not (counts.true_positive or counts.false_negative)
@@ -94,7 +94,7 @@ def _pixels(predicted: Mask, true: Mask) -> Tally:
     }
 
 
-def _shapes(predicted: Mask, true: Mask) -> Tally:
+def _shapes(predicted: Mask, true: Mask) -> ImageCounts:
     outline = count_boundary(predicted, true, tolerance_px=TOLERANCE_PX)
     return {
         "called_boundary": outline.predicted,
@@ -105,7 +105,7 @@ def _shapes(predicted: Mask, true: Mask) -> Tally:
     }
 
 
-def _sizes(predicted: Mask, true: Mask) -> Tally:
+def _sizes(predicted: Mask, true: Mask) -> ImageCounts:
     """Compare the cracks' total length, and their mean width where both masks tell one."""
     (called_length, called_width), (crack_length, crack_width) = _measured(predicted), _measured(true)
     both = called_width is not None and crack_width is not None
@@ -129,12 +129,12 @@ def _measured(mask: Mask) -> tuple[float, float | None]:
     return sum(crack.length_px for crack in cracks), width
 
 
-def _lines(predicted: Mask, true: Mask) -> Tally:
+def _lines(predicted: Mask, true: Mask) -> ImageCounts:
     pairs = (predicted, skeletonise(predicted)), (true, skeletonise(true))
     return dataclasses.asdict(CentrelineCounts.of(*pairs, tolerance_px=LINE_TOLERANCE_PX))
 
 
-def _sweep(probability: NDArray[np.float32], true: Mask) -> Tally:
+def _sweep(probability: NDArray[np.float32], true: Mask) -> ImageCounts:
     sweep = ThresholdSweep.of(probability, true)
     f1 = sweep.f1().astype(np.float32)
     return {

@@ -9,12 +9,12 @@ from pathlib import Path
 from crackseg.evaluation.comparison import Comparison
 from crackseg.evaluation.contrast import Contrast
 from crackseg.evaluation.page import build_comparison_page, build_report_page
-from crackseg.evaluation.report import Report
-from crackseg.evaluation.text import compare_markdown, to_markdown
+from crackseg.evaluation.report import EvaluationReport
+from crackseg.evaluation.text import comparison_to_markdown, report_to_markdown
 from crackseg.files import make_folder, write_bytes
 
 
-def write_report(folder: Path, found: Report | Comparison, contrasts: Sequence[Contrast] = ()) -> None:
+def write_report(folder: Path, found: EvaluationReport | Comparison, contrasts: Sequence[Contrast] = ()) -> None:
     """Write evaluation.json, evaluation.md and evaluation.html into a folder, which is made if missing.
 
     Args:
@@ -26,9 +26,9 @@ def write_report(folder: Path, found: Report | Comparison, contrasts: Sequence[C
         OutputError: If it cannot be made, or a file not be written.
     """
     if isinstance(found, Comparison):
-        markdown, page = compare_markdown(found), build_comparison_page(found, contrasts)
+        markdown, page = comparison_to_markdown(found), build_comparison_page(found, contrasts)
     else:
-        markdown, page = to_markdown(found), build_report_page(found)
+        markdown, page = report_to_markdown(found), build_report_page(found)
     text = json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n"
     make_folder(folder)
     for name, content in (("json", text), ("md", markdown), ("html", page)):

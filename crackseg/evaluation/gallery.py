@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from crackseg.datasets.samples import Sample
 from crackseg.errors import OutputError, display_text
-from crackseg.evaluation.counting import Judged
+from crackseg.evaluation.counting import PredictedSample
 from crackseg.metrics.counts import Counts
 
 HIT, MISSED, FALSE = (0, 200, 140), (255, 190, 0), (235, 20, 130)
 """RGB of crack called crack, crack not called, and background called crack; told apart by colour-blind readers too."""
 
 KEPT = 24
-"""Images of which pictures are kept."""
+"""Images of which figures are kept."""
 _SIDE_PX = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class ErrorFigure:
     """An image and where a model is right and wrong about it.
 
     Attributes:
@@ -45,7 +45,7 @@ class Picture:
 
 
 class Gallery:
-    """Keeps pictures of the worst images it is shown: lowest F1 first, of equal ones that with more wrong pixels.
+    """Keeps figures of the worst images it is shown: lowest F1 first, of equal ones that with more wrong pixels.
 
     Args:
         kept: How many.
@@ -53,17 +53,17 @@ class Gallery:
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._heap: list[tuple[float, int, int, Picture]] = []
+        self._heap: list[tuple[float, int, int, ErrorFigure]] = []
         self._order = itertools.count()
 
-    def look(self, sample: Sample, judged: Judged) -> None:
+    def add(self, sample: Sample, judged: PredictedSample) -> None:
         """Look at an image, and keep it if it is among the worst so far."""
         counts = Counts.of(judged.predicted, judged.true)
         wrong = counts.false_positive + counts.false_negative
         goodness = -counts.f1
         if not wrong or (len(self._heap) == self._kept and (goodness, wrong) <= self._heap[0][:2]):
             return
-        picture = Picture(
+        picture = ErrorFigure(
             name=display_text(sample.image.name),
             group=display_text(sample.group),
             f1=counts.f1,
@@ -75,7 +75,7 @@ class Gallery:
         if len(self._heap) > self._kept:
             heapq.heappop(self._heap)
 
-    def worst_first(self) -> tuple[Picture, ...]:
+    def worst_first(self) -> tuple[ErrorFigure, ...]:
         """Return what was kept."""
         return tuple(entry[-1] for entry in sorted(self._heap, key=lambda entry: entry[:3], reverse=True))
 

@@ -8,9 +8,9 @@ from typing import Any
 from crackseg.evaluation.chart import Curve, draw_chart, trace
 from crackseg.evaluation.comparison import Comparison
 from crackseg.evaluation.contrast import Contrast
-from crackseg.evaluation.gallery import FALSE, HIT, MISSED, Picture
-from crackseg.evaluation.report import Report
-from crackseg.evaluation.text import show, show_interval, tell_better
+from crackseg.evaluation.gallery import FALSE, HIT, MISSED, ErrorFigure
+from crackseg.evaluation.report import EvaluationReport
+from crackseg.evaluation.text import format_interval, format_score, name_better
 from crackseg.html import Markup, build_page, bullet_list, definitions, element, figure, table
 from crackseg.metrics.protocols import Protocol
 
@@ -22,14 +22,14 @@ _UNDEFINED = '"-" is undefined; for F1, there is no crack and none is predicted.
 _DOT = "The dot on a curve is the threshold in use; dotted lines join points of equal F1."
 
 
-def build_report_page(report: Report) -> str:
+def build_report_page(report: EvaluationReport) -> str:
     """Return an evaluation as an HTML page."""
     threshold = f"threshold {report.threshold:g} ({report.threshold_from})"
     curves = [curve for name, result in report.results.items() if (curve := trace(name, result)) is not None]
     body = [
-        *(part for protocol in report.question.protocols for part in _protocol(report, protocol)),
+        *(part for protocol in report.request.protocols for part in _protocol(report, protocol)),
         *_curves(curves),
-        *_pictures(report.pictures),
+        *_pictures(report.figures),
         *_images(report.by_image()),
         *_errors(report.errors),
     ]
@@ -47,7 +47,7 @@ def build_comparison_page(comparison: Comparison, contrasts: Sequence[Contrast] 
         if (curve := trace(f"{letter}: {name}", result)) is not None
     ]
     body = [
-        *(part for protocol in one.question.protocols for part in _compared(comparison, protocol)),
+        *(part for protocol in one.request.protocols for part in _compared(comparison, protocol)),
         *_curves(curves),
         *_contrasts(contrasts),
         *_changes(comparison),
@@ -57,12 +57,12 @@ def build_comparison_page(comparison: Comparison, contrasts: Sequence[Contrast] 
     return build_page(f"{one.model} (A) and {other.model} (B)", body, lead=lead)
 
 
-def _count_by_set(report: Report) -> str:
+def _count_by_set(report: EvaluationReport) -> str:
     sets = ((name, result.images) for name, result in report.results.items() if name != report.total)
     return ", ".join(f"{name}: {images} {'image' if images == 1 else 'images'}" for name, images in sets)
 
 
-def _protocol(report: Report, protocol: Protocol) -> Iterator[Markup]:
+def _protocol(report: EvaluationReport, protocol: Protocol) -> Iterator[Markup]:
     yield from _card(protocol, report.card(protocol))
     names = tuple(report.results)
     estimates = report.estimates[protocol.name]
@@ -71,8 +71,8 @@ def _protocol(report: Report, protocol: Protocol) -> Iterator[Markup]:
         cells = [score.title]
         for name in names:
             estimate = estimates[name][score.key]
-            spread = show_interval(estimate.interval, score.unit) or "\N{NO-BREAK SPACE}"
-            cells.append(Markup(show(estimate.value, score.unit) + element("small", spread)))
+            spread = format_interval(estimate.interval, score.unit) or "\N{NO-BREAK SPACE}"
+            cells.append(Markup(format_score(estimate.value, score.unit) + element("small", spread)))
         rows.append(cells)
     yield table(["score", *(f"{name} ({report.results[name].images})" for name in names)], rows)
 
@@ -82,17 +82,17 @@ def _compared(comparison: Comparison, protocol: Protocol) -> Iterator[Markup]:
     for name, differences in comparison.differences[protocol.name].items():
         yield element("h3", f"{name}, {comparison.one.results[name].images} images")
         rows = []
-        for score in comparison.one.question.scores(protocol):
+        for score in comparison.one.request.scores(protocol):
             difference = differences[score.key]
-            change = show(difference.value, score.unit, signed=True)
+            change = format_score(difference.value, score.unit, signed=True)
             rows.append(
                 [
                     score.title,
-                    show(difference.one, score.unit),
-                    show(difference.other, score.unit),
+                    format_score(difference.one, score.unit),
+                    format_score(difference.other, score.unit),
                     element("b", change) if difference.certain else change,
-                    show_interval(difference.interval, score.unit, signed=True),
-                    tell_better(score, difference),
+                    format_interval(difference.interval, score.unit, signed=True),
+                    name_better(score, difference),
                 ]
             )
         yield table(["score", "A", "B", "B - A", "95 % interval", "better"], rows)
@@ -118,17 +118,17 @@ def _legend() -> Markup:
     return element("p", *(part for key in keys for part in key))
 
 
-def _pictures(pictures: Iterable[Picture]) -> Iterator[Markup]:
+def _pictures(figures: Iterable[ErrorFigure]) -> Iterator[Markup]:
     yield element("h2", "Where the model is right and wrong, worst images first")
     yield _legend()
-    figures = [
+    drawn = [
         figure(
             f"{picture.group}: {picture.name}, F1 {picture.f1:.3f}, {picture.wrong_px} wrong pixels",
             {"image": picture.photo, "hit, missed and false pixels": picture.errors},
         )
-        for picture in pictures
+        for picture in figures
     ]
-    yield element("div", *figures, css="gallery")
+    yield element("div", *drawn, css="gallery")
 
 
 def _contrasts(contrasts: Sequence[Contrast]) -> Iterator[Markup]:
@@ -139,7 +139,9 @@ def _contrasts(contrasts: Sequence[Contrast]) -> Iterator[Markup]:
     figures = []
     for contrast in contrasts:
         change = contrast.change
-        caption = f"{change.group}: {change.image}, F1 of A {show(change.one)}, of B {show(change.other)}"
+        caption = (
+            f"{change.group}: {change.image}, F1 of A {format_score(change.one)}, of B {format_score(change.other)}"
+        )
         figures.append(figure(caption, {"image": contrast.photo, "A": contrast.one, "B": contrast.other}))
     yield element("div", *figures, css="gallery single")
 
@@ -151,7 +153,7 @@ def _images(entries: list[dict[str, Any]]) -> Iterator[Markup]:
     rows = [
         [
             f"{entry['data']}: {entry['image']}",
-            *(show(entry[key]) for key in keys),
+            *(format_score(entry[key]) for key in keys),
             *(str(entry[key]) for key in ("crack_px", "called_px")),
         ]
         for entry in entries[:_LISTED]
@@ -167,9 +169,9 @@ def _changes(comparison: Comparison) -> Iterator[Markup]:
     rows = [
         [
             f"{change.group}: {change.image}",
-            show(change.one),
-            show(change.other),
-            show(change.value, signed=True),
+            format_score(change.one),
+            format_score(change.other),
+            format_score(change.value, signed=True),
         ]
         for change in changes[:_LISTED]
     ]

@@ -1,135 +1,103 @@
-"""An evaluation with its protocols, thresholds and intervals: what is printed, written and compared."""
+"""Evaluate a model and hold its scores, intervals and worst images."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from crackseg.datasets.samples import Sample
-from crackseg.errors import UsageError, display_text
-from crackseg.evaluation.gallery import Gallery, Picture
-from crackseg.evaluation.run import evaluate
+from crackseg.errors import display_text
+from crackseg.evaluation.gallery import ErrorFigure, Gallery
+from crackseg.evaluation.request import EvaluationRequest
+from crackseg.evaluation.run import count_samples
 from crackseg.evaluation.table import HEADLINE, Estimate, Evaluation
-from crackseg.metrics.protocols import Part, Protocol, ProtocolName, find_protocols
-from crackseg.metrics.scores import Score
+from crackseg.metrics.protocols import Protocol, ProtocolName
+from crackseg.parallel import ProgressCallback
 from crackseg.prediction.model import Model
 
 _BY_IMAGE = ("f1", "precision", "recall", "iou", "f1_2px")
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of a model.
-
-    Attributes:
-        protocol: Which protocols; None for the headline scores of ``native`` alone.
-        threshold: Probability from which a pixel counts as crack; the model's own if None.
-        pictures: Whether to draw the worst images, and to trace the precision-recall curve.
-        classes: Classes that the model tells apart; of more than two, each is scored besides.
-
-    Raises:
-        UsageError: If a threshold is given where only an oracle's is used.
-    """
-
-    protocol: ProtocolName | Literal["all"] | None = None
-    threshold: float | None = None
-    pictures: bool = False
-    classes: int = 1
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None and all(protocol.oracle for protocol in self.protocols):
-            raise UsageError(
-                f"protocol {self.protocol} takes the best threshold on the test images",
-                where="--threshold",
-                hint="leave it out, or take protocol native",
-            )
-
-    @property
-    def protocols(self) -> tuple[Protocol, ...]:
-        """The protocols."""
-        return find_protocols(self.protocol or "native", classes=self.classes)
-
-    @property
-    def detailed(self) -> bool:
-        """Whether more is wanted than the headline scores."""
-        return self.protocol is not None or self.pictures
-
-    @property
-    def parts(self) -> frozenset[Part]:
-        """What is to be counted."""
-        parts: set[Part] = {"pixels"}
-        if self.detailed:
-            parts.update(part for protocol in self.protocols for part in protocol.parts)
-        if self.classes > 2:
-            parts.add("classes")
-        return frozenset(parts | ({"curve"} if self.pictures else set()))
-
-    def scores(self, protocol: Protocol) -> tuple[Score, ...]:
-        """Return the scores of a protocol that are wanted."""
-        return protocol.scores if self.detailed or protocol.name == "classes" else HEADLINE
-
-
-@dataclass(frozen=True, eq=False)
-class Report:
-    """What came of it.
+@dataclass(frozen=True, eq=False, repr=False)
+class EvaluationReport:
+    """Scores of a model on one or several data sets.
 
     Attributes:
         model: Name of the model.
-        threshold: Probability from which a pixel counts as crack.
-        threshold_from: Where it came from.
-        question: What was asked.
-        results: Counts by data set, and of all of them together where there are several.
-        total: Under which name all of them together stand; None for a single data set.
-        pictures: The worst images, worst first.
+        terms: Terms of use of the model, from its card.
+        threshold: Lowest probability of a crack pixel.
+        threshold_from: Origin of the threshold, in words.
+        request: Options of the evaluation.
+        results: Counts by data set. Where there are several sets, also their sum.
+        total: Key of the sum in ``results``; None for a single data set.
+        figures: Figures of the worst images, worst first.
     """
 
     model: str
+    terms: str
     threshold: float
     threshold_from: str
-    question: Question
+    request: EvaluationRequest
     results: dict[str, Evaluation]
     total: str | None = None
-    pictures: tuple[Picture, ...] = ()
+    figures: tuple[ErrorFigure, ...] = ()
+
+    def __repr__(self) -> str:
+        result = self.results[self.total] if self.total else next(iter(self.results.values()), Evaluation())
+        f1 = result.scores()["f1"]
+        score = "F1 undefined" if f1 is None else f"F1 {f1:.3f}"
+        count = f"{result.images} image{'' if result.images == 1 else 's'}"
+        return f"EvaluationReport({self.model!r}, {count}, {score})"
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """What went wrong with which files."""
+        """Errors of the files that could not be scored."""
         return tuple(dict.fromkeys(str(error) for result in self.results.values() for _, error in result.failed))
 
     def card(self, protocol: Protocol) -> dict[str, str]:
-        """Return what must be told beside the scores of a protocol."""
+        """Return the rules that the scores of a protocol depend on, by title."""
         return protocol.card(f"{self.threshold:g} ({self.threshold_from})")
 
     @cached_property
     def estimates(self) -> dict[ProtocolName, dict[str, dict[str, Estimate]]]:
-        """The scores with their intervals, by protocol, data set and key."""
-        drawn = {name: result.drawn() for name, result in self.results.items()}
+        """Scores with their intervals, by protocol, data set and key."""
+        sums = {name: result.resampled_sums() for name, result in self.results.items()}
         return {
             protocol.name: {
-                name: result.estimates(self.question.scores(protocol), drawn[name])
+                name: result.estimates(self.request.scores(protocol), sums[name])
                 for name, result in self.results.items()
             }
-            for protocol in self.question.protocols
+            for protocol in self.request.protocols
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it ready for JSON; what is under ``data`` are the values of the first protocol."""
-        first = self.question.protocols[0]
-        told: dict[str, Any] = {
+        """Return the report ready for JSON; ``data`` holds the values of the first protocol."""
+        first = self.request.protocols[0]
+        content: dict[str, Any] = {
             "model": self.model,
-            "protocol": self.question.protocol or first.name,
+            "terms": self.terms,
+            "protocol": self.request.protocol or first.name,
             "threshold": None if first.oracle else self.threshold,
             "threshold_from": first.threshold if first.oracle else self.threshold_from,
             "data": {name: self._values(first, result) for name, result in self.results.items()},
         }
-        if self.question.detailed or self.question.classes > 2:
-            told["protocols"] = {protocol.name: self._protocol(protocol) for protocol in self.question.protocols}
-        if self.question.detailed:
-            told["images"] = self.by_image()
-        return told
+        if self.request.detailed or self.request.classes > 2:
+            content["protocols"] = {protocol.name: self._protocol(protocol) for protocol in self.request.protocols}
+        if self.request.detailed:
+            content["images"] = self.by_image()
+        return content
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each protocol, data set and score, for a data frame."""
+        return [
+            {"model": self.model, "protocol": protocol, "data": name, "score": key, **estimate.to_dict()}
+            for protocol, by_data in self.estimates.items()
+            for name, estimates in by_data.items()
+            for key, estimate in estimates.items()
+        ]
 
     def _values(self, protocol: Protocol, result: Evaluation) -> dict[str, Any]:
         if protocol.name == "native":
@@ -145,9 +113,9 @@ class Report:
         return {"card": self.card(protocol), "oracle": protocol.oracle, "data": data}
 
     def by_image(self) -> list[dict[str, Any]]:
-        """Return the scores of every image alone; None where one is undefined.
+        """Return the scores of each image, lowest F1 first; None for an undefined score.
 
-        Worst F1 first, of equal ones that with more wrong pixels, as the pictures come.
+        Images of equal F1 are sorted by their wrong pixels, most first, as the figures are.
         """
         scores = {score.key: score for score in HEADLINE}
         entries: list[tuple[float, int, dict[str, Any]]] = []
@@ -156,66 +124,67 @@ class Report:
                 continue
             values = {key: result.by_image(scores[key]).tolist() for key in _BY_IMAGE}
             crack = result.columns["true_positive"] + result.columns["false_negative"]
-            called = result.columns["true_positive"] + result.columns["false_positive"]
+            predicted = result.columns["true_positive"] + result.columns["false_positive"]
             for index, sample in enumerate(result.samples):
                 entry: dict[str, Any] = {"data": group, "image": display_text(sample.image.name)}
                 entry |= {key: None if math.isnan(each[index]) else each[index] for key, each in values.items()}
-                entry |= {"crack_px": int(crack[index]), "called_px": int(called[index])}
+                entry |= {"crack_px": int(crack[index]), "called_px": int(predicted[index])}
                 right = 2 * int(result.columns["true_positive"][index])
                 wrong = entry["crack_px"] + entry["called_px"] - right
                 entries.append((1.0 if entry["f1"] is None else entry["f1"], -wrong, entry))
         return [entry for _, _, entry in sorted(entries, key=lambda item: item[:2])]
 
 
-def make_report(
+def evaluate_model(
     model: Model,
     samples: Sequence[Sample],
-    question: Question,
+    request: EvaluationRequest,
     *,
     name: str | None = None,
-    report: Callable[[int], None] = lambda _: None,
-) -> Report:
-    """Evaluate a model and put together what is to be told.
+    progress: ProgressCallback | None = None,
+) -> EvaluationReport:
+    """Predict samples with a model and score the predictions.
 
     Args:
         model: The model.
         samples: Images with true masks.
-        question: What is asked.
-        name: What to call the model; its card's name if None.
-        report: Called with the number of samples done.
+        request: Options of the evaluation.
+        name: Name of the model in the report; the name in its card if None.
+        progress: Called after each sample; the unit is samples.
 
     Raises:
         UsageError: If the threshold is outside (0, 1].
-        ModelError: If the network answers with NaN.
+        ModelError: If the network returns NaN.
     """
     gallery = Gallery()
-    counted = evaluate(
+    by_group = count_samples(
         model,
         samples,
-        threshold=question.threshold,
-        parts=question.parts,
-        report=report,
-        look=gallery.look if question.pictures else lambda _, __: None,
+        threshold=request.threshold,
+        parts=request.parts,
+        progress=progress,
+        on_prediction=gallery.add if request.figures else None,
     )
-    results = {display_text(group): result for group, result in counted.items()}
+    results = {display_text(group): result for group, result in by_group.items()}
     total = None
     if len(results) > 1:
         total = "all" if "all" not in results else "all together"
-        results[total] = sum(counted.values(), Evaluation())
-    return Report(
+        results[total] = sum(by_group.values(), Evaluation())
+    return EvaluationReport(
         model=name or model.card.name,
-        threshold=model.threshold(question.threshold),
-        threshold_from=_origin(model, question),
-        question=question,
+        terms=model.card.terms,
+        threshold=model.threshold(request.threshold),
+        threshold_from=_describe_threshold(model, request),
+        request=request,
         results=results,
         total=total,
-        pictures=gallery.worst_first(),
+        figures=gallery.worst_first(),
     )
 
 
-def _origin(model: Model, question: Question) -> str:
-    """Return where the threshold comes from, and what else the model was told to do."""
-    parts = ["the model's validation images" if question.threshold is None else "--threshold"]
+def _describe_threshold(model: Model, request: EvaluationRequest) -> str:
+    """Return the origin of the threshold, and the options of the model that change the mask."""
+    parts = ["the model's validation images" if request.threshold is None else "--threshold"]
     if model.hysteresis is not None:
         parts.append(f"hysteresis from {model.hysteresis:g}")
     if model.tta != "none":

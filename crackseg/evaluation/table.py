@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crackseg.datasets.samples import Sample
 from crackseg.errors import CracksegError
-from crackseg.evaluation.counting import Tally
+from crackseg.evaluation.counting import ImageCounts
 from crackseg.metrics.bootstrap import interval, resample
 from crackseg.metrics.curve import Floats
 from crackseg.metrics.protocols import NATIVE
@@ -56,7 +56,9 @@ class Evaluation:
     failed: tuple[tuple[Sample, CracksegError], ...] = ()
 
     @classmethod
-    def of(cls, rows: Sequence[tuple[Sample, Tally]], failed: Iterable[tuple[Sample, CracksegError]]) -> Evaluation:
+    def of(
+        cls, rows: Sequence[tuple[Sample, ImageCounts]], failed: Iterable[tuple[Sample, CracksegError]]
+    ) -> Evaluation:
         """Put the tallies of images together."""
         names = rows[0][1] if rows else ()
         columns = {name: np.stack([np.asarray(row[name]) for _, row in rows]) for name in names}
@@ -85,7 +87,7 @@ class Evaluation:
         sums = self.sums()
         return {score.key: _value(score, sums) if self.samples else None for score in scores}
 
-    def drawn(self) -> dict[str, Floats] | None:
+    def resampled_sums(self) -> dict[str, Floats] | None:
         """Return the sums of a thousand draws of the images; None where a single image allows none."""
         return resample(self.columns) if self.images > 1 else None
 
@@ -99,7 +101,7 @@ class Evaluation:
             drawn: What `drawn` returned, for whoever asks more than once.
         """
         values = self.scores(scores)
-        sums = drawn or self.drawn()
+        sums = drawn or self.resampled_sums()
         return {
             score.key: Estimate(values[score.key], None if sums is None else interval(score.formula(sums)))
             for score in scores

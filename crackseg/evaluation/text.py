@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
 from crackseg.evaluation.comparison import Comparison, Difference
-from crackseg.evaluation.report import Report
+from crackseg.evaluation.report import EvaluationReport
 from crackseg.evaluation.table import Estimate, Evaluation
 from crackseg.metrics.protocols import Protocol
 from crackseg.metrics.scores import Score, Unit
@@ -14,7 +14,7 @@ from crackseg.metrics.scores import Score, Unit
 _WORST = 20
 
 
-def show(value: float | None, unit: Unit = "", *, signed: bool = False) -> str:
+def format_score(value: float | None, unit: Unit = "", *, signed: bool = False) -> str:
     """Return a score as people read it: three digits, percent with its sign, "-" where it is undefined.
 
     Percentages have one digit from 10 on.
@@ -34,23 +34,23 @@ def show(value: float | None, unit: Unit = "", *, signed: bool = False) -> str:
             return f"{value:{sign}.3f}"
 
 
-def show_interval(interval: tuple[float, float] | None, unit: Unit = "", *, signed: bool = False) -> str:
+def format_interval(interval: tuple[float, float] | None, unit: Unit = "", *, signed: bool = False) -> str:
     """Return an interval as ``[low, high]``; nothing where there is none."""
     if interval is None:
         return ""
-    return f"[{show(interval[0], unit, signed=signed)}, {show(interval[1], unit, signed=signed)}]"
+    return f"[{format_score(interval[0], unit, signed=signed)}, {format_score(interval[1], unit, signed=signed)}]"
 
 
-def to_text(report: Report) -> str:
+def report_to_text(report: EvaluationReport) -> str:
     """Return an evaluation for the terminal: the headline alone, or card and scores of each protocol."""
-    if report.question.protocol is None:
+    if report.request.protocol is None:
         first = f"{report.model}, protocol native, threshold {report.threshold:g} ({report.threshold_from})"
         headline = f"{first}\n{_headline(report)}"
-        return "\n\n".join([headline, *(_scores(report, each) for each in report.question.protocols[1:])])
-    return "\n\n".join(_scores(report, protocol) for protocol in report.question.protocols)
+        return "\n\n".join([headline, *(_scores(report, each) for each in report.request.protocols[1:])])
+    return "\n\n".join(_scores(report, protocol) for protocol in report.request.protocols)
 
 
-def _scores(report: Report, protocol: Protocol) -> str:
+def _scores(report: EvaluationReport, protocol: Protocol) -> str:
     lines = [f"{report.model}, protocol {protocol.name}", *_card(report.card(protocol))]
     for name, estimates in report.estimates[protocol.name].items():
         result = report.results[name]
@@ -72,71 +72,71 @@ def _count(result: Evaluation) -> str:
 
 
 def _line(score: Score, estimate: Estimate) -> str:
-    spread = show_interval(estimate.interval, score.unit)
-    return f"  {score.title:<36}  {show(estimate.value, score.unit):>11}  {spread}".rstrip()
+    spread = format_interval(estimate.interval, score.unit)
+    return f"  {score.title:<36}  {format_score(estimate.value, score.unit):>11}  {spread}".rstrip()
 
 
-def _headline(report: Report) -> str:
+def _headline(report: EvaluationReport) -> str:
     width = max(len(name) for name in report.results)
     keys = ("f1", "precision", "recall", "iou", "f1_2px")
     lines = [f"{'data':<{width}}  images     F1  precision  recall    IoU  F1 2px  false alarm  95 % interval of F1"]
     for name, result in report.results.items():
         scores = result.scores()
-        f1, precision, recall, iou, f1_2px = (f"{show(scores[key]):>5}" for key in keys)
-        alarm = show(scores["false_alarm"], "%")
-        spread = show_interval(report.estimates["native"][name]["f1"].interval)
+        f1, precision, recall, iou, f1_2px = (f"{format_score(scores[key]):>5}" for key in keys)
+        alarm = format_score(scores["false_alarm"], "%")
+        spread = format_interval(report.estimates["native"][name]["f1"].interval)
         row = f"{name:<{width}}  {result.images:>6}  {f1}  {precision:>9}  {recall:>6}  {iou}  {f1_2px:>6}  {alarm:>11}"
         lines.append(f"{row}  {spread}".rstrip())
     return "\n".join(lines)
 
 
-def compare_text(comparison: Comparison) -> str:
+def comparison_to_text(comparison: Comparison) -> str:
     """Return a comparison for the terminal; ``*`` marks differences whose interval leaves out 0."""
     reports = (("A", comparison.one), ("B", comparison.other))
     lines = [
         f"{letter}  {each.model}, threshold {each.threshold:g} ({each.threshold_from})" for letter, each in reports
     ]
-    question = comparison.one.question
-    for protocol in question.protocols:
+    request = comparison.one.request
+    for protocol in request.protocols:
         lines.append(f"protocol {protocol.name}")
-        if question.protocol is not None:
+        if request.protocol is not None:
             lines += _card(comparison.card(protocol))
         for name, differences in comparison.differences[protocol.name].items():
             count = _count(comparison.one.results[name])
             lines.append(f"{name}, {count}".ljust(38) + f"  {'A':>11}  {'B':>11}  {'B - A':>11}  95 % interval")
-            lines += [_difference(score, differences[score.key]) for score in question.scores(protocol)]
+            lines += [_difference(score, differences[score.key]) for score in request.scores(protocol)]
     return "\n".join(lines)
 
 
 def _difference(score: Score, found: Difference) -> str:
     cells = [
-        show(found.one, score.unit),
-        show(found.other, score.unit),
-        show(found.value, score.unit, signed=True),
+        format_score(found.one, score.unit),
+        format_score(found.other, score.unit),
+        format_score(found.value, score.unit, signed=True),
     ]
-    spread = show_interval(found.interval, score.unit, signed=True)
-    mark = f" * {tell_better(score, found)}".rstrip() if found.certain else ""
+    spread = format_interval(found.interval, score.unit, signed=True)
+    mark = f" * {name_better(score, found)}".rstrip() if found.certain else ""
     return f"  {score.title:<36}  {'  '.join(f'{cell:>11}' for cell in cells)}  {spread}{mark}"
 
 
-def tell_better(score: Score, found: Difference) -> str:
+def name_better(score: Score, found: Difference) -> str:
     """Return which model is better where the interval leaves out 0; nothing where it does not, or no way is better."""
     if not found.certain or found.value is None or score.better not in ("higher", "lower"):
         return ""
     return "B better" if (found.value > 0) == (score.better == "higher") else "A better"
 
 
-def to_markdown(report: Report) -> str:
+def report_to_markdown(report: EvaluationReport) -> str:
     """Return an evaluation as Markdown: card and scores of each protocol, and the worst images."""
     lines = [f"# Evaluation of {_escape(report.model)}", ""]
-    for protocol in report.question.protocols:
+    for protocol in report.request.protocols:
         lines += _markdown_head(protocol, report.card(protocol))
         names = tuple(report.results)
         lines += _markdown_row(("score", *(f"{name}, {_count(report.results[name])}" for name in names)), head=True)
         for score in protocol.scores:
             estimates = [report.estimates[protocol.name][name][score.key] for name in names]
             cells = (
-                f"{show(each.value, score.unit)} {show_interval(each.interval, score.unit)}".strip()
+                f"{format_score(each.value, score.unit)} {format_interval(each.interval, score.unit)}".strip()
                 for each in estimates
             )
             lines += _markdown_row((score.title, *cells))
@@ -145,12 +145,12 @@ def to_markdown(report: Report) -> str:
     return "\n".join([*lines, *_markdown_worst(report), *_markdown_errors(report.errors)])
 
 
-def _markdown_worst(report: Report) -> Iterator[str]:
+def _markdown_worst(report: EvaluationReport) -> Iterator[str]:
     yield "## Worst images by F1"
     yield ""
     yield from _markdown_row(("data", "image", "F1", "precision", "recall", "F1 2 px"), head=True)
     for entry in report.by_image()[:_WORST]:
-        cells = (show(entry[key]) for key in ("f1", "precision", "recall", "f1_2px"))
+        cells = (format_score(entry[key]) for key in ("f1", "precision", "recall", "f1_2px"))
         yield from _markdown_row((entry["data"], entry["image"], *cells))
     yield ""
 
@@ -161,27 +161,27 @@ def _markdown_errors(errors: Iterable[str]) -> Iterator[str]:
         yield from ("## Not scored", "", *found, "")
 
 
-def compare_markdown(comparison: Comparison) -> str:
+def comparison_to_markdown(comparison: Comparison) -> str:
     """Return a comparison as Markdown."""
     one, other = (_escape(each.model) for each in (comparison.one, comparison.other))
     lines = [f"# {one} (A) and {other} (B)", ""]
-    for protocol in comparison.one.question.protocols:
+    for protocol in comparison.one.request.protocols:
         lines += _markdown_head(protocol, comparison.card(protocol))
         for name, differences in comparison.differences[protocol.name].items():
             lines += [f"### {_escape(name)}, {_count(comparison.one.results[name])}", ""]
             lines += _markdown_row(("score", "A", "B", "B - A", "95 % interval", "better"), head=True)
-            for score in comparison.one.question.scores(protocol):
+            for score in comparison.one.request.scores(protocol):
                 found = differences[score.key]
-                cells = (show(found.one, score.unit), show(found.other, score.unit))
-                spread = show_interval(found.interval, score.unit, signed=True)
-                change = show(found.value, score.unit, signed=True)
+                cells = (format_score(found.one, score.unit), format_score(found.other, score.unit))
+                spread = format_interval(found.interval, score.unit, signed=True)
+                change = format_score(found.value, score.unit, signed=True)
                 lines += _markdown_row(
                     (
                         score.title,
                         *cells,
                         f"**{change}**" if found.certain else change,
                         spread,
-                        tell_better(score, found),
+                        name_better(score, found),
                     )
                 )
             lines.append("")
@@ -193,7 +193,7 @@ def _markdown_changes(comparison: Comparison) -> Iterator[str]:
     yield from ("## Images, those first on which B loses most", "")
     yield from _markdown_row(("data", "image", "F1 of A", "F1 of B", "B - A"), head=True)
     for change in comparison.changes()[:_WORST]:
-        cells = (show(change.one), show(change.other), show(change.value, signed=True))
+        cells = (format_score(change.one), format_score(change.other), format_score(change.value, signed=True))
         yield from _markdown_row((change.group, change.image, *cells))
     yield ""
 

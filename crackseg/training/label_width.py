@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.datasets.class_masks import read_truth
+from crackseg.datasets.class_masks import read_class_sample
 from crackseg.datasets.samples import Sample
 from crackseg.measurement.skeleton import skeletonise
 
@@ -60,7 +60,7 @@ def measure_labels(samples: Sequence[Sample], classes: int = 1) -> LabelWidths:
         DatasetError: If an image and its mask do not fit.
     """
     step = -(-len(samples) // _MASKS_READ)
-    found = [label_widths(read_truth(sample, classes)[1] > 0) for sample in samples[:: max(step, 1)]]
+    found = [label_widths(read_class_sample(sample, classes)[1] > 0) for sample in samples[:: max(step, 1)]]
     widths = [part for part in found if len(part)]
     if not widths:
         return LabelWidths(0, 0.0, 0.0, 0.0)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from crackseg.datasets.class_masks import check_classes, read_truth
+from crackseg.datasets.class_masks import check_classes, read_class_sample
 from crackseg.datasets.samples import Sample
 from crackseg.errors import ConfigError
 from crackseg.geometry import Region
@@ -86,7 +86,7 @@ class PatchDataset(Dataset[tuple[NDArray[np.uint8], NDArray[np.generic]]]):
         return decoded
 
     def _decode(self, sample: Sample) -> _Decoded:
-        image, mask = read_truth(sample, self._classes)
+        image, mask = read_class_sample(sample, self._classes)
         rows, cols = np.nonzero(mask)
         step = max(1, len(rows) // _CRACK_PIXELS_KEPT)
         term, border = self._loss.border, None

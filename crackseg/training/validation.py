@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.datasets.class_masks import read_truth
+from crackseg.datasets.class_masks import read_class_sample
 from crackseg.datasets.samples import Sample
 from crackseg.errors import ModelError
 from crackseg.imaging.codec import ArrayImage
@@ -189,7 +189,7 @@ def predict_examples(
 
 def _predict(predictor: TorchPredictor, samples: Sequence[Sample], classes: int) -> Iterator[ValidatedImage]:
     for sample in samples:
-        image, true = read_truth(sample, classes)
+        image, true = read_class_sample(sample, classes)
         probability = predict_probability(ArrayImage(image), predictor)
         everywhere = np.ones(true.shape, np.bool_)
         yield ValidatedImage(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crackseg.datasets.class_masks import check_classes, read_truth
+from crackseg.datasets.class_masks import check_classes, read_class_sample
 from crackseg.datasets.samples import Sample, find_samples
 from crackseg.errors import DatasetError
 from crackseg.imaging.codec import write_png
@@ -32,14 +32,14 @@ def classes_of(*numbers: int) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("classes", [1, 2])
 def test_up_to_two_classes_are_crack_or_not(tmp_path: Path, classes: int) -> None:
     mask = classes_of(255, 255, 0)
-    image, truth = read_truth(sample_with(tmp_path, mask), classes)
+    image, truth = read_class_sample(sample_with(tmp_path, mask), classes)
     assert image.shape == (6, 8, 3)
     np.testing.assert_array_equal(truth, mask // 255)
 
 
 def test_of_more_classes_a_pixel_is_the_number_of_its_own(tmp_path: Path) -> None:
     mask = classes_of(1, 2, 3, 0, 2)
-    np.testing.assert_array_equal(read_truth(sample_with(tmp_path, mask), 4)[1], mask)
+    np.testing.assert_array_equal(read_class_sample(sample_with(tmp_path, mask), 4)[1], mask)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_of_more_classes_a_pixel_is_the_number_of_its_own(tmp_path: Path) -> Non
 )
 def test_masks_that_hold_no_class_numbers_are_named(tmp_path: Path, mask: NDArray[np.uint8], mentions: str) -> None:
     with pytest.raises(DatasetError, match=rf"wall\.png: .*{mentions}"):
-        read_truth(sample_with(tmp_path, mask), 3)
+        read_class_sample(sample_with(tmp_path, mask), 3)
 
 
 def test_several_classes_need_a_mask_with_more_than_one() -> None:

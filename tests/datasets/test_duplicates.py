@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from crackseg.datasets.check import check_dataset
 from crackseg.datasets.duplicates import Duplicate, find_duplicates
 from crackseg.datasets.fingerprint import (
-    compare_pictures,
+    compare_images,
+    crop_overlap,
     describe_turn,
     hash_thumbnails,
-    overlapping,
-    thumbnail,
-    turned,
+    make_thumbnail,
+    turn_image,
 )
 from crackseg.imaging.codec import decode_image, mask_pixels, write_png
 from tests.datasets.scenes import as_jpeg, found, wall, write_walls
@@ -27,16 +27,16 @@ from tests.runs import write_sample
 
 
 def search(pictures: list[NDArray[np.uint8]]) -> list[Duplicate]:
-    grey = [thumbnail(np.asarray(cv2.cvtColor(item, cv2.COLOR_RGB2GRAY), np.uint8)) for item in pictures]
+    grey = [make_thumbnail(np.asarray(cv2.cvtColor(item, cv2.COLOR_RGB2GRAY), np.uint8)) for item in pictures]
     return find_duplicates(np.stack(grey), lambda place: pictures[place])
 
 
 @given(seed=st.integers(0, 99), turn=st.integers(0, 7))
 def test_the_hash_of_a_turned_thumbnail_is_among_those_of_the_original(seed: int, turn: int) -> None:
-    small = thumbnail(wall(seed)[0][..., 0])
-    hashes = hash_thumbnails(np.stack([small, turned(small, turn)]))
+    small = make_thumbnail(wall(seed)[0][..., 0])
+    hashes = hash_thumbnails(np.stack([small, turn_image(small, turn)]))
     # The second's eight hashes are those of its turns: turning it back gives the first.
-    back = next(other for other in range(8) if np.array_equal(turned(turned(small, turn), other), small))
+    back = next(other for other in range(8) if np.array_equal(turn_image(turn_image(small, turn), other), small))
     assert np.bitwise_count(hashes[0, 0] ^ hashes[1, back]) <= 2
 
 
@@ -48,8 +48,10 @@ def test_different_walls_are_different() -> None:
 def test_a_turned_copy_is_found_with_its_turn(turn: int) -> None:
     pictures = [wall(seed, (128, 128))[0] for seed in range(4)]
     # Turned so that `turn` brings it back.
-    back = next(other for other in range(8) if np.array_equal(turned(turned(pictures[1], other), turn), pictures[1]))
-    (copy,) = search([*pictures, turned(pictures[1], back)])
+    back = next(
+        other for other in range(8) if np.array_equal(turn_image(turn_image(pictures[1], other), turn), pictures[1])
+    )
+    (copy,) = search([*pictures, turn_image(pictures[1], back)])
     assert (copy.first, copy.second, copy.turn, copy.match.same) == (1, 4, turn, True)
 
 
@@ -82,7 +84,7 @@ def test_a_shifted_crop_is_found_with_its_shift() -> None:
 
 def test_the_overlap_of_shifted_arrays_is_what_both_show() -> None:
     whole = np.arange(80).reshape(8, 10)
-    one, other = overlapping(whole[:6, :7], whole[2:8, 3:10], (2, 3))
+    one, other = crop_overlap(whole[:6, :7], whole[2:8, 3:10], (2, 3))
     assert np.array_equal(one, other)
     assert one.shape == (4, 4)
 
@@ -90,8 +92,8 @@ def test_the_overlap_of_shifted_arrays_is_what_both_show() -> None:
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_pictures_of_one_level_are_alike_only_if_they_are_equal(level: int) -> None:
     flat = np.full((64, 64, 3), level, np.uint8)
-    assert compare_pictures(flat, flat.copy()).same
-    assert compare_pictures(flat, np.full((64, 64, 3), 7, np.uint8)).correlation == 0
+    assert compare_images(flat, flat.copy()).same
+    assert compare_images(flat, np.full((64, 64, 3), 7, np.uint8)).correlation == 0
 
 
 def test_a_few_specks_on_white_do_not_make_pictures_alike() -> None:

@@ -14,8 +14,9 @@ from crackseg.datasets.samples import Sample, find_samples
 from crackseg.errors import ModelError, UsageError
 from crackseg.evaluation.comparison import Comparison
 from crackseg.evaluation.files import write_report
-from crackseg.evaluation.report import Question, Report, make_report
-from crackseg.evaluation.text import compare_text, to_markdown, to_text
+from crackseg.evaluation.report import EvaluationReport, evaluate_model
+from crackseg.evaluation.request import EvaluationRequest
+from crackseg.evaluation.text import comparison_to_text, report_to_markdown, report_to_text
 from crackseg.imaging.codec import write_png
 from crackseg.metrics.classes import class_scores, count_classes
 from crackseg.metrics.protocols import find_protocols
@@ -61,8 +62,8 @@ def pairs(count: int = 4) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     return found
 
 
-def reported(folder: Path, question: Question) -> Report:
-    return make_report(kinds(), write_kinds(folder / "walls", pairs()), replace(question, classes=3))
+def reported(folder: Path, request: EvaluationRequest) -> EvaluationReport:
+    return evaluate_model(kinds(), write_kinds(folder / "walls", pairs()), replace(request, classes=3))
 
 
 def expected() -> dict[str, float]:
@@ -75,21 +76,21 @@ def expected() -> dict[str, float]:
 
 @pytest.mark.parametrize("protocol", [None, "native", "resize512", "all"])
 def test_classes_are_scored_beside_every_protocol(tmp_path: Path, protocol: str | None) -> None:
-    question = Question(protocol)  # type: ignore[arg-type]
-    report = reported(tmp_path, question)
+    request = EvaluationRequest(protocol)  # type: ignore[arg-type]
+    report = reported(tmp_path, request)
     found = {key: estimate.value for key, estimate in report.estimates["classes"]["walls"].items()}
     assert found == pytest.approx(expected())
     told = report.to_dict()["protocols"]["classes"]["data"]["walls"]
     assert told["f1_macro"]["value"] == pytest.approx(expected()["f1_macro"])
     assert told["f1_macro"]["low"] <= told["f1_macro"]["value"] <= told["f1_macro"]["high"]
-    for text in (to_text(report), to_markdown(report)) if question.detailed else (to_text(report),):
+    for text in (report_to_text(report), report_to_markdown(report)) if request.detailed else (report_to_text(report),):
         assert f"{expected()['f1_class2']:.3f}" in text
         assert "class 2: F1" in text
         assert "micro mean of IoU" in text
 
 
 def test_defect_or_not_is_still_scored_first(tmp_path: Path) -> None:
-    report = reported(tmp_path, Question())
+    report = reported(tmp_path, EvaluationRequest())
     both = [(called > 0, true > 0) for called, true in pairs()]
     hits = sum(int((called & true).sum()) for called, true in both)
     ends = sum(int(called.sum() + true.sum()) for called, true in both)
@@ -97,11 +98,11 @@ def test_defect_or_not_is_still_scored_first(tmp_path: Path) -> None:
 
 
 def test_a_page_and_a_comparison_tell_the_classes_too(tmp_path: Path) -> None:
-    report = reported(tmp_path, Question("native", pictures=True))
+    report = reported(tmp_path, EvaluationRequest("native", figures=True))
     write_report(tmp_path / "out", report)
     assert "class 1: recall" in (tmp_path / "out" / "evaluation.html").read_text()
     side_by_side = Comparison(report, report)
-    assert "macro mean of precision" in compare_text(side_by_side)
+    assert "macro mean of precision" in comparison_to_text(side_by_side)
     assert side_by_side.differences["classes"]["walls"]["f1_micro"].value == 0
 
 
@@ -113,12 +114,12 @@ def test_crack_or_not_has_no_scores_of_classes() -> None:
             "centreline",
             "resize512",
         ]
-    assert "classes" not in Question("all").parts
+    assert "classes" not in EvaluationRequest("all").parts
 
 
 def test_masks_of_crack_or_not_are_told_as_what_they_are(tmp_path: Path) -> None:
     samples = write_kinds(tmp_path / "walls", [(called, (true > 0) * np.uint8(255)) for called, true in pairs(1)])
-    report = make_report(kinds(), samples, Question(classes=3))
+    report = evaluate_model(kinds(), samples, EvaluationRequest(classes=3))
     assert len(report.errors) == 1
     assert "holds 0 and 255 alone, crack or not; network.classes=3 expects the numbers 0 to 2" in report.errors[0]
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crackseg.evaluation import Evaluation, evaluate
-from crackseg.evaluation.comparison import Comparison, Difference, find_differences
+from crackseg.evaluation import Evaluation, count_samples
+from crackseg.evaluation.comparison import Comparison, Difference, compare_scores
 from crackseg.evaluation.contrast import draw_contrasts
 from crackseg.evaluation.files import write_report
 from crackseg.evaluation.gallery import HIT, MISSED
 from crackseg.evaluation.page import build_comparison_page
-from crackseg.evaluation.report import make_report
-from crackseg.evaluation.text import compare_markdown, compare_text, show, tell_better
+from crackseg.evaluation.report import evaluate_model
+from crackseg.evaluation.text import comparison_to_markdown, comparison_to_text, format_score, name_better
 from crackseg.metrics.protocols import NATIVE
 from tests.evaluation.scenes import Mask, model, scribbled, write_set
 from tests.evaluation.test_report import ALL, reported
@@ -26,13 +26,13 @@ from tests.evaluation.test_report import ALL, reported
 
 def pair_of(folder: Path, pairs: list[tuple[Mask, Mask]]) -> tuple[Evaluation, Evaluation]:
     samples = write_set(folder / "set", pairs)
-    return evaluate(model(), samples)["set"], evaluate(model(0.9), samples)["set"]
+    return count_samples(model(), samples)["set"], count_samples(model(0.9), samples)["set"]
 
 
 def test_a_difference_is_the_second_minus_the_first_and_turns_its_sign_with_them(tmp_path: Path) -> None:
     one, other = pair_of(tmp_path, scribbled(10))
     scores = NATIVE.scores[:4]
-    forth, back = find_differences(one, other, scores), find_differences(other, one, scores)
+    forth, back = compare_scores(one, other, scores), compare_scores(other, one, scores)
     assert forth["f1"].value == pytest.approx(-(one.scores()["f1"] or 0))
     assert forth["f1"].certain
     for key in ("f1", "recall"):
@@ -43,18 +43,18 @@ def test_a_difference_is_the_second_minus_the_first_and_turns_its_sign_with_them
 
 def test_a_model_does_not_differ_from_itself(tmp_path: Path) -> None:
     one, _ = pair_of(tmp_path, scribbled(6))
-    found = find_differences(one, one, NATIVE.scores[:4])
+    found = compare_scores(one, one, NATIVE.scores[:4])
     assert {(each.value, each.interval) for each in found.values()} == {(0.0, (0.0, 0.0))}
     assert not any(each.certain for each in found.values())
 
 
 def test_the_interval_of_a_difference_is_narrower_than_those_of_the_two(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", scribbled(12))
-    one = evaluate(model(), samples)["set"]
+    one = count_samples(model(), samples)["set"]
     columns = dict(one.columns)
     # The same model with one more false pixel in every image.
     columns["false_positive"] = columns["false_positive"] + 1
-    difference = find_differences(one, Evaluation(one.samples, columns), NATIVE.scores[:1])["f1"]
+    difference = compare_scores(one, Evaluation(one.samples, columns), NATIVE.scores[:1])["f1"]
     alone = one.estimates(NATIVE.scores[:1])["f1"]
     assert difference.interval is not None
     assert alone.interval is not None
@@ -67,9 +67,9 @@ def test_who_is_better_is_told_where_the_interval_is_sure_and_a_way_is_better() 
     up, down, unsure = (
         Difference(0.5, 0.5 + by, (by - 0.1 * width, by + 0.1 * width)) for by, width in ((0.2, 1), (-0.2, 1), (0.2, 3))
     )
-    assert [tell_better(scores["f1"], each) for each in (up, down, unsure)] == ["B better", "A better", ""]
-    assert [tell_better(scores["false_per_mpx"], each) for each in (up, down, unsure)] == ["A better", "B better", ""]
-    assert tell_better(scores["width_bias_px"], up) == "", "nearer to zero would be better"
+    assert [name_better(scores["f1"], each) for each in (up, down, unsure)] == ["B better", "A better", ""]
+    assert [name_better(scores["false_per_mpx"], each) for each in (up, down, unsure)] == ["A better", "B better", ""]
+    assert name_better(scores["width_bias_px"], up) == "", "nearer to zero would be better"
 
 
 def test_images_come_first_on_which_the_second_model_loses_most(tmp_path: Path) -> None:
@@ -84,17 +84,17 @@ def test_images_come_first_on_which_the_second_model_loses_most(tmp_path: Path) 
     assert changes[0].value < -0.5
     assert changes[-1].value == 1
     found = comparison.differences["native"]["lines"]
-    rows = compare_text(comparison).split("protocol classic")[0].splitlines()[-len(NATIVE.scores) :]
+    rows = comparison_to_text(comparison).split("protocol classic")[0].splitlines()[-len(NATIVE.scores) :]
     assert [" *" in row for row in rows] == [found[score.key].certain for score in NATIVE.scores]
     assert rows[0].endswith("* A better")
-    for form in (compare_markdown(comparison), build_comparison_page(comparison)):
+    for form in (comparison_to_markdown(comparison), build_comparison_page(comparison)):
         places = [form.index(change.image) for change in changes]
         assert places == sorted(places)
 
 
 def test_images_on_which_two_models_differ_are_drawn_with_the_errors_of_each(tmp_path: Path) -> None:
     samples, (one, other) = write_set(tmp_path / "set", scribbled(8)), (model(), model(0.9))
-    comparison = Comparison(*(make_report(each, samples, ALL) for each in (one, other)))
+    comparison = Comparison(*(evaluate_model(each, samples, ALL) for each in (one, other)))
     contrasts = draw_contrasts(comparison, (one, other), samples)
     values = [contrast.change.value for contrast in contrasts]
     # Of the eight images one has neither crack nor call, and two false calls alone, which the second does not make.
@@ -117,7 +117,7 @@ def test_models_are_compared_on_the_same_images_only(tmp_path: Path) -> None:
     one, _ = pair_of(tmp_path / "a", scribbled(3))
     other, _ = pair_of(tmp_path / "b", scribbled(4))
     with pytest.raises(ValueError, match="same images"):
-        find_differences(one, other, NATIVE.scores[:1])
+        compare_scores(one, other, NATIVE.scores[:1])
 
 
 def test_a_comparison_is_written_with_both_models_and_the_difference(tmp_path: Path) -> None:
@@ -129,9 +129,13 @@ def test_a_comparison_is_written_with_both_models_and_the_difference(tmp_path: P
     assert found["b"] == told["b"]["data"]["lines"]["recall"] == 1
     assert found["difference"] == pytest.approx(found["b"] - found["a"])
     assert found["low"] <= found["difference"] <= found["high"]
-    text, markdown, page = compare_text(comparison), compare_markdown(comparison), build_comparison_page(comparison)
+    text, markdown, page = (
+        comparison_to_text(comparison),
+        comparison_to_markdown(comparison),
+        build_comparison_page(comparison),
+    )
     for form in (text, markdown, page):
-        assert show(found["difference"], signed=True) in form
+        assert format_score(found["difference"], signed=True) in form
         assert "A 0.5 (the model&#x27;s" in form or "A 0.5 (the model's" in form
     assert page.count("<svg") == 1
     # The oracle sees no threshold, and so no difference between the two.

@@ -16,7 +16,7 @@ from scipy.spatial.distance import cdist
 
 from crackseg.datasets.samples import Sample
 from crackseg.evaluation import Evaluation
-from crackseg.evaluation.counting import Judged, tally
+from crackseg.evaluation.counting import PredictedSample, count_image
 from crackseg.measurement.skeleton import skeletonise
 from crackseg.metrics.protocols import CENTRELINE, CLASSIC, NATIVE
 from tests.evaluation.scenes import Mask, picture
@@ -139,8 +139,8 @@ def scored(pairs: list[Pair]) -> dict[str, float]:
     parts = {*NATIVE.parts, *CLASSIC.parts, *CENTRELINE.parts}
     rows = []
     for number, (predicted, true) in enumerate(pairs):
-        judged = Judged(picture(predicted), true, predicted.astype(np.float32), predicted)
-        rows.append((Sample(Path(f"{number}.png"), Path(f"{number}_mask.png"), "set"), tally(judged, parts)))
+        judged = PredictedSample(picture(predicted), true, predicted.astype(np.float32), predicted)
+        rows.append((Sample(Path(f"{number}.png"), Path(f"{number}_mask.png"), "set"), count_image(judged, parts)))
     evaluation = Evaluation.of(rows, ())
     found = {
         key: value for each in (NATIVE, CLASSIC, CENTRELINE) for key, value in evaluation.scores(each.scores).items()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from crackseg.datasets.samples import Sample
 from crackseg.evaluation import Evaluation
-from crackseg.evaluation.counting import Judged, tally
+from crackseg.evaluation.counting import PredictedSample, count_image
 from crackseg.metrics.protocols import RESIZE512
 from tests.evaluation.scenes import Mask, picture
 
@@ -55,8 +55,8 @@ def published(images: list[Answer]) -> dict[str, float]:
 def test_ods_ois_miou_and_f1_are_those_of_the_published_evaluation(seed: int) -> None:
     images, rows = answers(seed), []
     for number, (probability, true) in enumerate(images):
-        judged = Judged(picture(true), true, probability, true, (probability, true))
-        rows.append((_sample(number), tally(judged, RESIZE512.parts)))
+        judged = PredictedSample(picture(true), true, probability, true, (probability, true))
+        rows.append((_sample(number), count_image(judged, RESIZE512.parts)))
     found = Evaluation.of(rows, ()).scores(RESIZE512.scores)
     expected = published(images)
     assert {key: found[key] for key in expected} == pytest.approx(expected, abs=1e-6)

@@ -19,31 +19,34 @@ from scipy import stats
 
 from crackseg.datasets.samples import find_samples
 from crackseg.errors import UsageError
-from crackseg.evaluation import evaluate
+from crackseg.evaluation import count_samples
 from crackseg.evaluation.chart import draw_chart, trace
 from crackseg.evaluation.comparison import Comparison
-from crackseg.evaluation.counting import Judged
+from crackseg.evaluation.counting import PredictedSample
 from crackseg.evaluation.files import write_report
 from crackseg.evaluation.gallery import FALSE, HIT, MISSED, Gallery, draw_errors
 from crackseg.evaluation.page import build_comparison_page, build_report_page
-from crackseg.evaluation.report import Question, Report, make_report
+from crackseg.evaluation.report import EvaluationReport, evaluate_model
+from crackseg.evaluation.request import EvaluationRequest
 from crackseg.evaluation.text import (
-    compare_markdown,
-    show,
-    show_interval,
-    to_markdown,
-    to_text,
+    comparison_to_markdown,
+    format_interval,
+    format_score,
+    report_to_markdown,
+    report_to_text,
 )
 from crackseg.metrics.counts import Counts
 from crackseg.metrics.protocols import NATIVE, find_protocols
 from tests.evaluation.scenes import model, picture, scribbled, write_set
 
-ALL = Question("all", pictures=True)
+ALL = EvaluationRequest("all", figures=True)
 
 
-def reported(folder: Path, question: Question = ALL, count: int = 8, *, threshold: float = 0.5) -> Report:
+def reported(
+    folder: Path, request: EvaluationRequest = ALL, count: int = 8, *, threshold: float = 0.5
+) -> EvaluationReport:
     samples = write_set(folder / "lines", scribbled(count)) if not (folder / "lines").exists() else None
-    return make_report(model(threshold), samples or find_samples(folder / "lines", "test"), question)
+    return evaluate_model(model(threshold), samples or find_samples(folder / "lines", "test"), request)
 
 
 class _Cells(HTMLParser):
@@ -59,7 +62,7 @@ class _Cells(HTMLParser):
 
 def test_intervals_hold_the_value_and_agree_with_scipy(tmp_path: Path) -> None:
     pairs = scribbled(20)
-    found = evaluate(model(), write_set(tmp_path / "set", pairs))["set"]
+    found = count_samples(model(), write_set(tmp_path / "set", pairs))["set"]
     estimate = found.estimates(NATIVE.scores[:1])["f1"]
     assert estimate.interval is not None
     assert estimate.value is not None
@@ -77,7 +80,7 @@ def test_intervals_hold_the_value_and_agree_with_scipy(tmp_path: Path) -> None:
 
 
 def test_a_single_image_has_scores_and_no_interval(tmp_path: Path) -> None:
-    found = evaluate(model(), write_set(tmp_path / "set", scribbled(1)))["set"]
+    found = count_samples(model(), write_set(tmp_path / "set", scribbled(1)))["set"]
     estimates = found.estimates(NATIVE.scores[:4])
     assert all(each.value is not None and each.interval is None for each in estimates.values())
 
@@ -91,13 +94,13 @@ def test_the_files_say_the_same(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert told == report.to_dict()
     assert list(told["protocols"]) == [protocol.name for protocol in find_protocols("all")]
-    text, markdown, page = to_text(report), to_markdown(report), build_report_page(report)
+    text, markdown, page = report_to_text(report), report_to_markdown(report), build_report_page(report)
     for protocol in find_protocols("all"):
         entry = told["protocols"][protocol.name]
         assert entry["oracle"] == protocol.oracle
         for score in protocol.scores:
             value = entry["data"]["lines"][score.key]
-            shown = show(value["value"], score.unit)
+            shown = format_score(value["value"], score.unit)
             assert f"| {score.title} | {shown}" in markdown
             assert f"<td>{score.title}</td><td>{shown}" in page
             assert any(line.split("[")[0].split() == f"{score.title} {shown}".split() for line in text.splitlines())
@@ -108,7 +111,7 @@ def test_the_files_say_the_same(tmp_path: Path) -> None:
 def test_images_come_worst_first_and_each_as_its_masks_say(tmp_path: Path) -> None:
     report = reported(tmp_path)
     entries = report.by_image()
-    assert [entry["image"] for entry in entries[:-1]] == [picture.name for picture in report.pictures]
+    assert [entry["image"] for entry in entries[:-1]] == [picture.name for picture in report.figures]
     values = [1.0 if entry["f1"] is None else entry["f1"] for entry in entries]
     assert values == sorted(values)
     by_name = {entry["image"]: entry for entry in entries}
@@ -166,18 +169,23 @@ def test_the_curve_is_drawn_over_recall_and_its_dot_is_the_threshold_in_use(tmp_
 def test_what_could_not_be_scored_stands_in_every_form(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", scribbled(3))
     samples[1].image.write_bytes(b"no image")
-    report = make_report(model(), samples, ALL)
+    report = evaluate_model(model(), samples, ALL)
     both = Comparison(report, report)
-    for form in (to_markdown(report), build_report_page(report), compare_markdown(both), build_comparison_page(both)):
+    for form in (
+        report_to_markdown(report),
+        build_report_page(report),
+        comparison_to_markdown(both),
+        build_comparison_page(both),
+    ):
         assert "Not scored" in form
         assert form.split("Not scored")[1].count("wall01.png") == 1
-    assert "Not scored" not in to_markdown(make_report(model(), samples[:1], ALL))
+    assert "Not scored" not in report_to_markdown(evaluate_model(model(), samples[:1], ALL))
 
 
 def test_names_come_out_as_text(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "<b>&", scribbled(2))
-    report = make_report(model(name="<i>m</i>"), samples, ALL)
-    page, markdown = build_report_page(report), to_markdown(report)
+    report = evaluate_model(model(name="<i>m</i>"), samples, ALL)
+    page, markdown = build_report_page(report), report_to_markdown(report)
     assert "<b>" not in page
     assert "<i>" not in page
     assert "&lt;b&gt;&amp;" in page
@@ -186,46 +194,46 @@ def test_names_come_out_as_text(tmp_path: Path) -> None:
 
 def test_a_set_called_all_is_not_taken_for_all_sets_together(tmp_path: Path) -> None:
     samples = [sample for name in ("all", "other") for sample in write_set(tmp_path / name, scribbled(2))]
-    report = make_report(model(), samples, ALL)
+    report = evaluate_model(model(), samples, ALL)
     assert [(name, result.images) for name, result in report.results.items()] == [
         ("all", 2),
         ("other", 2),
         ("all together", 4),
     ]
     assert [entry["data"] for entry in report.by_image()].count("all") == 2
-    alone = make_report(model(), samples[:2], ALL)
+    alone = evaluate_model(model(), samples[:2], ALL)
     assert [entry["data"] for entry in alone.by_image()] == ["all", "all"]
 
 
 def test_a_set_whose_name_is_no_text_is_shown_escaped(tmp_path: Path) -> None:
     samples = write_set(tmp_path / os.fsdecode(b"w\xffll"), scribbled(2))
-    report = make_report(model(), samples, ALL)
+    report = evaluate_model(model(), samples, ALL)
     write_report(tmp_path / "out", report)
-    assert "w\\xffll" in to_text(report)
+    assert "w\\xffll" in report_to_text(report)
     assert "w\\xffll" in (tmp_path / "out" / "evaluation.html").read_text()
 
 
 def test_the_headline_alone_is_one_line_and_a_table_without_details(tmp_path: Path) -> None:
-    report = reported(tmp_path, Question())
-    lines = to_text(report).splitlines()
+    report = reported(tmp_path, EvaluationRequest())
+    lines = report_to_text(report).splitlines()
     assert lines[0] == "darkness, protocol native, threshold 0.5 (the model's validation images)"
     assert len(lines) == 3
     assert lines[1].endswith("  95 % interval of F1")
-    assert lines[2].endswith(show_interval(report.estimates["native"]["lines"]["f1"].interval))
-    assert set(report.to_dict()) == {"model", "protocol", "threshold", "threshold_from", "data"}
+    assert lines[2].endswith(format_interval(report.estimates["native"]["lines"]["f1"].interval))
+    assert set(report.to_dict()) == {"model", "terms", "protocol", "threshold", "threshold_from", "data"}
 
 
 def test_a_report_without_a_named_protocol_prints_the_headline_and_writes_the_card(tmp_path: Path) -> None:
-    report = reported(tmp_path, Question(pictures=True))
-    assert len(to_text(report).splitlines()) == 3
+    report = reported(tmp_path, EvaluationRequest(figures=True))
+    assert len(report_to_text(report).splitlines()) == 3
     assert list(report.to_dict()["protocols"]) == ["native"]
-    assert "threshold: 0.5" in to_markdown(report)
+    assert "threshold: 0.5" in report_to_markdown(report)
 
 
 def test_the_oracle_takes_no_threshold() -> None:
     with pytest.raises(UsageError, match="best threshold"):
-        Question("resize512", 0.4)
-    Question("all", 0.4)
+        EvaluationRequest("resize512", 0.4)
+    EvaluationRequest("all", 0.4)
 
 
 @pytest.mark.parametrize(
@@ -240,13 +248,13 @@ def test_the_oracle_takes_no_threshold() -> None:
     ],
 )
 def test_numbers_are_shown_with_their_unit(value: float | None, unit: str, expected: str) -> None:
-    assert show(value, unit) == expected  # type: ignore[arg-type]
+    assert format_score(value, unit) == expected  # type: ignore[arg-type]
 
 
 def test_an_interval_is_shown_or_nothing() -> None:
-    assert show_interval((0.1, 0.25)) == "[0.100, 0.250]"
-    assert show_interval((-0.1, 0.25), "px", signed=True) == "[-0.10 px, +0.25 px]"
-    assert show_interval(None) == ""
+    assert format_interval((0.1, 0.25)) == "[0.100, 0.250]"
+    assert format_interval((-0.1, 0.25), "px", signed=True) == "[-0.10 px, +0.25 px]"
+    assert format_interval(None) == ""
 
 
 # The gallery.
@@ -255,11 +263,11 @@ def test_an_interval_is_shown_or_nothing() -> None:
 def test_the_gallery_keeps_the_worst_and_of_equal_ones_those_with_more_wrong_pixels(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", scribbled(12))
     gallery = Gallery(4)
-    judged = [Judged(picture(one), other, one.astype(np.float32), one) for one, other in scribbled(12)]
+    judged = [PredictedSample(picture(one), other, one.astype(np.float32), one) for one, other in scribbled(12)]
     for sample, each in zip(samples, judged, strict=True):
-        gallery.look(sample, each)
+        gallery.add(sample, each)
 
-    def rank(each: Judged) -> tuple[float, int]:
+    def rank(each: PredictedSample) -> tuple[float, int]:
         counts = Counts.of(each.predicted, each.true)
         wrong = counts.false_positive + counts.false_negative
         return (1.0 if math.isnan(counts.f1) else counts.f1), -wrong

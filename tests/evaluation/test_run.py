@@ -11,9 +11,10 @@ import pytest
 
 from crackseg.datasets.samples import find_samples
 from crackseg.errors import ModelError
-from crackseg.evaluation import Evaluation, evaluate
-from crackseg.evaluation.counting import Judged, tally
-from crackseg.evaluation.report import Question, make_report
+from crackseg.evaluation import Evaluation, count_samples
+from crackseg.evaluation.counting import PredictedSample, count_image
+from crackseg.evaluation.report import evaluate_model
+from crackseg.evaluation.request import EvaluationRequest
 from crackseg.evaluation.run import resize_sample
 from crackseg.measurement.crack import measure_cracks
 from crackseg.measurement.skeleton import skeletonise
@@ -25,6 +26,7 @@ from crackseg.metrics.curve import Floats
 from crackseg.metrics.protocols import CENTRELINE, NATIVE, RESIZE512, Part, Protocol, find_protocols
 from crackseg.metrics.scores import CURVE, PLAIN
 from crackseg.metrics.tolerance import ToleranceCounts
+from crackseg.parallel import Progress
 from tests.evaluation.scenes import Darkness, Mask, model, picture, scribbled, write_set
 from tests.metrics.shapes import scribbles
 from tests.runs import write_sample
@@ -33,14 +35,14 @@ EVERYTHING: frozenset[Part] = frozenset(part for protocol in find_protocols("all
 
 
 def pooled(tmp_path: Path, pairs: list[tuple[Mask, Mask]]) -> Evaluation:
-    return evaluate(model(), write_set(tmp_path / "set", pairs), parts=EVERYTHING)["set"]
+    return count_samples(model(), write_set(tmp_path / "set", pairs), parts=EVERYTHING)["set"]
 
 
 def test_each_image_is_predicted_once_at_its_own_size_and_once_at_512_px(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", [*scribbled(2), (np.zeros((512, 512), np.bool_),) * 2])
     asked = model()
     assert isinstance(asked.predictor, Darkness)
-    evaluate(asked, samples, parts=EVERYTHING)
+    count_samples(asked, samples, parts=EVERYTHING)
     assert asked.predictor.seen == [(90, 120), (512, 512), (90, 120), (512, 512), (512, 512)]
 
 
@@ -48,7 +50,7 @@ def test_each_image_is_predicted_once_at_its_own_size_and_once_at_512_px(tmp_pat
 def test_a_protocol_alone_predicts_each_image_once(tmp_path: Path, protocol: Protocol) -> None:
     samples, asked = write_set(tmp_path / "set", scribbled(2)), model()
     assert isinstance(asked.predictor, Darkness)
-    evaluate(asked, samples, parts=protocol.parts)
+    count_samples(asked, samples, parts=protocol.parts)
     assert len(asked.predictor.seen) == 2
 
 
@@ -139,8 +141,8 @@ def test_the_average_precision_of_a_set_is_that_of_its_pooled_pixels(tmp_path: P
 
 def test_sums_do_not_depend_on_how_a_set_is_cut(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", scribbled(6))
-    whole = evaluate(model(), samples, parts=EVERYTHING)["set"]
-    parts = [evaluate(model(), part, parts=EVERYTHING)["set"] for part in (samples[:1], samples[1:])]
+    whole = count_samples(model(), samples, parts=EVERYTHING)["set"]
+    parts = [count_samples(model(), part, parts=EVERYTHING)["set"] for part in (samples[:1], samples[1:])]
     joined = Evaluation() + parts[0] + parts[1]
     assert joined.samples == whole.samples
     for protocol in find_protocols("all"):
@@ -153,7 +155,7 @@ def test_what_is_kept_of_an_image_does_not_grow_with_it(parts: frozenset[Part]) 
         mask = np.zeros((side, side), np.bool_)
         mask[side // 2] = True
         resized = (mask.astype(np.float32), mask) if "sweep" in parts else None
-        counted = tally(Judged(picture(mask), mask, mask.astype(np.float32), mask, resized), parts)
+        counted = count_image(PredictedSample(picture(mask), mask, mask.astype(np.float32), mask, resized), parts)
         return sum(
             value.nbytes if isinstance(value, np.ndarray) else sys.getsizeof(value) for value in counted.values()
         )
@@ -166,23 +168,23 @@ def test_a_model_that_answers_nan_ends_the_evaluation(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", scribbled(1))
     broken = model(gain=float("nan"))
     with pytest.raises(ModelError):
-        evaluate(broken, samples)
+        count_samples(broken, samples)
 
 
 def test_a_sample_that_cannot_be_read_is_named_and_the_rest_is_scored(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", scribbled(3))
     samples[1].image.write_bytes(b"no image")
-    done: list[int] = []
-    found = evaluate(model(), samples, parts=EVERYTHING, report=done.append)["set"]
+    done: list[Progress] = []
+    found = count_samples(model(), samples, parts=EVERYTHING, progress=done.append)["set"]
     assert found.samples == (samples[0], samples[2])
     assert [sample for sample, _ in found.failed] == [samples[1]]
-    assert done == [1, 2, 3]
+    assert done == [Progress(1, 3), Progress(2, 3), Progress(3, 3)]
 
 
 def test_a_set_of_which_nothing_can_be_read_has_no_score(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", scribbled(1))
     samples[0].image.write_bytes(b"no image")
-    found = evaluate(model(), samples)["set"]
+    found = count_samples(model(), samples)["set"]
     assert found.images == 0
     assert set(found.scores().values()) == {None}
     assert found.to_dict()["crack_px"] == 0
@@ -196,12 +198,14 @@ def test_a_model_with_options_is_scored_as_it_predicts(tmp_path: Path) -> None:
     write_sample(tmp_path / "set", "wall", picture(strong, true), true)
     samples = find_samples(tmp_path / "set", "test")
     plain, adjusted = model(), model().with_options(hysteresis=0.3, tta="flips")
-    scores = [evaluate(each, samples)["set"].scores()["recall"] for each in (plain, adjusted)]
+    scores = [count_samples(each, samples)["set"].scores()["recall"] for each in (plain, adjusted)]
     assert scores == [0.25, 1]
     for each, recall in zip((plain, adjusted), scores, strict=True):
         predicted = each.predict(samples[0].image).mask
         assert (predicted & true).sum() / true.sum() == recall
-    assert make_report(adjusted, samples, Question()).threshold_from.endswith("hysteresis from 0.3, mean over flips")
+    assert evaluate_model(adjusted, samples, EvaluationRequest()).threshold_from.endswith(
+        "hysteresis from 0.3, mean over flips"
+    )
 
 
 # The three traps.
@@ -224,7 +228,7 @@ def test_trap_the_oracle_s_threshold_flatters_where_the_validation_s_does_not(tm
     true = np.zeros((512, 512), np.bool_)
     true[200:210] = True
     write_sample(tmp_path / "set", "faint", picture(np.zeros_like(true), true), true)
-    found = evaluate(model(threshold=0.5), find_samples(tmp_path / "set", "test"), parts=EVERYTHING)["set"]
+    found = count_samples(model(threshold=0.5), find_samples(tmp_path / "set", "test"), parts=EVERYTHING)["set"]
     native, oracle = found.scores(NATIVE.scores), found.scores(RESIZE512.scores)
     assert native["f1"] == 0
     assert oracle["f1"] == oracle["ods"] == oracle["ois"] == 1
@@ -237,7 +241,9 @@ def test_the_oracle_chooses_one_threshold_for_ods_and_one_for_each_image_for_ois
     write_sample(tmp_path / "set", "faint", picture(np.zeros_like(true), true), true)
     # Here what is faint is no crack, and a threshold that finds the first image's crack calls all of it.
     write_sample(tmp_path / "set", "strong", picture(true, rest | np.roll(true, 100, axis=0)), true)
-    found = evaluate(model(), find_samples(tmp_path / "set", "test"), parts=EVERYTHING)["set"].scores(RESIZE512.scores)
+    found = count_samples(model(), find_samples(tmp_path / "set", "test"), parts=EVERYTHING)["set"].scores(
+        RESIZE512.scores
+    )
     assert found["ois"] == 1
     assert (found["ods"] or 1) < 1
 
@@ -279,7 +285,7 @@ def test_image_and_mask_are_resized_by_cubic_curves() -> None:
 
 
 def test_the_headline_is_the_first_scores_of_the_native_protocol_and_no_other(tmp_path: Path) -> None:
-    found = evaluate(model(), write_set(tmp_path / "set", scribbled(3)))["set"]
+    found = count_samples(model(), write_set(tmp_path / "set", scribbled(3)))["set"]
     headline = list(found.scores())
     expected = ["f1", "precision", "recall", "iou", "f1_2px", "precision_2px", "recall_2px", "false_alarm"]
     assert headline == expected

@@ -14,7 +14,7 @@ from PIL import Image
 
 import crackseg
 from crackseg.cli import main
-from crackseg.datasets.class_masks import read_truth
+from crackseg.datasets.class_masks import read_class_sample
 from crackseg.errors import ModelError
 from crackseg.imaging.codec import write_png
 from crackseg.metrics.histogram import ProbabilityHistogram
@@ -129,7 +129,7 @@ def test_the_card_and_every_epoch_score_each_class(kinds: Path, walls: Path) -> 
     model = crackseg.load_model(kinds, runtime="torch")
     told, true = [], []
     for sample in training_data(walls).validation:
-        image, classes = read_truth(sample, 3)
+        image, classes = read_class_sample(sample, 3)
         found = model.predict(image).classes
         assert found is not None
         told.append(found.ravel())
