@@ -39,7 +39,8 @@ from crackseg.imaging.codec import ArrayImage, mask_pixels, write_png
 from crackseg.metrics.protocols import Part, find_protocols
 from crackseg.modelcard.card import ModelCard
 from crackseg.prediction.loading import load_model
-from crackseg.prediction.model import Model, predict_probability
+from crackseg.prediction.model import Model
+from crackseg.prediction.tiled import predict_probability
 
 SIDES = (256, 384, 512)
 

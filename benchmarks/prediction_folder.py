@@ -22,8 +22,9 @@ import numpy as np
 import data_gen
 from crackseg.imaging.codec import ArrayImage, write_png
 from crackseg.machine import usable_cores
+from crackseg.prediction.decoding import ReadAhead
 from crackseg.prediction.loading import load_model
-from crackseg.prediction.read_ahead import read_ahead
+from crackseg.prediction.scheduling import predict_each
 from crackseg.prediction.tiling import read_mirrored
 
 
@@ -55,11 +56,10 @@ def main() -> None:
         out = Path(place) / "out"
 
         def one_after_the_other() -> None:
-            for result in model.predict_read(read_ahead(paths)):
-                result.save(out)
+            list(predict_each(model.steps(), ReadAhead(paths), lambda result: result.save(out)))
 
         def each_core_its_own() -> None:
-            list(model.predict_each(paths, lambda result: result.save(out)))
+            list(predict_each(model.steps(), paths, lambda result: result.save(out)))
 
         def network() -> None:
             for index in range(options.batch):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from crackseg.geometry import Scale
     from crackseg.measurement.crack import CrackMeasurement
     from crackseg.prediction.loading import load_model
-    from crackseg.prediction.model import Model, Prediction
+    from crackseg.prediction.model import Model
+    from crackseg.prediction.result import Prediction
 
     __version__: str
 
@@ -27,7 +28,7 @@ _HOMES = {
     "CrackMeasurement": "crackseg.measurement.crack",
     "CracksegError": "crackseg.errors",
     "Model": "crackseg.prediction.model",
-    "Prediction": "crackseg.prediction.model",
+    "Prediction": "crackseg.prediction.result",
     "Scale": "crackseg.geometry",
     "load_model": "crackseg.prediction.loading",
 }

@@ -30,7 +30,7 @@ from crackseg.imaging.codec import ArrayImage
 from crackseg.metrics.counts import Counts
 from crackseg.metrics.tolerance import ToleranceCounts
 from crackseg.networks.checkpoint import read_card
-from crackseg.prediction.model import predict_probability
+from crackseg.prediction.tiled import predict_probability
 from crackseg.runtimes.torch import load_torch_predictor
 from crackseg.training.config import TrainConfig
 from crackseg.training.loop import TrainingProgress

@@ -30,7 +30,7 @@ from crackseg.networks.checkpoint import load_state, read_card, read_weights, sa
 from crackseg.networks.config import NetworkConfig
 from crackseg.networks.factory import SegmentationNetwork, build_network, prune
 from crackseg.networks.receptive_field import FALLBACK_CONTEXT_PX, measure_context
-from crackseg.prediction.model import predict_probability
+from crackseg.prediction.tiled import predict_probability
 from crackseg.runtimes.predictor import Predictor
 from crackseg.runtimes.torch import TorchPredictor
 from crackseg.training.validation import sum_counts, validate

@@ -21,7 +21,8 @@ from crackseg.datasets.samples import find_samples, read_sample
 from crackseg.imaging.codec import ArrayImage
 from crackseg.metrics.histogram import BINS, ProbabilityHistogram
 from crackseg.prediction.loading import load_model
-from crackseg.prediction.model import Model, predict_probability
+from crackseg.prediction.model import Model
+from crackseg.prediction.tiled import predict_probability
 
 COUNTS = (1, 2, 5, 10, 20)
 CHOICES = ("highest F1", "as trainings choose", "the model's own")

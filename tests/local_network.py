@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from crackseg.modelcard.card import ModelCard
 from crackseg.prediction.model import Model
+from crackseg.prediction.result import Prediction, PredictionResult
 
 Pixels = NDArray[np.uint8]
 
@@ -70,3 +72,13 @@ def noise(shape: tuple[int, int], seed: int = 0) -> Pixels:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def all_predicted(results: Iterable[PredictionResult]) -> list[Prediction]:
+    """Return results of which none is a failure; a failure's error is raised."""
+    predictions = []
+    for result in results:
+        if result.error is not None:
+            raise result.error
+        predictions.append(result)
+    return predictions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import FrozenInstanceError, dataclass, field
 from pathlib import Path
@@ -20,9 +20,11 @@ from crackseg.imaging.codec import write_png
 from crackseg.modelcard.card import ModelCard
 from crackseg.parallel import Progress, Room, work_in_order
 from crackseg.prediction.loading import load_model
-from crackseg.prediction.model import Model, Prediction
+from crackseg.prediction.model import Model
+from crackseg.prediction.result import PredictionResult
+from crackseg.prediction.scheduling import predict_each
 from crackseg.runtimes.predictor import BYTES_PER_PX, Predictor, bytes_per_px_of
-from tests.local_network import ConstantNetwork, LocalNetwork, Pixels, noise
+from tests.local_network import ConstantNetwork, LocalNetwork, Pixels, all_predicted, noise
 
 # Progress
 
@@ -191,7 +193,7 @@ def model_of(network: Predictor, *, room_px: float = 1e6, threshold: float = 0.5
 
 @pytest.fixture
 def three_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crackseg.prediction.model.usable_cores", lambda: 3)
+    monkeypatch.setattr("crackseg.prediction.scheduling.usable_cores", lambda: 3)
 
 
 def written(folder: Path, shapes: list[tuple[int, int]]) -> list[Path]:
@@ -201,19 +203,22 @@ def written(folder: Path, shapes: list[tuple[int, int]]) -> list[Path]:
     return paths
 
 
-def check_same(found: list[Prediction], expected: list[Prediction]) -> None:
-    assert [result.name for result in found] == [result.name for result in expected]
-    for one, other in zip(found, expected, strict=True):
+def check_same(results: Sequence[PredictionResult], expected: Sequence[PredictionResult]) -> None:
+    assert [result.name for result in results] == [result.name for result in expected]
+    for one, other in zip(results, expected, strict=True):
+        assert (type(one), str(one.error)) == (type(other), str(other.error))
+        if one.error is not None or other.error is not None:
+            continue
         np.testing.assert_array_equal(one.probability, other.probability)
         np.testing.assert_array_equal(one.mask, other.mask)
-        assert (one.cracks, str(one.error)) == (other.cracks, str(other.error))
+        assert one.cracks == other.cracks
 
 
 @pytest.mark.usefixtures("three_cores")
 def test_each_core_computes_an_image_of_its_own_with_the_same_results(tmp_path: Path) -> None:
     paths = written(tmp_path, [(20, 30)] * 9)
     network = SplitNetwork(2, meeting=threading.Barrier(3, timeout=60))
-    found = list(model_of(network, threshold=0.6).predict_many(paths))
+    found = all_predicted(model_of(network, threshold=0.6).predict_many(paths))
     check_same(found, [model_of(LocalNetwork(2), threshold=0.6).predict(path) for path in paths])
     assert any(result.cracks for result in found)
     assert (len(network.apart), len(network.together)) == (9, 0)
@@ -292,16 +297,16 @@ def test_results_are_used_in_the_threads_that_found_them_and_their_errors_raised
     paths = written(tmp_path, [(20, 30)] * 5)
     model = model_of(SplitNetwork(2))
 
-    def save(result: Prediction) -> str:
-        result.save(tmp_path / "out")
+    def save(result: PredictionResult) -> str:
+        all_predicted([result])[0].save(tmp_path / "out")
         return threading.current_thread().name
 
-    threads = set(model.predict_each(paths, save))
+    threads = set(predict_each(model.steps(), paths, save))
     assert all(name.startswith("crackseg-work") for name in threads)
     assert len(list((tmp_path / "out").iterdir())) == 15
     (tmp_path / "file").touch()
     with pytest.raises(OutputError):
-        list(model.predict_each(paths, lambda result: result.save(tmp_path / "file")))
+        list(predict_each(model.steps(), paths, lambda result: all_predicted([result])[0].save(tmp_path / "file")))
 
 
 @pytest.mark.usefixtures("three_cores")
@@ -322,7 +327,7 @@ def test_files_are_not_read_far_beyond_what_was_handed_out(tmp_path: Path) -> No
 def test_one_image_and_one_core_are_not_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = written(tmp_path, [(20, 30)] * 3)
     for cores, given_paths in ((1, paths), (3, paths[:1])):
-        monkeypatch.setattr("crackseg.prediction.model.usable_cores", lambda cores=cores: cores)
+        monkeypatch.setattr("crackseg.prediction.scheduling.usable_cores", lambda cores=cores: cores)
         network = SplitNetwork(2)
         list(model_of(network).predict_many(given_paths))
         assert (network.apart, len(network.together)) == ([], len(given_paths))
@@ -335,10 +340,10 @@ def test_the_shipped_model_says_the_same_when_it_is_split(
     if runtime == "openvino":
         pytest.importorskip("openvino")
     monkeypatch.setattr(f"crackseg.runtimes.{runtime}.usable_cores", lambda: 2)
-    monkeypatch.setattr("crackseg.prediction.model.usable_cores", lambda: 2)
+    monkeypatch.setattr("crackseg.prediction.scheduling.usable_cores", lambda: 2)
     paths = written(tmp_path, [(100, 90), (64, 64), (100, 90), (61, 131)])
     model = load_model(runtime=runtime)  # type: ignore[arg-type]
-    for path, result in zip(paths, model.predict_many(paths), strict=True):
+    for path, result in zip(paths, all_predicted(model.predict_many(paths)), strict=True):
         alone = model.predict(path)
         np.testing.assert_allclose(result.probability, alone.probability, rtol=0, atol=1e-6)
         assert len(result.cracks) == len(alone.cracks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from crackseg.geometry import ScaleSource
     from crackseg.labels.detections import LabelFiles
     from crackseg.modelcard.card import PrecisionName
+    from crackseg.prediction.decoding import ReadAhead
     from crackseg.prediction.loading import RuntimeName
-    from crackseg.prediction.model import Model, Prediction
-    from crackseg.prediction.read_ahead import ReadImage
+    from crackseg.prediction.model import Model
+    from crackseg.prediction.result import Prediction, PredictionResult
     from crackseg.prediction.streaming import StreamedPrediction
     from crackseg.prediction.tta import TtaName
 
@@ -75,12 +76,12 @@ def run_predict(options: PredictOptions) -> int:
         )
     )
     import crackseg.prediction.model  # noqa: F401  all that is needed is imported while the model is loaded
-    from crackseg.prediction.read_ahead import read_ahead
+    from crackseg.prediction.decoding import ReadAhead
 
     paths = _collect(options.images)
     known = _known_scale(options)
     labels = _open_labels(options.output, options.formats)
-    pixels = read_ahead(paths) if len(paths) == 1 else None
+    images = ReadAhead(paths) if len(paths) == 1 else paths
     loaded = pending.result().with_options(tta=options.tta, hysteresis=options.hysteresis)
     writer = _Writer(loaded, options.output, options.probability, labels, options.threshold, known)
     results, failed = [], 0
@@ -88,7 +89,7 @@ def run_predict(options: PredictOptions) -> int:
         tell = (line.say if options.verbose else _say_nothing, _say_nothing if options.json else print)
         if note := getattr(loaded.predictor, "note", ""):
             line.say(f"crackseg: note: {note}")
-        for done, entry in enumerate(writer.write_all(paths, pixels, tell), 1):
+        for done, entry in enumerate(writer.write_all(paths, images, tell), 1):
             failed += isinstance(entry, dict)
             if options.json:
                 results.append(entry if isinstance(entry, dict) else entry.to_dict())
@@ -132,14 +133,14 @@ class _Writer:
     def write_all(
         self,
         paths: list[Path],
-        pixels: Iterable[ReadImage] | None,
+        images: list[Path] | ReadAhead,
         tell: tuple[Callable[[str], None], Callable[[str], None]],
     ) -> Iterator[Prediction | StreamedPrediction | dict[str, str]]:
         """Write the results of images in their order, and return each, or its name and why there is none.
 
         Args:
             paths: The images.
-            pixels: What is in them, where that is being read already.
+            images: The same paths, or the files if they are already being read.
             tell: Told how each image is cut, and what was found.
 
         Raises:
@@ -147,12 +148,10 @@ class _Writer:
             OutputError: If a result cannot be written.
         """
         from crackseg.machine import peak_memory_text
+        from crackseg.prediction.scheduling import predict_each
 
-        if pixels is None:
-            found = self.model.predict_each(paths, self._save, threshold=self.threshold, scale=self.scale)
-        else:
-            found = map(self._save, self.model.predict_read(pixels, threshold=self.threshold, scale=self.scale))
-        for path, prediction in zip(paths, found, strict=True):
+        steps = self.model.steps(threshold=self.threshold, scale=self.scale)
+        for path, prediction in zip(paths, predict_each(steps, images, self._save), strict=True):
             try:
                 result = self._write(prediction, path)
             except (ModelError, OutputError):
@@ -161,31 +160,31 @@ class _Writer:
                 print_error(str(error))
                 yield {"image": display_text(prediction.name), "error": str(error)}
                 continue
-            tell[0](f"{display_text(result.name)}: {result.plan_of(self.model).describe()}, {peak_memory_text()}")
+            tell[0](f"{display_text(result.name)}: {result.plan.describe()}, {peak_memory_text()}")
             tell[1](_summary(result, self.output))
             yield result
 
-    def _save(self, found: Prediction) -> Prediction:
-        """Write a result, where there is one, in the thread that found it."""
-        if found.error is None:
-            found.save(self.output, probability=self.probability)
-        return found
+    def _save(self, result: PredictionResult) -> PredictionResult:
+        """Write a result in the thread that computed it; a failure is left as it is."""
+        if result.error is None:
+            result.save(self.output, probability=self.probability)
+        return result
 
-    def _write(self, found: Prediction, path: Path) -> Prediction | StreamedPrediction:
+    def _write(self, result: PredictionResult, path: Path) -> Prediction | StreamedPrediction:
         """Write what goes into one file for all images, or find and write what is too large to be read whole.
 
         Raises:
             CracksegError: If there is no result, or it cannot be written.
         """
-        from crackseg.prediction.model import TooLargeError
+        from crackseg.prediction.result import TooLargeError
 
-        if isinstance(found.error, TooLargeError):
+        if isinstance(result.error, TooLargeError):
             return self._stream(path)
-        if found.error is not None:
-            raise found.error
+        if result.error is not None:
+            raise result.error
         if self.labels is not None:
-            _add_labels(self.labels, path, found)
-        return found
+            _add_labels(self.labels, path, result)
+        return result
 
     def _stream(self, path: Path) -> StreamedPrediction:
         from crackseg.imaging.tiff import TiffImage
@@ -193,15 +192,12 @@ class _Writer:
 
         if self.labels is not None:
             raise UsageError("is too large for labels", where=path, hint="leave --formats out")
-        scale = None if self.scale is None else self.scale.fixed
-        if self.scale is not None and scale is None:
-            raise UsageError("is too large to look for markers", where=path, hint="give --scale")
         return predict_streamed(
             TiffImage(path),
             self.model,
             self.output / path.name,
             threshold=self.threshold,
-            scale=scale,
+            scale=self.scale,
             keep_probability=self.probability,
         )
 

@@ -27,7 +27,8 @@ from crackseg.machine import usable_cores
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
 from crackseg.modelcard.domain import Domain
 from crackseg.prediction.loading import RuntimeName, load_model
-from crackseg.prediction.model import DEFAULT_TILE_PX, Model, Prediction
+from crackseg.prediction.model import DEFAULT_TILE_PX, Model
+from crackseg.prediction.result import Prediction
 
 _NO_DOMAIN = "the model's card does not tell what it was trained on: no image is taken for too far from that"
 

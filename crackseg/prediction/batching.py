@@ -1,4 +1,4 @@
-"""Images of one shape that go through the network together, where its device likes that."""
+"""Run a network on images, several of one shape at a time where its device gains from that."""
 
 from __future__ import annotations
 
@@ -10,64 +10,78 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.prediction.read_ahead import ReadImage
-from crackseg.prediction.tiled import TileLimits, predict_alike
-from crackseg.prediction.tta import TtaName, averaged, predict_averaged
+from crackseg.prediction.decoding import DecodedImage
+from crackseg.prediction.result import PredictionFailure
+from crackseg.prediction.tiled import TiledProbability, TileLimits, predict_alike
+from crackseg.prediction.tiling import TilePlan
+from crackseg.prediction.tta import TtaName, averaged, predict_scales
 from crackseg.runtimes.predictor import Predictor
 
 
 @dataclass(frozen=True, slots=True)
-class Grouping:
-    """How images go through a network.
+class BatchedNetwork:
+    """A network with the limits of its tiles and its test-time augmentation.
 
     Attributes:
         predictor: The network.
-        limits: What bounds a tile.
-        tta: What the answer is averaged over.
+        limits: Limits of a tile.
+        tta: Test-time augmentation.
     """
 
     predictor: Predictor
     limits: TileLimits
     tta: TtaName = "none"
 
-    def probabilities(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-        """Return the ``(H, W)`` crack probability of each of some ``(H, W, 3)`` images of one shape."""
-        if self.tta != "scales":
-            return predict_alike(images, averaged(self.predictor, self.tta), self.limits)
-        side_px, memory_gib = self.limits.side_px, self.limits.memory_gib
-        return [
-            predict_averaged(pixels, self.predictor, tta=self.tta, tile_size=side_px, memory_gib=memory_gib)
-            for pixels in images
-        ]
-
-    def together(self, shape: tuple[int, int]) -> int:
-        """Return how many images of a height and width go through the network at a time, at most."""
-        plan = self.limits.plan(shape, self.predictor)
-        return self.limits.batch(plan, self.predictor) if len(plan) == 1 and self.tta != "scales" else 1
-
-    def run(self, images: Iterable[ReadImage]) -> Iterator[tuple[ReadImage, NDArray[np.float32] | None]]:
-        """Run the network over images as they come, those of one shape that follow each other together.
-
-        Where one goes at a time, none is taken before the one before it is answered and handed out.
-
-        Returns:
-            Each image in its turn, with its probability; None for one without pixels.
+    def plan(self, shape: tuple[int, int]) -> TilePlan:
+        """Return the tiles of an image of height and width ``shape``.
 
         Raises:
-            UsageError: If the limits leave no room beside the context of the network.
-            ModelError: If the network answers with anything but finite numbers, or finds no memory for any tile.
+            UsageError: If no tile is small enough for the limits.
         """
-        waiting, held = iter(images), deque[ReadImage]()
+        return self.limits.plan(shape, self.predictor)
+
+    def batch_size(self, shape: tuple[int, int]) -> int:
+        """Return how many images of a height and width go through the network at a time, at most."""
+        plan = self.plan(shape)
+        return self.limits.batch(plan, self.predictor) if len(plan) == 1 and self.tta != "scales" else 1
+
+    def run_together(self, images: Sequence[NDArray[np.uint8]]) -> list[TiledProbability]:
+        """Return the crack probability of each of some images of one shape.
+
+        Args:
+            images: ``(H, W, 3)`` uint8 RGB pixels each.
+
+        Raises:
+            UsageError: If the limits leave no room for the context of the network.
+            ModelError: If the network returns NaN or infinity, or finds no memory for any tile.
+        """
+        if self.tta == "scales":
+            return [predict_scales(pixels, self.predictor, self.limits) for pixels in images]
+        return predict_alike(images, averaged(self.predictor, self.tta), self.limits)
+
+    def run_each(
+        self, images: Iterable[DecodedImage | PredictionFailure]
+    ) -> Iterator[tuple[DecodedImage, TiledProbability] | PredictionFailure]:
+        """Run the network on images in their order, neighbours of one shape together.
+
+        Where one image goes at a time, the next is only taken after its result is handed out.
+
+        Returns:
+            Each image with its probability, or why there is none.
+
+        Raises:
+            UsageError: As `run_together` does.
+            ModelError: As `run_together` does.
+        """
+        waiting, held = iter(images), deque[DecodedImage | PredictionFailure]()
         while (image := held.popleft() if held else next(waiting, None)) is not None:
-            if not isinstance(image.pixels, np.ndarray):
-                yield image, None
+            if isinstance(image, PredictionFailure):
+                yield image
                 continue
-            group, alike = [image], [image.pixels]
-            height, width, _ = image.pixels.shape
-            for other in itertools.islice(waiting, self.together((height, width)) - 1):
-                if not isinstance(other.pixels, np.ndarray) or other.pixels.shape != image.pixels.shape:
+            group = [image]
+            for other in itertools.islice(waiting, self.batch_size(image.shape) - 1):
+                if isinstance(other, PredictionFailure) or other.shape != image.shape:
                     held.append(other)
                     break
                 group.append(other)
-                alike.append(other.pixels)
-            yield from zip(group, self.probabilities(alike), strict=True)
+            yield from zip(group, self.run_together([member.pixels for member in group]), strict=True)

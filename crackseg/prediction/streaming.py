@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from crackseg.errors import UsageError, display_text
 from crackseg.files import make_folder, replacing, scratch_file, write_bytes
-from crackseg.geometry import Region, Scale
+from crackseg.geometry import Region, Scale, ScaleSource, as_scale_source
 from crackseg.imaging.codec import ImageSource, write_png
 from crackseg.imaging.drawing import draw_overlay
 from crackseg.imaging.tiff import TILE_PX, TiffWriter
 from crackseg.measurement.crack import CrackMeasurement
 from crackseg.measurement.joining import JoinedMask, MaskJoiner, Surroundings, measure_joined
 from crackseg.prediction.model import Model
+from crackseg.prediction.result import crack_rows, describe_scale, summarise
 from crackseg.prediction.tiled import TileLimits, iter_bands, with_smaller_tiles
 from crackseg.prediction.tiling import TilePlan
 from crackseg.prediction.tta import averaged
@@ -34,13 +35,14 @@ OVERLAY_SIDE_PX = 4096
 """Largest side of an overlay; a larger image is shrunk for it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class StreamedPrediction:
     """What a model says about an image whose pixels are on disk only.
 
     Attributes:
         name: The image's name.
         model: Name of the model.
+        terms: What the licences of the model's training data ask of its users.
         threshold: Probability from which a pixel counts as crack.
         shape: Height and width, in pixels.
         crack_area_px: Crack pixels.
@@ -52,6 +54,7 @@ class StreamedPrediction:
 
     name: str
     model: str
+    terms: str
     threshold: float
     shape: tuple[int, int]
     crack_area_px: int
@@ -65,21 +68,23 @@ class StreamedPrediction:
         """Crack pixels over all pixels."""
         return self.crack_area_px / (self.shape[0] * self.shape[1])
 
-    def plan_of(self, model: Model) -> TilePlan:  # noqa: ARG002  a `Prediction` asks the model
-        """Return how the image was cut."""
-        return self.plan
+    def __repr__(self) -> str:
+        return f"StreamedPrediction({summarise(self.name, self.cracks, self.crack_fraction)})"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one flat row per crack, for a data frame; see `crackseg.prediction.result.crack_rows`."""
+        return crack_rows(self.name, self.cracks)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything, ready for JSON."""
+        """Return all fields but the plan, ready for JSON."""
         return {
             "image": self.name,
             "height_px": self.shape[0],
             "width_px": self.shape[1],
             "model": self.model,
+            "terms": self.terms,
             "threshold": self.threshold,
-            "scale_mm_per_px": None if self.scale is None else self.scale.mm_per_px,
-            "scale_source": None if self.scale is None else self.scale.source,
-            "scale_uncertainty": None if self.scale is None else self.scale.uncertainty,
+            **describe_scale(self.scale),
             "crack_area_px": self.crack_area_px,
             "crack_fraction": self.crack_fraction,
             "overlay_factor": self.overlay_factor,
@@ -102,7 +107,7 @@ def predict_streamed(
     target: Path,
     *,
     threshold: float | None = None,
-    scale: Scale | None = None,
+    scale: float | ScaleSource | None = None,
     keep_probability: bool = False,
 ) -> StreamedPrediction:
     """Find the cracks of an image of any size, in memory that does not grow with it but for its cracks.
@@ -124,7 +129,10 @@ def predict_streamed(
         ModelError: If the network answers with anything but finite numbers, or finds no memory for any tile.
         OutputError: If a file cannot be written.
     """
-    cut = model.threshold(threshold)
+    cut, source = model.threshold(threshold), as_scale_source(scale)
+    known = None if source is None else source.fixed
+    if source is not None and known is None:
+        raise UsageError("is too large to look for markers", where=target.name, hint="give --scale")
     if model.tta == "scales":
         raise UsageError(
             "an image this large is not averaged over scales", where="--tta", hint="use flips or rotations"
@@ -141,20 +149,21 @@ def predict_streamed(
             image=image.read,
             probability=lambda region: np.float32(1 / 65535) * seen.probability.read(region),
             threshold=cut,
-            scale=scale,
+            scale=known,
         )
         cracks = measure_joined(seen.mask, around)
     factor = _write_pictures(image, seen.mask, out, stem)
     result = StreamedPrediction(
         name=display_text(target.name),
         model=model.card.name,
+        terms=model.card.terms,
         threshold=cut,
         shape=image.shape,
         crack_area_px=seen.mask.area_px,
         cracks=cracks,
         overlay_factor=factor,
         plan=seen.plan,
-        scale=scale,
+        scale=known,
     )
     write_bytes(out / f"{stem}.json", (json.dumps(result.to_dict(), indent=2) + "\n").encode())
     return result

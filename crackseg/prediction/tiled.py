@@ -91,6 +91,19 @@ def tile_bytes_of(plan: TilePlan, predictor: Predictor) -> int:
     return bytes_per_px_of(predictor) * plan.largest_px
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TiledProbability:
+    """The crack probability of an image, with the tiles it was computed in.
+
+    Attributes:
+        probability: ``(H, W)`` float32 crack probability, in [0, 1].
+        plan: The tiles.
+    """
+
+    probability: NDArray[np.float32]
+    plan: TilePlan
+
+
 def predict_probability(
     image: ImageSource,
     predictor: Predictor,
@@ -98,31 +111,46 @@ def predict_probability(
     tile_size: int | None = None,
     memory_gib: float = DEFAULT_MEMORY_GIB,
 ) -> NDArray[np.float32]:
-    """Run a network over an image of any size.
+    """Return the crack probability of an image of any size.
 
-    Where a tile finds no memory, the image is cut smaller and begun again: the result is the same.
+    If a tile finds no memory, the image is computed again in smaller tiles; the result is the same.
 
     Args:
         image: The image.
         predictor: The network.
-        tile_size: Largest side of a tile, in pixels.
-        memory_gib: Memory that a tile may take in the network, in GiB.
+        tile_size: Largest side of a tile, in pixels; no limit if None.
+        memory_gib: Memory for one tile in the network, in GiB.
 
     Returns:
-        ``(H, W)`` crack probability, in [0, 1].
+        ``(H, W)`` float32 crack probability, in [0, 1].
 
     Raises:
-        UsageError: If the limits leave no room beside the context of the network.
-        ModelError: If the network answers with anything but finite numbers, or finds no memory for any tile.
+        UsageError: If the limits leave no room for the context of the network.
+        ModelError: If the network returns NaN or infinity, or finds no memory for any tile.
+    """
+    return predict_tiled(image, predictor, TileLimits(tile_size, memory_gib)).probability
+
+
+def predict_tiled(image: ImageSource, predictor: Predictor, limits: TileLimits) -> TiledProbability:
+    """Return the crack probability of an image of any size, with its tiles; see `predict_probability`.
+
+    Args:
+        image: The image.
+        predictor: The network.
+        limits: Limits of a tile.
+
+    Raises:
+        UsageError: As `predict_probability` does.
+        ModelError: As `predict_probability` does.
     """
     probability = np.empty(image.shape, dtype=np.float32)
 
-    def fill(plan: TilePlan, batch: int) -> None:
+    def fill(plan: TilePlan, batch: int) -> TiledProbability:
         for start, band in iter_bands(image, predictor, plan, batch=batch):
             probability[start : start + len(band)] = band
+        return TiledProbability(probability, plan)
 
-    with_smaller_tiles(fill, image.shape, predictor, TileLimits(tile_size, memory_gib))
-    return probability
+    return with_smaller_tiles(fill, image.shape, predictor, limits)
 
 
 def with_smaller_tiles(
@@ -179,35 +207,32 @@ def apply_threshold(
 
 def predict_alike(
     images: Sequence[NDArray[np.uint8]], predictor: Predictor, limits: TileLimits
-) -> list[NDArray[np.float32]]:
-    """Run a network over images of one shape, several at a time where each of them is one tile.
+) -> list[TiledProbability]:
+    """Return the crack probability of images of one shape, computed together if each is one tile.
 
     Args:
-        images: ``(H, W, 3)`` RGB pixels each.
+        images: ``(H, W, 3)`` uint8 RGB pixels each.
         predictor: The network.
-        limits: What bounds a tile.
+        limits: Limits of a tile.
 
     Returns:
-        The ``(H, W)`` crack probability of each, in [0, 1]; the same as of each by itself.
+        The crack probability of each image, the same as if it were computed alone.
 
     Raises:
-        UsageError: If the limits leave no room beside the context of the network.
-        ModelError: If the network answers with anything but finite numbers, or finds no memory for any tile.
+        UsageError: If the limits leave no room for the context of the network.
+        ModelError: If the network returns NaN or infinity, or finds no memory for any tile.
     """
     plan = limits.plan(images[0].shape[:2], predictor)
-    if len(images) > 1 and len(plan) == 1:
-        (tile,) = plan
-        inputs = (crop_mirrored(pixels, tile.read) for pixels in images)
-        part = tile.write.slices((tile.read.row0, tile.read.col0))
-        try:
-            answers = list(answer_together(inputs, predictor, limits.batch(plan, predictor)))
-        except TileMemoryError:
-            return [answer for pixels in images for answer in predict_alike([pixels], predictor, limits)]
-        return [_finite(answer[part]) for answer in answers]
-    return [
-        predict_probability(ArrayImage(pixels), predictor, tile_size=limits.side_px, memory_gib=limits.memory_gib)
-        for pixels in images
-    ]
+    if len(images) == 1 or len(plan) > 1:
+        return [predict_tiled(ArrayImage(pixels), predictor, limits) for pixels in images]
+    (tile,) = plan
+    inputs = (crop_mirrored(pixels, tile.read) for pixels in images)
+    part = tile.write.slices((tile.read.row0, tile.read.col0))
+    try:
+        answers = list(answer_together(inputs, predictor, limits.batch(plan, predictor)))
+    except TileMemoryError:
+        return [predict_tiled(ArrayImage(pixels), predictor, limits) for pixels in images]
+    return [TiledProbability(_finite(answer[part]), plan) for answer in answers]
 
 
 def answer_together(

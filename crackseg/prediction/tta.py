@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.imaging.codec import ArrayImage
-from crackseg.prediction.tiled import DEFAULT_MEMORY_GIB, predict_probability
+from crackseg.prediction.tiled import DEFAULT_MEMORY_GIB, TiledProbability, TileLimits, predict_tiled
 from crackseg.runtimes.predictor import Predictor, bytes_per_px_of, room_of
 
 TtaName = Literal["none", "flips", "rotations", "scales"]
@@ -83,21 +83,33 @@ def predict_averaged(
     Returns:
         ``(H, W)`` crack probability, in [0, 1].
     """
-    if tta != "scales":
-        return predict_probability(
-            ArrayImage(pixels), averaged(predictor, tta), tile_size=tile_size, memory_gib=memory_gib
-        )
+    limits = TileLimits(tile_size, memory_gib)
+    if tta == "scales":
+        return predict_scales(pixels, predictor, limits).probability
+    return predict_tiled(ArrayImage(pixels), averaged(predictor, tta), limits).probability
+
+
+def predict_scales(pixels: NDArray[np.uint8], predictor: Predictor, limits: TileLimits) -> TiledProbability:
+    """Return the mean crack probability over three sizes of an image, with the tiles of its own size.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8 RGB pixels.
+        predictor: The network.
+        limits: Limits of a tile.
+    """
     height, width = pixels.shape[:2]
     total = np.zeros((height, width), dtype=np.float32)
+    plans = []
     for scale in SCALES:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         scaled = (
             pixels if size == (width, height) else np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
         )
-        answer = predict_probability(ArrayImage(scaled), predictor, tile_size=tile_size, memory_gib=memory_gib)
-        total += cv2.resize(answer, (width, height), interpolation=cv2.INTER_LINEAR)
-    return total / np.float32(len(SCALES))
+        tiled = predict_tiled(ArrayImage(scaled), predictor, limits)
+        total += cv2.resize(tiled.probability, (width, height), interpolation=cv2.INTER_LINEAR)
+        plans.append(tiled.plan)
+    return TiledProbability(total / np.float32(len(SCALES)), plans[SCALES.index(1.0)])
 
 
 def averaged(predictor: Predictor, tta: TtaName) -> Predictor:

@@ -64,7 +64,7 @@ def test_an_image_too_large_to_be_read_whole_is_predicted_band_by_band(
     whole = ["predict", str(photo), "-o", str(tmp_path / "whole"), "--model", str(run), "--quiet"]
     assert main(whole) == 0
     expected = capsys.readouterr().out.partition("->")[0]
-    monkeypatch.setattr("crackseg.prediction.read_ahead.MAX_PIXELS", 300 * 500 - 1)
+    monkeypatch.setattr("crackseg.prediction.decoding.MAX_PIXELS", 300 * 500 - 1)
     out = tmp_path / "out"
     arguments = ["predict", str(photo), str(small), "-o", str(out), "--model", str(run), "-v", "--memory", "0.02"]
     assert main(arguments) == 0

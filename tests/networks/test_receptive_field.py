@@ -14,7 +14,7 @@ from crackseg.modelcard.card import ModelCard
 from crackseg.networks.config import NetworkConfig
 from crackseg.networks.factory import SegmentationNetwork, build_network
 from crackseg.networks.receptive_field import measure_context
-from crackseg.prediction.model import predict_probability
+from crackseg.prediction.tiled import predict_probability
 from crackseg.runtimes.torch import TorchPredictor
 
 pytestmark = pytest.mark.train

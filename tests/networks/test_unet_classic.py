@@ -16,7 +16,7 @@ from crackseg.networks.config import NetworkConfig
 from crackseg.networks.factory import SegmentationNetwork, build_network, normalise
 from crackseg.networks.receptive_field import measure_context
 from crackseg.networks.unet_classic import MARGIN_PX, ClassicUnet
-from crackseg.prediction.model import predict_probability
+from crackseg.prediction.tiled import predict_probability
 from crackseg.prediction.tiling import iter_tiles, read_mirrored
 from crackseg.runtimes.torch import TorchPredictor
 

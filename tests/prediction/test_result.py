@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from crackseg.errors import CracksegError, ImageError, ModelError, OutputError, UsageError
@@ -18,7 +19,8 @@ from crackseg.geometry import Scale
 from crackseg.imaging.codec import encode_png, write_png
 from crackseg.modelcard.card import ModelCard
 from crackseg.prediction.model import Model
-from tests.local_network import ConstantNetwork, LocalNetwork, Pixels, brightness_model, names, noise
+from crackseg.prediction.result import Prediction, PredictionFailure
+from tests.local_network import ConstantNetwork, LocalNetwork, Pixels, all_predicted, brightness_model, names, noise
 
 # Many files
 
@@ -35,7 +37,7 @@ def test_many_files_are_predicted_one_by_one_in_their_order_and_no_more_than_two
 
     results = brightness_model().predict_many(paths())
     for index in range(8):  # one more may be with the network by now, and one more being read
-        result = next(results)
+        (result,) = all_predicted([next(results)])
         assert (result.name, result.mask.shape[0]) == (f"{index}.png", 3 + index)
         assert index < len(asked) <= index + 3
     assert next(results, None) is None
@@ -49,11 +51,13 @@ def test_a_bad_file_among_many_is_a_result_with_an_error(tmp_path: Path) -> None
     results = list(brightness_model().predict_many(tmp_path / name for name in names))
     assert [result.name for result in results] == names
     assert [type(result.error) for result in results] == [type(None), ImageError, ImageError, UsageError, type(None)]
-    assert results[4].mask.shape == (6, 7)
-    assert results[1].mask.shape == (0, 0)
-    with pytest.raises(ImageError):
-        results[1].save(tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    assert all_predicted([results[4]])[0].mask.shape == (6, 7)
+    failure = results[1]
+    assert isinstance(failure, PredictionFailure)
+    assert not [name for name in ("mask", "probability", "image", "cracks", "save") if hasattr(failure, name)]
+    assert failure.to_dict() == {"image": "broken.png", "error": str(failure.error)}
+    assert repr(failure) == f"PredictionFailure('broken.png', {str(failure.error)!r})"
+    assert repr(results[3]) == "PredictionFailure('missing.png', '" + str(results[3].error) + "')"
 
 
 def test_what_is_wrong_for_every_file_is_raised_not_repeated_for_each(tmp_path: Path) -> None:
@@ -139,8 +143,7 @@ def test_a_name_cannot_lead_out_of_the_folder(tmp_path: Path, name: str) -> None
 def test_a_file_whose_name_is_no_text_is_predicted_and_saved(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"wall\xff.png")
     path.write_bytes(encode_png(noise((5, 6))))
-    (result,) = brightness_model().predict_many([path])
-    assert result.error is None
+    (result,) = all_predicted(brightness_model().predict_many([path]))
     result.save(tmp_path / "out")
     kinds = (b".json", b"_mask.png", b"_overlay.png")
     assert names(tmp_path / "out") == [os.fsdecode(b"wall\xff" + kind) for kind in kinds]
@@ -175,3 +178,98 @@ def test_a_result_survives_a_way_to_another_process_measured_or_not() -> None:
         assert other.to_dict() == result.to_dict()
         assert other.cracks == cracks
         assert len(cracks) == 1
+
+
+# Results in a console, a notebook and a data frame
+
+
+def test_a_result_is_one_line_in_a_console() -> None:
+    result = brightness_model().predict(bar_photo(), name="wall.png")
+    assert repr(result) == f"Prediction('wall.png', 2 cracks, {100 * 256 / 3000:.2f} %)"
+    assert repr(brightness_model().predict(noise((4, 4)), threshold=1.0)) == "Prediction('image', 0 cracks, 0.00 %)"
+    one = bar_photo()
+    one[30:34, 20:24] = 0
+    assert repr(brightness_model().predict(one)) == "Prediction('image', 1 crack, 8.00 %)"
+    assert repr(brightness_model()) == "Model('brightness', threshold 0.5)"
+
+
+def test_cracks_are_measured_once_however_often_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def count_calls(mask: NDArray[np.bool_], **_: object) -> tuple[()]:
+        calls.append(mask.size)
+        return ()
+
+    monkeypatch.setattr("crackseg.prediction.result.measure_cracks", count_calls)
+    result = brightness_model().predict(bar_photo())
+    assert calls == []
+    assert repr(result) == repr(result)
+    assert (result.cracks, result.rows(), result.to_dict()["cracks"]) == ((), [], [])
+    assert len(calls) == 1
+
+
+def test_a_result_cannot_be_changed() -> None:
+    result = brightness_model().predict(bar_photo())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.name = "other"  # type: ignore[misc]
+    assert not [field.name for field in dataclasses.fields(Prediction) if field.name in ("measure", "error")]
+    assert result.error is None
+
+
+def test_rows_are_flat_and_say_what_the_cracks_say() -> None:
+    result = brightness_model().predict(bar_photo(), name="wall.png", scale=0.5)
+    rows = result.rows()
+    assert [(row["image"], row["crack"]) for row in rows] == [("wall.png", 1), ("wall.png", 2)]
+    for row, crack in zip(rows, (crack.to_dict() for crack in result.cracks), strict=True):
+        assert not [key for key, value in row.items() if isinstance(value, (list, tuple, dict))]
+        assert [row[f"box_{side}"] for side in ("row0", "col0", "row1", "col1")] == crack["box"]
+        assert [row["width_max_row"], row["width_max_col"]] == crack["width_max_at"]
+        assert {key: row[key] for key in ("area_px", "length_px", "length_mm")} == {
+            key: crack[key] for key in ("area_px", "length_px", "length_mm")
+        }
+
+
+def test_a_notebook_shows_the_overlay() -> None:
+    result = brightness_model().predict(bar_photo())
+    with Image.open(io.BytesIO(result._repr_png_())) as shown:
+        assert shown.format == "PNG"
+        np.testing.assert_array_equal(np.asarray(shown), result.overlay())
+
+
+def test_the_terms_of_the_model_are_part_of_the_result() -> None:
+    card = ModelCard(name="m", network={}, stride=1, context_px=0, terms="for research")
+    result = Model(LocalNetwork(0), card).predict(bar_photo())
+    assert (result.terms, result.to_dict()["terms"]) == ("for research", "for research")
+
+
+def test_a_number_is_a_scale_in_millimetres_per_pixel(tmp_path: Path) -> None:
+    path = tmp_path / "wall.png"
+    write_png(path, bar_photo())
+    model = brightness_model()
+    results = [model.predict(path, scale=0.2), *all_predicted(model.predict_many([path], scale=0.2))]
+    for result in results:
+        assert result.scale == Scale(0.2, "scale=")
+        assert result.cracks == model.predict(path, scale=Scale(0.2, "any")).cracks
+    for scale in (0.0, -1.0, float("nan")):
+        with pytest.raises(UsageError, match="scale"):
+            model.predict(path, scale=scale)
+        with pytest.raises(UsageError, match="scale"):
+            model.predict_many([path], scale=scale)
+
+
+def test_the_plan_is_the_one_that_was_computed() -> None:
+    model = Model(LocalNetwork(2), ModelCard(name="m", network={}, stride=1, context_px=2), tile_size=40)
+    for tta in ("none", "flips", "scales"):
+        result = model.with_options(tta=tta).predict(noise((90, 70)))
+        assert result.plan == model.plan((90, 70))
+        assert len(result.plan) > 1
+
+
+def test_options_are_those_of_a_copy() -> None:
+    model = brightness_model()
+    other = model.with_options(tta="flips", hysteresis=0.3)
+    assert (model.tta, model.hysteresis) == ("none", None)
+    assert (other.tta, other.hysteresis) == ("flips", 0.3)
+    assert other.predictor is model.predictor
+    with pytest.raises(UsageError, match="hysteresis"):
+        model.with_options(hysteresis=1.5)

@@ -303,6 +303,6 @@ def test_among_many_a_file_too_large_to_be_read_whole_is_a_result_with_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_tiff(tmp_path / "wall.tif", wall())
-    monkeypatch.setattr("crackseg.prediction.read_ahead.MAX_PIXELS", 1000)
+    monkeypatch.setattr("crackseg.prediction.decoding.MAX_PIXELS", 1000)
     (result,) = darkness().predict_many([path])
     assert "predict_streamed" in str(result.error)
