@@ -171,16 +171,5 @@ def describe_scale(scale: Scale | None) -> dict[str, Any]:
 
 
 def crack_rows(name: str, cracks: tuple[CrackMeasurement, ...]) -> list[dict[str, Any]]:
-    """Return one flat row per crack: the image's name, the crack's number from 1 and its measurements.
-
-    Boxes and places become a column for each number; the rotated box is left out.
-    """
-    return [{"image": name, "crack": number, **_flatten(crack)} for number, crack in enumerate(cracks, 1)]
-
-
-def _flatten(crack: CrackMeasurement) -> dict[str, Any]:
-    values = crack.to_dict()
-    del values["rotated_box"]
-    box = zip(("box_row0", "box_col0", "box_row1", "box_col1"), values.pop("box"), strict=True)
-    place = zip(("width_max_row", "width_max_col"), values.pop("width_max_at"), strict=True)
-    return {**dict(box), **values, **dict(place)}
+    """Return one flat row per crack: image name, number from 1 and the columns of `CrackMeasurement.to_row`."""
+    return [{"image": name, "crack": number, **crack.to_row()} for number, crack in enumerate(cracks, 1)]

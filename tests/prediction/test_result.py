@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -223,7 +224,7 @@ def test_rows_are_flat_and_say_what_the_cracks_say() -> None:
     for row, crack in zip(rows, (crack.to_dict() for crack in result.cracks), strict=True):
         assert not [key for key, value in row.items() if isinstance(value, (list, tuple, dict))]
         assert [row[f"box_{side}"] for side in ("row0", "col0", "row1", "col1")] == crack["box"]
-        assert [row["width_max_row"], row["width_max_col"]] == crack["width_max_at"]
+        assert [row["width_max_at_row"], row["width_max_at_col"]] == crack["width_max_at"]
         assert {key: row[key] for key in ("area_px", "length_px", "length_mm")} == {
             key: crack[key] for key in ("area_px", "length_px", "length_mm")
         }
