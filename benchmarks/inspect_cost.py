@@ -32,7 +32,7 @@ from crackseg.files import list_images
 from crackseg.imaging.codec import write_png
 from crackseg.inspection.inspector import Settings, WorkerLimits
 from crackseg.inspection.rules import load_rules
-from crackseg.inspection.run import Job, inspect
+from crackseg.inspection.run import InspectionRequest, inspect
 from crackseg.inspection.source import Source
 
 COUNTS = {"ratio": 200, "workers": 200, "memory": 20000, "resume": 10000, "kills": 200}
@@ -119,14 +119,14 @@ def workers(options: argparse.Namespace, scratch: Path) -> None:
     walls: dict[int, list[float]] = {1: [], 2: []}
     for number in range(options.rounds):
         for count, found in walls.items():
-            job = Job(
+            request = InspectionRequest(
                 source=Source(images, scratch / f"out{number}-{count}"),
                 settings=Settings(area=load_rules()),
                 workers=count,
                 limits=WorkerLimits(threads=1),
             )
             start = time.perf_counter()
-            inspect(job)
+            inspect(request)
             found.append(time.perf_counter() - start)
             print(f"{count} workers of one thread {found[-1]:7.2f} s", flush=True)
     print(f"one worker over two {min(walls[1]) / min(walls[2]):.2f} (aim 1.7 on two cores)")

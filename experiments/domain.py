@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import crackseg
 from crackseg.datasets.samples import find_samples
 from crackseg.imaging.codec import read_image
-from crackseg.inspection.quality import QualityLimits, measure_quality, why_not_judged
+from crackseg.inspection.quality import QualityLimits, list_quality_problems, measure_quality
 from crackseg.modelcard.domain import describe, describe_files, distances, fit_domain
 
 Image = NDArray[np.uint8]
@@ -171,7 +171,9 @@ def main() -> None:
     print(f"\n{'no walls':<30} {'refused':>8} {'by other rules':>15}  passed")
     for kind, images in no_walls().items():
         far = {name: domain.distance(image) for name, image in images.items()}
-        other = [name for name, image in images.items() if why_not_judged(measure_quality(image), QualityLimits())]
+        other = [
+            name for name, image in images.items() if list_quality_problems(measure_quality(image), QualityLimits())
+        ]
         passed = [f"{name} {value:.2f}" for name, value in far.items() if value <= domain.limit and name not in other]
         refused = sum(value > domain.limit for value in far.values())
         print(f"{kind:<30} {refused:>3} of {len(far):<2} {len(other):>12}     {', '.join(passed)}")

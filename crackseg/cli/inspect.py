@@ -19,7 +19,7 @@ from crackseg.cli.scale_options import MarkerOption, ScaleFileOption, ScaleOptio
 from crackseg.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED, EXIT_VERDICT, display_text
 
 if TYPE_CHECKING:
-    from crackseg.inspection.run import Job, Progress, Summary
+    from crackseg.inspection.run import InspectionProgress, InspectionRequest, InspectionResult
 
 FailOn = Literal["ng", "cannot-judge", "warn"]
 
@@ -71,7 +71,7 @@ def inspect(
     """
     from crackseg.inspection.inspector import Settings
     from crackseg.inspection.rules import load_rules
-    from crackseg.inspection.run import Job
+    from crackseg.inspection.run import InspectionRequest
     from crackseg.inspection.source import Source
     from crackseg.inspection.worker_limits import worker_limits
     from crackseg.labels.detections import parse_formats
@@ -83,7 +83,7 @@ def inspect(
         threshold=threshold,
         tile_size=tile,
     )
-    job = Job(
+    request = InspectionRequest(
         source=Source(folder, output, tuple(pattern or ()), listing),
         settings=settings,
         workers=workers,
@@ -93,25 +93,25 @@ def inspect(
         parquet=parquet,
         formats=parse_formats(formats),
     )
-    return _run(job, fail_on, json=json, quiet=quiet)
+    return _run(request, fail_on, json=json, quiet=quiet)
 
 
-def _run(job: Job, fail_on: FailOn | None, *, json: bool, quiet: bool) -> int:
-    """Run a job, show how far it is, and say what it came to."""
+def _run(request: InspectionRequest, fail_on: FailOn | None, *, json: bool, quiet: bool) -> int:
+    """Run a request, show how far it is, and say what it came to."""
     from crackseg.inspection.run import inspect as run
 
     with _until_told_to_stop() as stop, ProgressLine("inspect", 1, quiet=quiet or json) as line:
         started_s = time.monotonic()
         before: list[int] = []
 
-        def report(progress: Progress) -> None:
+        def show(progress: InspectionProgress) -> None:
             if not before:
                 before.append(progress.done)
             done, total = progress.done - before[0], max(progress.total - before[0], 1)
             rate = done / max(time.monotonic() - started_s, 1e-9)
             line.update(done, f"{rate:.1f} files/s, {_counts(progress.counts)}", total=total)
 
-        summary = run(job, report=report, stop=stop)
+        summary = run(request, progress=show, stop=stop)
     for name, message in summary.failures[:_MOST_ERRORS]:
         print_error(f"{name}: {message}")
     if len(summary.failures) > _MOST_ERRORS:
@@ -121,13 +121,13 @@ def _run(job: Job, fail_on: FailOn | None, *, json: bool, quiet: bool) -> int:
     for note in () if json or quiet else summary.notes:
         print(f"crackseg: note: {note}", file=sys.stderr)
     if json:
-        print_json(_told(job, summary))
+        print_json(_told(request, summary))
     else:
-        print(_sentence(job, summary))
+        print(_sentence(request, summary))
     return _exit_code(summary, fail_on)
 
 
-def _exit_code(summary: Summary, fail_on: FailOn | None) -> int:
+def _exit_code(summary: InspectionResult, fail_on: FailOn | None) -> int:
     if summary.interrupted:
         return EXIT_INTERRUPTED
     if fail_on is not None and any(summary.counts.get(verdict) for verdict in _FAILS[fail_on]):
@@ -142,20 +142,20 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(parts) or "none judged"
 
 
-def _sentence(job: Job, summary: Summary) -> str:
+def _sentence(request: InspectionRequest, summary: InspectionResult) -> str:
     rows = sum(summary.counts.get(status, 0) for status in ("ok", "failed", "skipped"))
     if summary.interrupted:
         return f"stopped: {rows} of {summary.files} files done; the same command goes on"
     gone = f"; {summary.gone} rows of files that are not there any more" if summary.gone else ""
     done = f"{summary.files} files, {summary.inspected} of them now: {_counts(summary.counts)}{gone}"
-    return f"{done} -> {display_text(job.output / 'report.html')}"
+    return f"{done} -> {display_text(request.output / 'report.html')}"
 
 
-def _told(job: Job, summary: Summary) -> dict[str, Any]:
+def _told(request: InspectionRequest, summary: InspectionResult) -> dict[str, Any]:
     names = ("OK", "WARN", "NG", "CANNOT JUDGE", "ok", "failed", "skipped")
     statuses = {name: summary.counts.get(name, 0) for name in names}
     return {
-        "output": display_text(job.output),
+        "output": display_text(request.output),
         "files": summary.files,
         "inspected": summary.inspected,
         "unlabelled": len(summary.unlabelled),

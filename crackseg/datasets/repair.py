@@ -16,7 +16,7 @@ from crackseg.datasets.pairs import Pair
 from crackseg.errors import UsageError, display_text
 from crackseg.files import make_folder, write_bytes
 from crackseg.imaging.codec import MASK_LEVEL, StoredImage, decode_stored, mask_pixels, read_file, write_png
-from crackseg.imaging.samples import turned_upright
+from crackseg.imaging.samples import turn_upright
 from crackseg.parallel import Progress, ProgressCallback
 
 _TRUST = {"test": 0, "val": 1, "train": 2, "": 3}
@@ -177,7 +177,7 @@ def _write_pair(folder: Path, pair: Pair, output: Path) -> list[Change]:
     if not reasons:
         write_bytes(output / pair.mask, read_file(folder / pair.mask))
         return changes
-    crack = turned_upright(mask.mask_levels() >= MASK_LEVEL, turn).astype(np.bool_)
+    crack = turn_upright(mask.mask_levels() >= MASK_LEVEL, turn).astype(np.bool_)
     write_png((output / pair.mask).with_name(f"{pair.image.stem}.png"), mask_pixels(crack))
     return [*changes, Change(pair.mask, "rewritten", "; ".join(reasons))]
 

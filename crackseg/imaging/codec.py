@@ -31,7 +31,7 @@ from crackseg.errors import CracksegError, ImageError, OutputError, UsageError, 
 from crackseg.files import write_bytes
 from crackseg.geometry import Region
 from crackseg.imaging.png import encode_quickly
-from crackseg.imaging.samples import three_channels, to_mask_levels, to_rgb, to_uint8, turned_upright
+from crackseg.imaging.samples import to_mask_levels, to_rgb, to_three_channels, to_uint8, turn_upright
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -140,12 +140,12 @@ def read_file(path: Path) -> bytes:
         UsageError: If there is no such file.
         ImageError: If it cannot be read.
     """
-    with opened(path) as file:
+    with open_file(path) as file:
         return file.read()
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def open_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file to read; what the system refuses becomes an error of ours."""
     try:
         with path.open("rb") as file:
@@ -173,7 +173,7 @@ def decode_image(data: bytes, *, name: str = "image") -> NDArray[np.uint8]:
     Raises:
         ImageError: If ``data`` is no image, broken, or larger than `MAX_PIXELS`.
     """
-    return guarded(lambda: _decode(data, name).rgb(name), name)
+    return run_decoder(lambda: _decode(data, name).rgb(name), name)
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
@@ -204,7 +204,7 @@ def read_mask_levels(path: Path) -> NDArray[np.uint8]:
     """
     name = display_text(path)
     data = read_file(path)
-    return guarded(lambda: to_mask_levels(_decode(data, name, as_mask=True).samples, name), name)
+    return run_decoder(lambda: to_mask_levels(_decode(data, name, as_mask=True).samples, name), name)
 
 
 def decode_stored(data: bytes, *, name: str = "image", as_mask: bool = False) -> StoredImage:
@@ -218,7 +218,7 @@ def decode_stored(data: bytes, *, name: str = "image", as_mask: bool = False) ->
     Raises:
         ImageError: If ``data`` is no image, broken, or larger than `MAX_PIXELS`.
     """
-    return guarded(lambda: _decode(data, name, as_mask=as_mask), name)
+    return run_decoder(lambda: _decode(data, name, as_mask=as_mask), name)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -233,12 +233,12 @@ def image_size(path: Path) -> tuple[int, int]:
     def probe() -> tuple[int, int]:
         from PIL import Image
 
-        with opened(path) as file, Image.open(file, formats=_FORMATS) as header:
+        with open_file(path) as file, Image.open(file, formats=_FORMATS) as header:
             _check_size(header, name)
             turned = header.format != "TIFF" and _orientation(header) >= 5
             return (header.width, header.height) if turned else (header.height, header.width)
 
-    return guarded(probe, name)
+    return run_decoder(probe, name)
 
 
 def rgb_from_array(values: NDArray[np.generic], *, name: str = "array") -> NDArray[np.uint8]:
@@ -258,7 +258,7 @@ def rgb_from_array(values: NDArray[np.generic], *, name: str = "array") -> NDArr
         raise UsageError(f"expected an image of shape (H, W) or (H, W, 3), got {values.shape}", where=name)
     if values.dtype not in (np.uint8, np.uint16, np.bool_):
         raise UsageError(f"expected pixels of type uint8 or uint16, got {values.dtype}", where=name)
-    return three_channels(to_uint8(values, name))
+    return to_three_channels(to_uint8(values, name))
 
 
 def rgb_from_pil(image: Image.Image, *, name: str = "image") -> NDArray[np.uint8]:
@@ -267,7 +267,7 @@ def rgb_from_pil(image: Image.Image, *, name: str = "image") -> NDArray[np.uint8
     Raises:
         ImageError: If it cannot be decoded.
     """
-    return guarded(lambda: to_rgb(turned_upright(_samples(image), _orientation(image)), name), name)
+    return run_decoder(lambda: to_rgb(turn_upright(_samples(image), _orientation(image)), name), name)
 
 
 def encode_png(array: NDArray[np.uint8] | NDArray[np.uint16], *, compression: int = 3) -> bytes:
@@ -305,7 +305,7 @@ def mask_pixels(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return mask.view(np.uint8) * np.uint8(255)
 
 
-def guarded(decode: Callable[[], _Decoded], name: str) -> _Decoded:
+def run_decoder(decode: Callable[[], _Decoded], name: str) -> _Decoded:
     """Run a decoder; whatever it raises on a foreign file becomes an `ImageError`, and its warnings stay quiet."""
     from PIL import Image
 
@@ -338,7 +338,7 @@ def _decode(data: bytes, name: str, *, as_mask: bool = False) -> StoredImage:
         image.load()
         samples = _deep_colour(data, name) if _is_deep_colour(image, data) else _samples(image, as_mask=as_mask)
         orientation = 1 if image.format == "TIFF" else _orientation(image)
-        upright = turned_upright(samples, orientation)
+        upright = turn_upright(samples, orientation)
         kind = image.format or "image"
         return StoredImage(upright, kind, image.mode == "P", max(orientation, tiff_orientation))
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from crackseg.errors import ImageError
 
 
-def turned_upright(samples: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
+def turn_upright(samples: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
     """Undo an EXIF orientation, 1 to 8 (EXIF 2.3, tag 274), of ``(H, W)`` or ``(H, W, C)`` samples."""
     if orientation >= 5:
         samples = samples.swapaxes(0, 1)
@@ -48,7 +48,7 @@ def to_uint8(samples: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
     return np.right_shift(samples.astype(np.int64), bits - 8).astype(np.uint8)
 
 
-def three_channels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_three_channels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return ``(H, W)`` or ``(H, W, C)`` pixels as ``(H, W, 3)``: grey repeated, a fourth channel dropped."""
     if pixels.ndim == 2 or pixels.shape[2] == 1:
         return np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
@@ -57,7 +57,7 @@ def three_channels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def to_rgb(samples: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
     """Return samples as ``(H, W, 3)`` RGB pixels; raises as `to_uint8` does."""
-    return three_channels(to_uint8(samples, name))
+    return to_three_channels(to_uint8(samples, name))
 
 
 def to_mask_levels(samples: NDArray[np.generic], name: str) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from crackseg.errors import ImageError, display_text
 from crackseg.geometry import Region
-from crackseg.imaging.codec import decode_image, guarded, opened
+from crackseg.imaging.codec import decode_image, open_file, run_decoder
 
 TILE_PX = 256
 """Side of the tiles of a file written here, in pixels."""
@@ -83,7 +83,7 @@ class TiffImage:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._name = display_text(path)
-        self._layout = guarded(lambda: _read_layout(path, self._name), self._name)
+        self._layout = run_decoder(lambda: _read_layout(path, self._name), self._name)
         self._kept: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
         self._kept_bytes = 0
 
@@ -100,7 +100,7 @@ class TiffImage:
         """
         pixels = np.empty((*region.shape, 3), dtype=np.uint8)
         height, width = self._layout.tile
-        with opened(self._path) as file:
+        with open_file(self._path) as file:
             for row in range(region.row0 // height, -(-region.row1 // height)):
                 for col in range(region.col0 // width, -(-region.col1 // width)):
                     tile = self._tile(file, row * self._layout.across + col)
@@ -146,24 +146,24 @@ def open_large_tiff(path: Path, *, from_px: int) -> TiffImage | None:
         UsageError: If there is no such file.
         ImageError: If it is such a file, and can only be decoded whole.
     """
-    with opened(path) as file:
+    with open_file(path) as file:
         if file.read(4) not in _MAGIC:
             return None
 
     def pixels() -> int:
         from PIL import TiffImagePlugin
 
-        with opened(path) as file:
+        with open_file(path) as file:
             width, height = TiffImagePlugin.TiffImageFile(file).size
             return int(width) * int(height)
 
-    return TiffImage(path) if guarded(pixels, display_text(path)) > from_px else None
+    return TiffImage(path) if run_decoder(pixels, display_text(path)) > from_px else None
 
 
 def _read_layout(path: Path, name: str) -> _Layout:
     from PIL import TiffImagePlugin
 
-    with opened(path) as file:
+    with open_file(path) as file:
         image = TiffImagePlugin.TiffImageFile(file)
         tags: Any = image.tag_v2
         tiled = _TILE_OFFSETS in tags

@@ -19,10 +19,10 @@ from crackseg.files import make_folder, write_bytes
 from crackseg.geometry import Scale, ScaleSource
 from crackseg.imaging.codec import decode_image, encode_png, image_size, mask_pixels, read_file
 from crackseg.inspection.overlay import add_caption, draw_result, encode_thumbnail, widest_place
-from crackseg.inspection.quality import measure_quality, why_not_judged
-from crackseg.inspection.records import FileStamp, Finding, OutputFile, Verdict, failed, skipped
+from crackseg.inspection.quality import list_quality_problems, measure_quality
+from crackseg.inspection.records import FileResult, FileStamp, OutputFile, Verdict, failed, skipped
 from crackseg.inspection.rules import JudgedArea, judge
-from crackseg.inspection.source import is_image_name, is_picture_name
+from crackseg.inspection.source import has_image_suffix, has_supported_suffix
 from crackseg.machine import usable_cores
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
 from crackseg.modelcard.domain import Domain
@@ -84,7 +84,7 @@ class FileRead:
     pixels: int
 
 
-Tell = Callable[[FileRead], None]
+ReadCallback = Callable[[FileRead], None]
 
 
 class Inspector(Protocol):
@@ -94,7 +94,7 @@ class Inspector(Protocol):
     def note(self) -> str:
         """What the user should know once, whatever the files are; empty if nothing."""
 
-    def __call__(self, task: Task, tell: Tell, /) -> Finding:
+    def __call__(self, task: Task, on_read: ReadCallback, /) -> FileResult:
         """Inspect a file; tell as soon as it has been read.
 
         Raises:
@@ -160,11 +160,11 @@ class ModelInspector:
         wanted = self._plan.settings.area.rules.quality.max_distance is not None
         return _NO_DOMAIN if wanted and self._domain is None else ""
 
-    def __call__(self, task: Task, tell: Tell, /) -> Finding:
+    def __call__(self, task: Task, on_read: ReadCallback, /) -> FileResult:
         """Inspect a file; see `Inspector`."""
         started_s = time.perf_counter()
         try:
-            finding = self._inspect(task, tell)
+            finding = self._inspect(task, on_read)
         except OutputError:
             raise
         except ImageError as error:
@@ -177,7 +177,7 @@ class ModelInspector:
             finding = _unforeseen(error)
         return _timed(finding, time.perf_counter() - started_s)
 
-    def _inspect(self, task: Task, tell: Tell) -> Finding:
+    def _inspect(self, task: Task, on_read: ReadCallback) -> FileResult:
         path = self._plan.root / os.fsdecode(task.path)
         try:
             data, stamp = _read_steadily(path)
@@ -186,10 +186,10 @@ class ModelInspector:
         except ImageError as error:
             return failed("unreadable", _without_place(error))
         shape = _probed(path)
-        tell(FileRead(hashlib.sha256(data).hexdigest(), stamp, 0 if shape is None else shape[0] * shape[1]))
-        if shape is None and not is_picture_name(task.path):
+        on_read(FileRead(hashlib.sha256(data).hexdigest(), stamp, 0 if shape is None else shape[0] * shape[1]))
+        if shape is None and not has_image_suffix(task.path):
             return skipped("not_an_image", "not an image in a format known here")
-        if shape is None and not is_image_name(task.path):
+        if shape is None and not has_supported_suffix(task.path):
             return failed("decode", "a picture in a format that is not read here; convert it to PNG, TIFF or JPEG")
         settings, name = self._plan.settings, display_text(task.path)
         pixels = decode_image(data, name=name)
@@ -197,27 +197,27 @@ class ModelInspector:
         result = self.model.predict(pixels, threshold=settings.threshold, scale=scale, name=name)
         return self._judged(task, result, missing)
 
-    def _judged(self, task: Task, result: Prediction, missing: tuple[str, ...]) -> Finding:
+    def _judged(self, task: Task, result: Prediction, missing: tuple[str, ...]) -> FileResult:
         """Judge a prediction, of which something may be missing, and write its pictures."""
         settings = self._plan.settings
         mask, counts = self._counting_mask(result)
         cracks = result.cracks if counts is None else _measure(result, mask)
         area_px = mask.size if counts is None else int(counts.sum())
         quality = measure_quality(result.image, self._domain)
-        figures = _figures(mask, area_px, cracks, result.scale)
-        verdict, reasons = judge(settings.area.rules, figures, cracks)
-        if why := (*missing, *why_not_judged(quality, settings.area.rules.quality)):
+        measurements = _measurements(mask, area_px, cracks, result.scale)
+        verdict, reasons = judge(settings.area.rules, measurements, cracks)
+        if why := (*missing, *list_quality_problems(quality, settings.area.rules.quality)):
             verdict, reasons = "CANNOT JUDGE", (*(f"CANNOT JUDGE {reason}" for reason in why), *reasons)
         if area_px == 0:
             verdict, reasons = "CANNOT JUDGE", ("CANNOT JUDGE no pixel lies inside the regions that count",)
         drawn = draw_result(result.image, mask, widest_place(cracks))
-        return Finding(
+        return FileResult(
             status="ok",
             verdict=verdict,
             reasons=reasons,
             height_px=mask.shape[0],
             width_px=mask.shape[1],
-            figures=figures,
+            measurements=measurements,
             scale_source=None if result.scale is None else result.scale.source,
             cracks=[crack.to_dict() for crack in cracks],
             quality=quality.to_dict(),
@@ -263,13 +263,13 @@ def _overlay(drawn: NDArray[np.uint8], verdict: Verdict, reasons: tuple[str, ...
     return encode_png(add_caption(drawn, verdict, reasons), compression=1)
 
 
-def _figures(
+def _measurements(
     mask: NDArray[np.bool_], area_px: int, cracks: tuple[CrackMeasurement, ...], scale: Scale | None
 ) -> dict[str, float]:
     """Return the measurements of an image as a whole, by name."""
     lengths = [crack.length_px for crack in cracks]
     widths = [crack.width_max_px for crack in cracks if crack.width_max_px is not None]
-    figures = {
+    measurements = {
         "components": float(len(cracks)),
         "crack_fraction": int(mask.sum()) / max(area_px, 1),
         "density_per_px": sum(lengths) / max(area_px, 1),
@@ -277,15 +277,15 @@ def _figures(
         "length_max_px": max(lengths, default=0.0),
     }
     if widths or not cracks:  # where no width could be told there is none, not zero
-        figures["width_max_px"] = max(widths, default=0.0)
+        measurements["width_max_px"] = max(widths, default=0.0)
     if scale is not None:
         factor = scale.mm_per_px
-        figures["scale_mm_per_px"] = factor
-        figures["density_per_mm"] = figures["density_per_px"] / factor
+        measurements["scale_mm_per_px"] = factor
+        measurements["density_per_mm"] = measurements["density_per_px"] / factor
         for name in ("length_total", "length_max", "width_max"):
-            if f"{name}_px" in figures:
-                figures[f"{name}_mm"] = figures[f"{name}_px"] * factor
-    return {name: round(value, 9 if name.startswith("density") else 6) for name, value in figures.items()}
+            if f"{name}_px" in measurements:
+                measurements[f"{name}_mm"] = measurements[f"{name}_px"] * factor
+    return {name: round(value, 9 if name.startswith("density") else 6) for name, value in measurements.items()}
 
 
 def _read_steadily(path: Path) -> tuple[bytes, FileStamp]:
@@ -320,14 +320,14 @@ def _without_place(error: CracksegError) -> str:
     return display_text(error.what if error.hint is None else f"{error.what}; {error.hint}")
 
 
-def _unforeseen(error: Exception) -> Finding:
+def _unforeseen(error: Exception) -> FileResult:
     reason = display_text(str(error))[:300]
     if "alloc" in reason.lower():
         return failed("memory", "takes more memory than is allowed")
     return failed("error", f"{type(error).__name__}: {reason}")
 
 
-def _timed(finding: Finding, seconds: float) -> Finding:
+def _timed(finding: FileResult, seconds: float) -> FileResult:
     import dataclasses
 
     return dataclasses.replace(finding, seconds=round(seconds, 4))

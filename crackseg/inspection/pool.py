@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from crackseg.errors import CracksegError
 from crackseg.inspection.inspector import FileRead, Plan, Task, WorkerLimits
-from crackseg.inspection.records import Finding, failed
+from crackseg.inspection.records import FileResult, failed
 from crackseg.inspection.worker_main import Ready, Refused, serve
 from crackseg.machine import interrupts_held
 
@@ -33,7 +33,7 @@ _STARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TaskOutcome:
     """What became of a file.
 
     Attributes:
@@ -44,7 +44,7 @@ class Outcome:
     """
 
     task: Task
-    finding: Finding
+    finding: FileResult
     read: FileRead | None
     tries: int
 
@@ -116,7 +116,7 @@ class Pool:
         """Add files to what is to be done."""
         self._queue.tasks.extend(tasks)
 
-    def poll(self, timeout_s: float) -> list[Outcome]:
+    def poll(self, timeout_s: float) -> list[TaskOutcome]:
         """Hand out files to idle workers, and return what came back within a time.
 
         Raises:
@@ -166,7 +166,7 @@ class Pool:
         theirs.close()
         return _Worker(process, ours, time.monotonic() + _START_S)
 
-    def _listen(self, worker: _Worker) -> list[Outcome]:
+    def _listen(self, worker: _Worker) -> list[TaskOutcome]:
         """Take in what a worker has to say, or that it is dead."""
         try:
             while worker.connection.poll():
@@ -179,7 +179,7 @@ class Pool:
             return []
         return self._bury(worker, "crashed", _how_it_ended(worker.process.exitcode))
 
-    def _take(self, worker: _Worker, message: object) -> Outcome | None:
+    def _take(self, worker: _Worker, message: object) -> TaskOutcome | None:
         if isinstance(message, Refused):
             raise message.error
         if isinstance(message, Ready):
@@ -189,21 +189,21 @@ class Pool:
         elif isinstance(message, FileRead):
             worker.read = message
             worker.deadline_s += message.pixels / 1e6 * self._limits.time_per_megapixel_s
-        elif isinstance(message, Finding) and worker.task is not None:
+        elif isinstance(message, FileResult) and worker.task is not None:
             tries = self._queue.tries.pop(worker.task.path, 0) + 1
-            outcome = Outcome(worker.task, message, worker.read, tries)
+            outcome = TaskOutcome(worker.task, message, worker.read, tries)
             worker.task = None
             return outcome
         return None
 
-    def _check_time(self, worker: _Worker) -> list[Outcome]:
+    def _check_time(self, worker: _Worker) -> list[TaskOutcome]:
         if (worker.ready and worker.task is None) or time.monotonic() < worker.deadline_s:
             return []
         worker.process.kill()
         worker.process.join()
         return self._bury(worker, "timeout", f"took longer than {self._limits.time_s:g} s, twice")
 
-    def _bury(self, worker: _Worker, code: str, message: str) -> list[Outcome]:
+    def _bury(self, worker: _Worker, code: str, message: str) -> list[TaskOutcome]:
         """Take leave of a dead worker; its file is tried once more, or has failed."""
         if worker not in self._workers:
             return []
@@ -220,7 +220,7 @@ class Pool:
             self._queue.tasks.appendleft(worker.task)
             return []
         del self._queue.tries[worker.task.path]
-        return [Outcome(worker.task, failed(code, message), worker.read, tries)]
+        return [TaskOutcome(worker.task, failed(code, message), worker.read, tries)]
 
 
 def _how_it_ended(code: int | None) -> str:

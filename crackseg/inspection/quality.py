@@ -60,9 +60,9 @@ class Quality:
     distance_limit: float | None = None
 
     def to_dict(self) -> dict[str, float]:
-        """Return the figures by name, rounded for JSON."""
-        figures = {name: getattr(self, name) for name in self.__slots__}
-        return {name: round(float(value), 3) for name, value in figures.items() if value is not None}
+        """Return the measurements by name, rounded for JSON."""
+        measurements = {name: getattr(self, name) for name in self.__slots__}
+        return {name: round(float(value), 3) for name, value in measurements.items() if value is not None}
 
 
 def measure_quality(image: NDArray[np.uint8], domain: Domain | None = None) -> Quality:
@@ -97,7 +97,7 @@ def _steps(grey: NDArray[np.float32] | NDArray[np.generic]) -> float:
     return sum(steps) / max(len(steps), 1)
 
 
-def why_not_judged(quality: Quality, limits: QualityLimits) -> tuple[str, ...]:
+def list_quality_problems(quality: Quality, limits: QualityLimits) -> tuple[str, ...]:
     """Return why an image cannot be judged, a line each; nothing if it can."""
     reasons = []
     if quality.side_px < limits.min_side_px:

@@ -38,7 +38,7 @@ class FileStamp:
         return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns, read_ns)
 
     def same_file(self, later: FileStamp) -> bool:
-        """Tell whether a later look at the file proves that its content is still the one that was read.
+        """Return whether a later look at the file proves that its content is still the one that was read.
 
         A change so shortly before the first look that another one could bear the same time proves nothing.
         """
@@ -75,7 +75,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class FileResult:
     """What was found out about one file.
 
     Attributes:
@@ -87,7 +87,7 @@ class Finding:
         height_px: Height of the image; None if it could not be read. So are the next ones.
         width_px: Width of the image.
         scale_source: Where the millimetres come from; None if there are none.
-        figures: Measurements of the image as a whole, by name; see `crackseg.inspection.rules`.
+        measurements: Measurements of the image as a whole, by name; see `crackseg.inspection.rules`.
         cracks: Each component, measured.
         quality: What was looked at to see whether the image can be judged.
         mask: The mask's file.
@@ -104,7 +104,7 @@ class Finding:
     height_px: int | None = None
     width_px: int | None = None
     scale_source: str | None = None
-    figures: Mapping[str, float] = field(default_factory=dict)
+    measurements: Mapping[str, float] = field(default_factory=dict)
     cracks: Sequence[Mapping[str, Any]] = ()
     quality: Mapping[str, float] = field(default_factory=dict)
     mask: OutputFile | None = None
@@ -128,15 +128,15 @@ class Row:
     path: bytes
     key: Key
     stamp: FileStamp | None
-    finding: Finding
+    finding: FileResult
     tries: int = 1
 
 
-def failed(code: str, message: str) -> Finding:
+def failed(code: str, message: str) -> FileResult:
     """Return the finding of a file that could not be judged."""
-    return Finding(status="failed", code=code, message=message, verdict="CANNOT JUDGE", reasons=(message,))
+    return FileResult(status="failed", code=code, message=message, verdict="CANNOT JUDGE", reasons=(message,))
 
 
-def skipped(code: str, message: str) -> Finding:
+def skipped(code: str, message: str) -> FileResult:
     """Return the finding of what is no image to be judged."""
-    return Finding(status="skipped", code=code, message=message)
+    return FileResult(status="skipped", code=code, message=message)

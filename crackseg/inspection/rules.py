@@ -24,7 +24,7 @@ from crackseg.measurement.crack import CrackMeasurement
 from crackseg.measurement.resolution import RESOLUTIONS, WidthStatistic
 from crackseg.measurement.values import NUMBER_NAMES
 
-IMAGE_FIGURES = (
+IMAGE_MEASUREMENTS = (
     "components",
     "crack_fraction",
     "density_per_px",
@@ -42,7 +42,7 @@ _WIDTH = re.compile(rf"width_(?P<statistic>{'|'.join(_STATISTICS)})_(?P<unit>px|
 _MILLIMETRES = re.compile(r"_(mm|mm2)$")
 
 
-def crack_figures() -> tuple[str, ...]:
+def crack_measurements() -> tuple[str, ...]:
     """Return what a condition can ask of a single crack: every number that is measured."""
     return NUMBER_NAMES
 
@@ -52,22 +52,22 @@ class Condition:
     """One comparison of a measurement with a limit.
 
     Attributes:
-        figure: Name of the measurement.
+        measurement: Name of the measurement.
         relation: One of ``>``, ``>=``, ``<``, ``<=``.
         limit: The limit, in the unit of the measurement.
     """
 
-    figure: str
+    measurement: str
     relation: str
     limit: float
 
     @property
     def of_image(self) -> bool:
         """Whether it asks something of the image as a whole, not of a single crack."""
-        return self.figure in IMAGE_FIGURES
+        return self.measurement in IMAGE_MEASUREMENTS
 
     def holds(self, value: float) -> bool:
-        """Tell whether a value fulfils the condition."""
+        """Return whether a value fulfils the condition."""
         return bool(_RELATIONS[self.relation](value, self.limit))
 
 
@@ -81,10 +81,12 @@ def parse_condition(text: str) -> Condition:
     if match is None:
         raise ValueError(f"expected a condition such as 'width_max_mm > 0.3', got {text!r}")
     name, relation, limit = match.groups()
-    figure = _SYNONYMS.get(name, name)
-    if figure not in (*IMAGE_FIGURES, *crack_figures()):
-        raise ValueError(f"no such measurement: {name!r}; known are {', '.join((*IMAGE_FIGURES, *crack_figures()))}")
-    return Condition(figure, relation, float(limit))
+    measurement = _SYNONYMS.get(name, name)
+    if measurement not in (*IMAGE_MEASUREMENTS, *crack_measurements()):
+        raise ValueError(
+            f"no such measurement: {name!r}; known are {', '.join((*IMAGE_MEASUREMENTS, *crack_measurements()))}"
+        )
+    return Condition(measurement, relation, float(limit))
 
 
 class Rule(Section):
@@ -226,16 +228,16 @@ def check_scale(rules: Rules, *, known: bool) -> None:
     """
     for rule in rules.rules:
         for condition in rule.conditions:
-            if _MILLIMETRES.search(condition.figure) and not known:
+            if _MILLIMETRES.search(condition.measurement) and not known:
                 raise UsageError(
-                    f"the rule asks for {condition.figure}, and no scale is known",
+                    f"the rule asks for {condition.measurement}, and no scale is known",
                     where=f"rule '{display_text(rule.name)}'",
                     hint="give --scale MM_PER_PX, or ask for pixels",
                 )
 
 
 def judge(
-    rules: Rules, figures: Mapping[str, float], cracks: Sequence[CrackMeasurement]
+    rules: Rules, measurements: Mapping[str, float], cracks: Sequence[CrackMeasurement]
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Apply the rules.
 
@@ -244,7 +246,7 @@ def judge(
 
     Args:
         rules: The rules.
-        figures: Measurements of the image as a whole, by name.
+        measurements: Measurements of the image as a whole, by name.
         cracks: Its cracks.
 
     Returns:
@@ -252,19 +254,21 @@ def judge(
     """
     found: list[tuple[Verdict, str]] = []
     for rule in rules.rules:
-        answer = _apply(rule, figures, cracks)
+        answer = _apply(rule, measurements, cracks)
         if answer is not None:
             found.append(answer)
     found.sort(key=lambda answer: VERDICTS.index(answer[0]))
     return (found[0][0] if found else "OK"), tuple(reason for _, reason in found)
 
 
-def _apply(rule: Rule, figures: Mapping[str, float], cracks: Sequence[CrackMeasurement]) -> tuple[Verdict, str] | None:
+def _apply(
+    rule: Rule, measurements: Mapping[str, float], cracks: Sequence[CrackMeasurement]
+) -> tuple[Verdict, str] | None:
     """Return the verdict and reason of a rule; None if it does not apply."""
     name = display_text(rule.name)
     told = []
     for condition in (item for item in rule.conditions if item.of_image):
-        value = figures.get(condition.figure)
+        value = measurements.get(condition.measurement)
         if value is None or not condition.holds(value):
             return None
         told.append(_told(condition, value))
@@ -273,26 +277,26 @@ def _apply(rule: Rule, figures: Mapping[str, float], cracks: Sequence[CrackMeasu
         return rule.verdict, f"{rule.verdict} {name}: {', '.join(told)}"
     hits = [crack for crack in cracks if _decide(asked, crack) is True]
     if hits:
-        worst = max(hits, key=lambda crack: abs(_value(crack, asked[0].figure) or 0.0))
-        told += [_told(condition, _value(worst, condition.figure) or 0.0) for condition in asked]
+        worst = max(hits, key=lambda crack: abs(_value(crack, asked[0].measurement) or 0.0))
+        told += [_told(condition, _value(worst, condition.measurement) or 0.0) for condition in asked]
         row0, col0, row1, col1 = worst.box
         count = f"{len(hits)} cracks, the largest" if len(hits) > 1 else "a crack"
         place = f"{count} at rows {row0}-{row1}, cols {col0}-{col1}"
         return rule.verdict, f"{rule.verdict} {name}: {', '.join(told)} ({place})"
     open_cracks = sum(_decide(asked, crack) is None for crack in cracks)
     if open_cracks:
-        wanted = ", ".join(f"{item.figure} {item.relation} {item.limit:g}" for item in asked)
+        wanted = ", ".join(f"{item.measurement} {item.relation} {item.limit:g}" for item in asked)
         return "CANNOT JUDGE", f"CANNOT JUDGE {name}: {wanted} cannot be told of {open_cracks} of {len(cracks)} cracks"
     return None
 
 
 def _decide(conditions: Sequence[Condition], crack: CrackMeasurement) -> bool | None:
-    """Tell whether a crack fulfils all conditions; None if that hangs on a measurement that could not be made."""
+    """Return whether a crack fulfils all conditions; None if that hangs on a measurement that could not be made."""
     unknown = False
     for condition in conditions:
-        value = _value(crack, condition.figure)
+        value = _value(crack, condition.measurement)
         if value is None:
-            most = _most(condition.figure, crack)
+            most = _most(condition.measurement, crack)
             unknown = True
             if most is not None and condition.relation.startswith(">") and not condition.holds(most):
                 return False
@@ -304,17 +308,17 @@ def _decide(conditions: Sequence[Condition], crack: CrackMeasurement) -> bool | 
 
 
 def _could_hold(condition: Condition, crack: CrackMeasurement, value: float) -> bool:
-    """Tell whether a value that keeps below a limit may exceed it all the same, by its uncertainty."""
-    stem, _, unit = condition.figure.rpartition("_")
+    """Return whether a value that keeps below a limit may exceed it all the same, by its uncertainty."""
+    stem, _, unit = condition.measurement.rpartition("_")
     uncertainty = crack.flat_values().get(f"{stem}_uncertainty_{unit}")
     if uncertainty is None or condition.holds(value) or not condition.relation.startswith(">"):
         return False
     return condition.holds(value + uncertainty)
 
 
-def _most(figure: str, crack: CrackMeasurement) -> float | None:
+def _most(measurement: str, crack: CrackMeasurement) -> float | None:
     """Return what a width stays below that is too small to be told; None if that is not known either."""
-    found = _WIDTH.fullmatch(figure)
+    found = _WIDTH.fullmatch(measurement)
     if found is None or (found["unit"] == "mm" and crack.scale is None):
         return None
     resolution, statistic = RESOLUTIONS[crack.width.source], _STATISTICS[found["statistic"]]
@@ -323,13 +327,13 @@ def _most(figure: str, crack: CrackMeasurement) -> float | None:
     return (least_px + resolution.uncertainty_px(least_px, statistic)) * factor
 
 
-def _value(crack: CrackMeasurement, figure: str) -> float | None:
-    value = crack.flat_values()[figure]
+def _value(crack: CrackMeasurement, measurement: str) -> float | None:
+    value = crack.flat_values()[measurement]
     return None if value is None else float(value)
 
 
 def _told(condition: Condition, value: float) -> str:
-    return f"{condition.figure} {value:.4g} {condition.relation} {condition.limit:g}"
+    return f"{condition.measurement} {value:.4g} {condition.relation} {condition.limit:g}"
 
 
 def _slices(area: Area, shape: tuple[int, int]) -> tuple[slice, slice]:

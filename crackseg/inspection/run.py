@@ -20,10 +20,10 @@ from crackseg.inspection.inspector import InspectorPlan, Plan, Settings, Task, W
 from crackseg.inspection.label_files import write_labels
 from crackseg.inspection.output_folder import locked, sweep
 from crackseg.inspection.output_names import OutputNames
-from crackseg.inspection.pool import Outcome, Pool, StartMethod
+from crackseg.inspection.pool import Pool, StartMethod, TaskOutcome
 from crackseg.inspection.records import FileStamp, Key, Row
 from crackseg.inspection.rules import check_scale
-from crackseg.inspection.source import FoundFile, SettledFiles, Source
+from crackseg.inspection.source import SettledFiles, Source, SourceFile
 from crackseg.inspection.store import KnownFile, Store
 from crackseg.inspection.tables import write_csv, write_parquet
 from crackseg.inspection.watcher import Waker
@@ -36,7 +36,7 @@ _REFRESH_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class InspectionRequest:
     """What to inspect, and how.
 
     Attributes:
@@ -70,7 +70,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class InspectionProgress:
     """How far an inspection is.
 
     Attributes:
@@ -85,7 +85,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class InspectionResult:
     """What an inspection came to.
 
     Attributes:
@@ -110,13 +110,16 @@ class Summary:
 
 
 def inspect(
-    job: Job, *, report: Callable[[Progress], None] = lambda _: None, stop: Callable[[], bool] = lambda: False
-) -> Summary:
+    request: InspectionRequest,
+    *,
+    progress: Callable[[InspectionProgress], None] = lambda _: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> InspectionResult:
     """Inspect a folder, or go on where an earlier call with the same output stopped.
 
     Args:
-        job: What to inspect, and how.
-        report: Called when a file has got its row.
+        request: What to inspect, and how.
+        progress: Called when a file has got its row.
         stop: Asked all the time; when it says yes, the work ends within a second or two, with every row kept.
 
     Raises:
@@ -126,30 +129,32 @@ def inspect(
         ModelError: If the model cannot be loaded.
         OutputError: If a result cannot be written, or the output belongs to something else.
     """
-    if job.watch and job.formats:
+    if request.watch and request.formats:
         raise UsageError("labels are written when all is done", hint="leave --watch away; what is done is kept")
-    if job.parquet:
+    if request.parquet:
         require_extra("parquet")
-    check_scale(job.settings.area.rules, known=job.settings.scale is not None)
-    key = _run_key(job.settings)
+    check_scale(request.settings.area.rules, known=request.settings.scale is not None)
+    key = _run_key(request.settings)
     try:
-        files = job.source.files(stop=stop)
-        if not files and not job.watch and not stop():
-            raise UsageError("holds no file to inspect", where=job.source.folder, hint="check the path and --pattern")
-        make_folder(job.output)
-        with locked(job.output), Store(job.output / "results.sqlite") as store:
-            return _work(_Run(job, store, key, files), report, stop)
+        files = request.source.files(stop=stop)
+        if not files and not request.watch and not stop():
+            raise UsageError(
+                "holds no file to inspect", where=request.source.folder, hint="check the path and --pattern"
+            )
+        make_folder(request.output)
+        with locked(request.output), Store(request.output / "results.sqlite") as store:
+            return _work(_Run(request, store, key, files), progress, stop)
     except OSError as error:
         raise OutputError(
             f"the inspection cannot go on ({display_text(error.strerror or str(error))})",
-            where=job.output,
+            where=request.output,
             hint="run the same command again when that is mended",
         ) from error
 
 
-def _work(run: _Run, report: Callable[[Progress], None], stop: Callable[[], bool]) -> Summary:
+def _work(run: _Run, progress: Callable[[InspectionProgress], None], stop: Callable[[], bool]) -> InspectionResult:
     run.begin()
-    interrupted = run.work(report, stop)
+    interrupted = run.work(progress, stop)
     unlabelled: Sequence[tuple[str, str]] = ()
     if not interrupted:
         run.export()
@@ -175,14 +180,14 @@ def _run_key(settings: Settings) -> Key:
     return Key(None, model, hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest())
 
 
-def _about(job: Job) -> str:
+def _about(request: InspectionRequest) -> str:
     """Return in a line what was inspected with what, for the report."""
-    scale = _scale_text(job.settings)
+    scale = _scale_text(request.settings)
     rules = ", ".join(
-        f"{rule.verdict} {rule.name}: {' and '.join(rule.when)}" for rule in job.settings.area.rules.rules
+        f"{rule.verdict} {rule.name}: {' and '.join(rule.when)}" for rule in request.settings.area.rules.rules
     )
-    folder = display_text(job.source.folder)
-    return f"{folder}; model {display_text(job.settings.model or DEFAULT_MODEL)}; {scale}; rules: {rules or 'none'}"
+    folder = display_text(request.source.folder)
+    return f"{folder}; model {display_text(request.settings.model or DEFAULT_MODEL)}; {scale}; rules: {rules or 'none'}"
 
 
 def _scale_text(settings: Settings) -> str:
@@ -193,8 +198,8 @@ def _scale_text(settings: Settings) -> str:
 class _Run:
     """One call of `inspect` on its way."""
 
-    def __init__(self, job: Job, store: Store, key: Key, files: Sequence[FoundFile]) -> None:
-        self._job, self._store, self._key = job, store, key
+    def __init__(self, request: InspectionRequest, store: Store, key: Key, files: Sequence[SourceFile]) -> None:
+        self._request, self._store, self._key = request, store, key
         self._known = store.known_files()
         self._names = OutputNames(
             {path: _name_below(known.outputs[0].path) for path, known in self._known.items() if known.outputs}
@@ -207,14 +212,14 @@ class _Run:
 
     def begin(self) -> None:
         """Tidy up after a run that was killed, and note what this one is asked to do."""
-        output = self._job.output
+        output = self._request.output
         sweep(output)
         write_bytes(output / "inspect.yaml", self.describe().encode())
-        self._store.write_settings({"config": self.describe(), "about": _about(self._job)})
+        self._store.write_settings({"config": self.describe(), "about": _about(self._request)})
 
     def describe(self) -> str:
         """Return the effective configuration as YAML."""
-        settings = self._job.settings
+        settings = self._request.settings
         scale = None if settings.scale is None else settings.scale.fixed
         head = {
             "model_sha256": self._key.model,
@@ -227,25 +232,29 @@ class _Run:
         lines = [f"{name}: {json.dumps(value)}" for name, value in head.items()]
         return "\n".join([*lines, dump_config(settings.area.rules)])
 
-    def work(self, report: Callable[[Progress], None], stop: Callable[[], bool]) -> bool:
+    def work(self, progress: Callable[[InspectionProgress], None], stop: Callable[[], bool]) -> bool:
         """Inspect what has no row yet; tell whether that was stopped."""
         tasks = self._admit(list(self._files.values()), stop)
-        self._report = report
-        report(self.progress())
-        if not tasks and not self._job.watch:
+        self._report = progress
+        progress(self.progress())
+        if not tasks and not self._request.watch:
             return stop()
-        job = self._job
-        plan = job.plan or InspectorPlan(job.settings, job.source.folder.absolute(), job.output.absolute())
-        workers = job.workers or usable_cores()
-        with Pool(plan, workers if job.watch else min(workers, len(tasks)), job.limits, start=job.start) as pool:
+        request = self._request
+        plan = request.plan or InspectorPlan(
+            request.settings, request.source.folder.absolute(), request.output.absolute()
+        )
+        workers = request.workers or usable_cores()
+        with Pool(
+            plan, workers if request.watch else min(workers, len(tasks)), request.limits, start=request.start
+        ) as pool:
             pool.give(tasks)
             self._drain(pool, stop)
-            if job.watch:
+            if request.watch:
                 self._watch(pool, stop)
             died = pool.deaths > 0
             self._notes |= pool.notes
         if died:
-            sweep(job.output)
+            sweep(request.output)
         return stop()
 
     def _drain(self, pool: Pool, stop: Callable[[], bool]) -> None:
@@ -261,9 +270,9 @@ class _Run:
         settled.give(self._files.values())
         self.export()
         stale, refreshed_s = False, time.monotonic()
-        with Waker(self._job.source.folder) as waker:
+        with Waker(self._request.source.folder) as waker:
             while not stop():
-                new = settled.new(self._job.source.files(stop=stop))
+                new = settled.new(self._request.source.files(stop=stop))
                 self._files.update({file.path: file for file in new})
                 pool.give(self._admit(new, stop))
                 stale = stale or bool(new)
@@ -274,7 +283,7 @@ class _Run:
                 waker.wait(stop, pending=settled.waiting or stale)
         self.export()
 
-    def _admit(self, files: Sequence[FoundFile], stop: Callable[[], bool]) -> list[Task]:
+    def _admit(self, files: Sequence[SourceFile], stop: Callable[[], bool]) -> list[Task]:
         """Return what has to be done for these files; those that need no work get their row now."""
         refused: list[Row] = []
         stamps: dict[bytes, FileStamp] = {}
@@ -296,16 +305,16 @@ class _Run:
         self._store.restamp(stamps)
         return tasks
 
-    def _stands(self, file: FoundFile, known: KnownFile, stamps: dict[bytes, FileStamp]) -> bool:
-        """Tell whether the row of a file still holds: same bytes, same model, same configuration, pictures in place."""
-        key, retry = known.key, self._job.retry_failed and known.status == "failed"
+    def _stands(self, file: SourceFile, known: KnownFile, stamps: dict[bytes, FileStamp]) -> bool:
+        """Return whether the row of a file is still valid: same bytes, model and configuration, outputs in place."""
+        key, retry = known.key, self._request.retry_failed and known.status == "failed"
         if key.file is None or (key.model, key.config) != (self._key.model, self._key.config) or retry:
             return False
-        if not all(_size(self._job.output, output.path) == output.size_bytes for output in known.outputs):
+        if not all(_size(self._request.output, output.path) == output.size_bytes for output in known.outputs):
             return False
         if known.stamp is not None and file.stamp is not None and known.stamp.same_file(file.stamp):
             return True
-        whole = self._job.source.folder / os.fsdecode(file.path)
+        whole = self._request.source.folder / os.fsdecode(file.path)
         try:
             same = hashlib.sha256(whole.read_bytes()).hexdigest() == key.file
         except OSError:
@@ -314,7 +323,7 @@ class _Run:
             stamps[file.path] = file.stamp
         return same
 
-    def _row(self, outcome: Outcome) -> Row:
+    def _row(self, outcome: TaskOutcome) -> Row:
         read = outcome.read
         key = Key(None if read is None else read.sha256, self._key.model, self._key.config)
         return Row(outcome.task.path, key, None if read is None else read.stamp, outcome.finding, outcome.tries)
@@ -331,24 +340,26 @@ class _Run:
         self._done.add(path)
         self._counts.update([status] if verdict is None else [status, verdict])
 
-    def progress(self) -> Progress:
+    def progress(self) -> InspectionProgress:
         """Return how far it is."""
-        return Progress(len(self._done), len(self._files), dict(self._counts))
+        return InspectionProgress(len(self._done), len(self._files), dict(self._counts))
 
     def export(self) -> None:
         """Write the tables and the report."""
-        output = self._job.output
+        output = self._request.output
         write_csv(output / "results.csv", self._store.records())
-        if self._job.parquet:
+        if self._request.parquet:
             write_parquet(output / "results.parquet", self._store.records())
         write_report(output / "report.html", self._store)
 
     def label(self) -> Sequence[tuple[str, str]]:
         """Write the labels that are wanted; return name and reason of images that have none."""
-        job = self._job
-        return write_labels(job.output, job.source.folder, self._store, job.formats) if job.formats else ()
+        request = self._request
+        return (
+            write_labels(request.output, request.source.folder, self._store, request.formats) if request.formats else ()
+        )
 
-    def summary(self, unlabelled: Sequence[tuple[str, str]], *, interrupted: bool) -> Summary:
+    def summary(self, unlabelled: Sequence[tuple[str, str]], *, interrupted: bool) -> InspectionResult:
         """Return what it came to."""
         counts: Counter[str] = Counter()
         failures, gone = [], 0
@@ -359,7 +370,7 @@ class _Run:
             counts.update([status] if verdict is None else [status, verdict])
             if status == "failed":
                 failures.append((name, message))
-        return Summary(
+        return InspectionResult(
             files=len(self._files),
             inspected=self._inspected,
             counts=dict(counts),

@@ -13,9 +13,9 @@ from pathlib import Path
 from crackseg.errors import UsageError, display_text
 from crackseg.files import IMAGE_SUFFIXES, PARTIAL_PREFIX
 from crackseg.imaging.codec import read_file
-from crackseg.inspection.records import FileStamp, Finding, failed, skipped
+from crackseg.inspection.records import FileResult, FileStamp, failed, skipped
 
-OTHER_PICTURES = frozenset(
+UNSUPPORTED_SUFFIXES = frozenset(
     {
         ".arw", ".avif", ".cr2", ".cr3", ".dng", ".exr", ".hdr", ".heic", ".heif", ".jxl", ".nef", ".orf", ".psd",
         ".qoi", ".raf", ".raw", ".rw2",
@@ -25,7 +25,7 @@ OTHER_PICTURES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class FoundFile:
+class SourceFile:
     """One entry of a folder.
 
     Attributes:
@@ -36,7 +36,7 @@ class FoundFile:
 
     path: bytes
     stamp: FileStamp | None = None
-    refusal: Finding | None = None
+    refusal: FileResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Source:
     patterns: tuple[str, ...] = ()
     listing: Path | None = None
 
-    def files(self, *, stop: Callable[[], bool] = lambda: False) -> list[FoundFile]:
+    def files(self, *, stop: Callable[[], bool] = lambda: False) -> list[SourceFile]:
         """Return what is to be inspected, sorted by the bytes of the paths.
 
         Links are followed to files inside the folder, and nowhere else. FIFOs, devices and sockets are not opened.
@@ -88,14 +88,14 @@ class Source:
         return any(fnmatch.fnmatchcase(text, it) or fnmatch.fnmatchcase(name, it) for it in self.patterns)
 
 
-def is_image_name(path: bytes) -> bool:
-    """Tell whether a file's name says that it is an image in a format that is read here."""
+def has_supported_suffix(path: bytes) -> bool:
+    """Return whether a file's name says that it is an image in a format that is read here."""
     return _suffix(path) in IMAGE_SUFFIXES
 
 
-def is_picture_name(path: bytes) -> bool:
-    """Tell whether a file's name says that it is a picture, in whatever format."""
-    return _suffix(path) in IMAGE_SUFFIXES | OTHER_PICTURES
+def has_image_suffix(path: bytes) -> bool:
+    """Return whether a file's name says that it is a picture, in whatever format."""
+    return _suffix(path) in IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
 
 
 def _suffix(path: bytes) -> str:
@@ -110,7 +110,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _walked(root: Path, excluded: tuple[int, int] | None) -> Iterator[FoundFile]:
+def _walked(root: Path, excluded: tuple[int, int] | None) -> Iterator[SourceFile]:
     """Yield every entry below a folder that is no folder."""
     waiting = [Path()]
     while waiting:
@@ -121,7 +121,7 @@ def _walked(root: Path, excluded: tuple[int, int] | None) -> Iterator[FoundFile]
             if folder == Path():
                 raise UsageError(f"cannot list the folder ({error.strerror})", where=root) from error
             reason = f"the folder cannot be listed ({error.strerror})"
-            yield FoundFile(_bytes(folder), None, failed("unreadable", reason))
+            yield SourceFile(_bytes(folder), None, failed("unreadable", reason))
             continue
         for entry in entries:
             path = folder / entry.name
@@ -132,7 +132,7 @@ def _walked(root: Path, excluded: tuple[int, int] | None) -> Iterator[FoundFile]
                 waiting.append(path)
 
 
-def look_at(root: Path, path: Path) -> FoundFile:
+def look_at(root: Path, path: Path) -> SourceFile:
     """Return what stands at a path below a folder, without opening it.
 
     Args:
@@ -145,29 +145,29 @@ def look_at(root: Path, path: Path) -> FoundFile:
         found = whole.lstat()
         if stat.S_ISLNK(found.st_mode):
             if not whole.resolve().is_relative_to(root):
-                return FoundFile(name, None, skipped("link", "a link that leads out of the folder"))
+                return SourceFile(name, None, skipped("link", "a link that leads out of the folder"))
             found = whole.stat()
             if stat.S_ISDIR(found.st_mode):
-                return FoundFile(name, None, skipped("link", "a link to a folder"))
+                return SourceFile(name, None, skipped("link", "a link to a folder"))
     except FileNotFoundError:
         if whole.is_symlink():
-            return FoundFile(name, None, skipped("link", "a link that leads nowhere"))
-        return FoundFile(name, None, failed("missing", "no such file"))
+            return SourceFile(name, None, skipped("link", "a link that leads nowhere"))
+        return SourceFile(name, None, failed("missing", "no such file"))
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        return FoundFile(name, None, failed("unreadable", f"cannot be looked at ({display_text(reason)})"))
+        return SourceFile(name, None, failed("unreadable", f"cannot be looked at ({display_text(reason)})"))
     if not stat.S_ISREG(found.st_mode):
-        return FoundFile(name, None, skipped("special", "a folder, FIFO, socket or device, not a file"))
+        return SourceFile(name, None, skipped("special", "a folder, FIFO, socket or device, not a file"))
     if path.name.startswith("."):
-        return FoundFile(name, None, skipped("hidden", "its name begins with a dot"))
-    return FoundFile(name, FileStamp.of(found, now))
+        return SourceFile(name, None, skipped("hidden", "its name begins with a dot"))
+    return SourceFile(name, FileStamp.of(found, now))
 
 
 def _bytes(path: Path) -> bytes:
     return os.fsencode(path.as_posix())
 
 
-def _listed(root: Path, listing: Path) -> Iterator[FoundFile]:
+def _listed(root: Path, listing: Path) -> Iterator[SourceFile]:
     """Yield the files of a list; each once."""
     data = read_file(listing)
     lines = data.split(b"\0") if b"\0" in data else data.splitlines()
@@ -183,7 +183,7 @@ def _listed(root: Path, listing: Path) -> Iterator[FoundFile]:
         if given.is_relative_to(root) and given != root:
             yield look_at(root, given.relative_to(root))
         else:
-            yield FoundFile(os.fsencode(os.path.relpath(given, root)), None, skipped("outside", "not in the folder"))
+            yield SourceFile(os.fsencode(os.path.relpath(given, root)), None, skipped("outside", "not in the folder"))
 
 
 class SettledFiles:
@@ -205,13 +205,13 @@ class SettledFiles:
         """Whether a file was seen that is not whole yet."""
         return bool(self._seen)
 
-    def give(self, files: Iterable[FoundFile]) -> None:
+    def give(self, files: Iterable[SourceFile]) -> None:
         """Note files that are taken care of already."""
         for file in files:
             self._given[file.path] = file.stamp
             self._seen.pop(file.path, None)
 
-    def new(self, files: Sequence[FoundFile]) -> list[FoundFile]:
+    def new(self, files: Sequence[SourceFile]) -> list[SourceFile]:
         """Return the files that became whole since they were given last."""
         ready = []
         for file in files:

@@ -19,7 +19,7 @@ APPLICATION_ID = 0x43524B53
 """Marks a database as ours: "CRKS"."""
 SCHEMA_VERSION = 1
 
-FIGURES = (
+MEASUREMENTS = (
     "components", "crack_fraction", "density_per_px", "density_per_mm", "length_total_px", "length_max_px",
     "width_max_px", "length_total_mm", "length_max_mm", "width_max_mm", "scale_mm_per_px",
 )  # fmt: skip
@@ -38,7 +38,7 @@ CREATE TABLE results (
     reasons TEXT NOT NULL,
     height_px INTEGER,
     width_px INTEGER,
-    {", ".join(f"{name} REAL" for name in FIGURES)},
+    {", ".join(f"{name} REAL" for name in MEASUREMENTS)},
     scale_source TEXT,
     cracks TEXT NOT NULL,
     quality TEXT NOT NULL,
@@ -228,7 +228,7 @@ class Store:
                 yield None if image is None else bytes(image)
 
     def all_in_millimetres(self) -> bool:
-        """Tell whether every judged image was measured in millimetres, and there is one."""
+        """Return whether every judged image was measured in millimetres, and there is one."""
         query = "SELECT count(*), count(scale_mm_per_px) FROM results WHERE status = 'ok'"
         with self._guarded():
             judged, scaled = self._database.execute(query).fetchone()
@@ -252,19 +252,20 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _values(row: Row) -> tuple[object, ...]:
-    found, stamp = row.finding, row.stamp
-    outputs = [(None, None) if it is None else (it.path, it.size_bytes) for it in (found.mask, found.overlay)]
+    result, stamp = row.finding, row.stamp
+    outputs = [(None, None) if it is None else (it.path, it.size_bytes) for it in (result.mask, result.overlay)]
     times = (None,) * 4 if stamp is None else (stamp.size_bytes, stamp.mtime_ns, stamp.ctime_ns, stamp.read_ns)
     return (
-        row.path, display_text(row.path), found.status, found.code, found.message, found.verdict,
-        json.dumps(found.reasons), found.height_px, found.width_px, *(found.figures.get(name) for name in FIGURES),
-        None if found.scale_source is None else display_text(found.scale_source),
-        json.dumps([dict(crack) for crack in found.cracks]), json.dumps(dict(found.quality)), *outputs[0], *outputs[1],
-        row.key.file, row.key.model, row.key.config, *times, row.tries, found.seconds,
+        row.path, display_text(row.path), result.status, result.code, result.message, result.verdict,
+        json.dumps(result.reasons), result.height_px, result.width_px, *map(result.measurements.get, MEASUREMENTS),
+        None if result.scale_source is None else display_text(result.scale_source),
+        json.dumps([dict(crack) for crack in result.cracks]), json.dumps(dict(result.quality)),
+        *outputs[0], *outputs[1],
+        row.key.file, row.key.model, row.key.config, *times, row.tries, result.seconds,
     )  # fmt: skip
 
 
-_INSERT = f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * (25 + len(FIGURES)))})"
+_INSERT = f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * (25 + len(MEASUREMENTS)))})"
 
 
 def _known(row: tuple[Any, ...]) -> KnownFile:

@@ -13,11 +13,11 @@ from typing import Any
 
 from crackseg.errors import display_text
 from crackseg.files import replacing, write_bytes
-from crackseg.inspection.store import FIGURES
+from crackseg.inspection.store import MEASUREMENTS
 from crackseg.machine import require_extra
 
 COLUMNS = (
-    "name", "status", "verdict", "reasons", "code", "message", "height_px", "width_px", *FIGURES, "scale_source",
+    "name", "status", "verdict", "reasons", "code", "message", "height_px", "width_px", *MEASUREMENTS, "scale_source",
     "mask", "overlay", "file_sha256", "model_sha256", "config_sha256", "tries", "seconds", "path_hex",
 )  # fmt: skip
 """Columns of both tables. ``path_hex`` is the path's bytes, for names that are no text."""
@@ -71,7 +71,7 @@ def write_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    real = {*FIGURES, "seconds"} - {"components"}
+    real = {*MEASUREMENTS, "seconds"} - {"components"}
     whole = {"height_px", "width_px", "components", "tries"}
     kinds = {name: pyarrow.float64() for name in real} | {name: pyarrow.int64() for name in whole}
     schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in COLUMNS])

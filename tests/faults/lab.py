@@ -33,14 +33,14 @@ from crackseg.inspection.inspector import (
     Inspector,
     InspectorPlan,
     ModelInspector,
+    ReadCallback,
     Settings,
     Task,
-    Tell,
     WorkerLimits,
 )
-from crackseg.inspection.records import Finding
+from crackseg.inspection.records import FileResult
 from crackseg.inspection.rules import JudgedArea, Rules
-from crackseg.inspection.run import Job, inspect
+from crackseg.inspection.run import InspectionRequest, inspect
 from crackseg.inspection.source import Source
 from tests.inspection.scenes import content, rows, write_model, write_walls
 
@@ -146,14 +146,16 @@ class Lab:
             sys.stderr.flush()
             os._exit(code)
 
-    def job(self) -> Job:
+    def request(self) -> InspectionRequest:
         """Return the inspection of the lab's walls."""
         settings = Settings(area=JudgedArea(Rules()), model=str(self.model))
         limits = WorkerLimits(time_s=300)
-        return Job(source=Source(self.images, self.output), settings=settings, workers=1, limits=limits, start="fork")
+        return InspectionRequest(
+            source=Source(self.images, self.output), settings=settings, workers=1, limits=limits, start="fork"
+        )
 
     def _inspect(self) -> int:
-        return 1 if inspect(self.job()).counts.get("failed") else 0
+        return 1 if inspect(self.request()).counts.get("failed") else 0
 
     def start(self, act: Callable[[int], None] | None = None, *, killed_after_s: float | None = None) -> int:
         """Do as `run` without an output folder."""
@@ -232,7 +234,7 @@ def faults(lab: Lab, step: int) -> dict[str, Any]:
 class Misbehaving(ModelInspector):
     """Does to its own process what the name of the file says."""
 
-    def _inspect(self, task: Task, tell: Tell) -> Finding:
+    def _inspect(self, task: Task, on_read: ReadCallback) -> FileResult:
         match Path(os.fsdecode(task.path)).stem:
             case "abort":
                 os.abort()
@@ -247,7 +249,7 @@ class Misbehaving(ModelInspector):
                     hoard.append(np.empty(16_000_000))  # the limit is on what is asked for, touched or not
             case "error":
                 raise ZeroDivisionError("by nothing")
-        return super()._inspect(task, tell)
+        return super()._inspect(task, on_read)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -267,11 +269,11 @@ def workers(lab: Lab) -> dict[str, Any]:
     """Inspect files of which some kill, hang or bloat their worker."""
     for stem in ("abort", "killed", "hang", "greedy", "error"):
         shutil.copy(lab.images / "wall000.png", lab.images / f"{stem}.png")
-    first = lab.job()
+    first = lab.request()
     plan = MisbehavingPlan(InspectorPlan(first.settings, lab.images, lab.output))
     limits = WorkerLimits(time_s=8, memory_bytes=1_500_000_000)
-    job = dataclasses.replace(first, plan=plan, limits=limits)
-    summary, again = inspect(job), inspect(job)
+    request = dataclasses.replace(first, plan=plan, limits=limits)
+    summary, again = inspect(request), inspect(request)
     found = {name: [row["status"], row["code"], row["tries"], row["message"]] for name, row in rows(lab.output).items()}
     return {"rows": found, "counts": dict(summary.counts), "inspected": [summary.inspected, again.inspected]}
 

@@ -18,7 +18,7 @@ import pytest
 from crackseg.errors import OutputError
 from crackseg.inspection.inspector import Settings, WorkerLimits
 from crackseg.inspection.rules import JudgedArea, Rules
-from crackseg.inspection.run import Job, inspect
+from crackseg.inspection.run import InspectionRequest, inspect
 from crackseg.inspection.source import Source
 from crackseg.inspection.store import APPLICATION_ID, SCHEMA_VERSION, Store
 from tests.inspection.scenes import content, rows, write_model, write_walls
@@ -45,9 +45,11 @@ def dark_model(tmp_path: Path) -> Path:
     return write_model(tmp_path / "dark.onnx")
 
 
-def job(folder: Path, output: Path, model: Path) -> Job:
+def make_request(folder: Path, output: Path, model: Path) -> InspectionRequest:
     settings = Settings(area=JudgedArea(Rules()), model=str(model))
-    return Job(source=Source(folder, output), settings=settings, workers=1, limits=WorkerLimits(time_s=300))
+    return InspectionRequest(
+        source=Source(folder, output), settings=settings, workers=1, limits=WorkerLimits(time_s=300)
+    )
 
 
 def test_a_run_that_is_killed_at_any_moment_and_resumed_ends_equal_to_an_unbroken_one(tmp_path: Path) -> None:
@@ -83,16 +85,16 @@ def test_a_file_that_kills_hangs_or_bloats_its_worker_is_tried_twice_and_the_res
 
 def test_a_database_that_is_in_use_is_refused_and_left_alone(dark_model: Path, tmp_path: Path) -> None:
     folder, output = write_walls(tmp_path / "in", 1), tmp_path / "out"
-    inspect(job(folder, output, dark_model))
+    inspect(make_request(folder, output, dark_model))
     before = content(output)
     write_walls(folder, 1, first=1)
     with contextlib.closing(sqlite3.connect(output / "results.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(OutputError, match="in use by another program"):
-            inspect(job(folder, output, dark_model))
+            inspect(make_request(folder, output, dark_model))
         other.execute("ROLLBACK")
     assert content(output) == before
-    assert inspect(job(folder, output, dark_model)).inspected == 1
+    assert inspect(make_request(folder, output, dark_model)).inspected == 1
 
 
 def _foreign(path: Path) -> None:
@@ -140,13 +142,13 @@ def test_a_database_that_is_not_ours_is_refused_and_left_as_it_was(tmp_path: Pat
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 def test_a_database_cut_short_is_refused(dark_model: Path, tmp_path: Path, share: float) -> None:
     folder, output = write_walls(tmp_path / "in", 6), tmp_path / "out"
-    inspect(job(folder, output, dark_model))
+    inspect(make_request(folder, output, dark_model))
     path = output / "results.sqlite"
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(OutputError, match="is damaged"):
-        inspect(job(folder, output, dark_model))
+        inspect(make_request(folder, output, dark_model))
     path.unlink()
-    assert inspect(job(folder, output, dark_model)).inspected == 6
+    assert inspect(make_request(folder, output, dark_model)).inspected == 6
 
 
 def test_an_empty_database_left_by_a_kill_is_used(tmp_path: Path) -> None:
@@ -158,8 +160,8 @@ def test_an_empty_database_left_by_a_kill_is_used(tmp_path: Path) -> None:
 def test_an_output_folder_that_is_taken_away_ends_the_run(dark_model: Path, tmp_path: Path) -> None:
     folder, output = write_walls(tmp_path / "in", 5), tmp_path / "out"
     with pytest.raises(OutputError, match=r"taken away|cannot be written"):
-        inspect(job(folder, output, dark_model), report=lambda _: shutil.rmtree(output, ignore_errors=True))
-    assert inspect(job(folder, output, dark_model)).counts["ok"] == 5
+        inspect(make_request(folder, output, dark_model), progress=lambda _: shutil.rmtree(output, ignore_errors=True))
+    assert inspect(make_request(folder, output, dark_model)).counts["ok"] == 5
 
 
 @pytest.fixture
@@ -177,13 +179,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_ends_the_run_with_what_was_done_kept(dark_model: Path, tmp_path: Path, small_disk: Path) -> None:
     folder, output = write_walls(tmp_path / "in", 60), small_disk / "out"
     with pytest.raises(OutputError, match="cannot be written"):
-        inspect(job(folder, output, dark_model))
+        inspect(make_request(folder, output, dark_model))
     assert not list(output.rglob(".partial-*"))
     kept = rows(output)
     assert 0 < len(kept) < 60
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
-    assert inspect(job(folder, output, dark_model)).inspected == 60 - len(kept)
-    inspect(job(folder, tmp_path / "whole", dark_model))
+    assert inspect(make_request(folder, output, dark_model)).inspected == 60 - len(kept)
+    inspect(make_request(folder, tmp_path / "whole", dark_model))
     assert content(output) == content(tmp_path / "whole")
 
 
@@ -191,4 +193,4 @@ def test_a_disk_that_cannot_be_written_is_refused(dark_model: Path, tmp_path: Pa
     folder = write_walls(tmp_path / "in", 1)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(OutputError, match="cannot be written"):
-        inspect(job(folder, small_disk / "out", dark_model))
+        inspect(make_request(folder, small_disk / "out", dark_model))

@@ -12,7 +12,7 @@ import pytest
 from crackseg.imaging.codec import write_png
 from crackseg.inspection.run import inspect
 from crackseg.modelcard.domain import describe, fit_domain
-from tests.inspection.jobs import job, with_rules
+from tests.inspection.requests import make_request, with_rules
 from tests.inspection.scenes import rows, wall, write_model, write_walls
 
 pytestmark = pytest.mark.train
@@ -25,7 +25,7 @@ def test_an_image_far_from_what_the_model_was_trained_on_is_not_judged(tmp_path:
     write_png(folder / "page.png", page)
     domain = fit_domain([np.array([describe(wall(number)) for number in range(20, 32)])])
     model = write_model(tmp_path / "trained.onnx", domain=domain.to_dict())
-    assert inspect(job(folder, output, model)).notes == []
+    assert inspect(make_request(folder, output, model)).notes == []
     found = rows(output)
     assert [found[f"wall00{number}.png"]["verdict"] for number in range(2)] == ["WARN", "WARN"]
     (reason, *others) = json.loads(found["page.png"]["reasons"])
@@ -35,14 +35,14 @@ def test_an_image_far_from_what_the_model_was_trained_on_is_not_judged(tmp_path:
     assert others
     assert json.loads(found["page.png"]["quality"])["distance"] > domain.limit
     for setting in ("quality.max_distance=null", "quality.max_distance=100"):
-        inspect(with_rules(job(folder, output, model), setting))
+        inspect(with_rules(make_request(folder, output, model), setting))
         assert rows(output)["page.png"]["verdict"] == "WARN"
 
 
 def test_a_card_that_does_not_tell_of_its_training_images_is_told_once(dark_model: Path, tmp_path: Path) -> None:
     folder = write_walls(tmp_path / "in", 3)
-    notes = inspect(job(folder, tmp_path / "out", dark_model, workers=2)).notes
+    notes = inspect(make_request(folder, tmp_path / "out", dark_model, workers=2)).notes
     assert len(notes) == 1
     assert "does not tell what it was trained on" in notes[0]
-    unasked = with_rules(job(folder, tmp_path / "unasked", dark_model), "quality.max_distance=null")
+    unasked = with_rules(make_request(folder, tmp_path / "unasked", dark_model), "quality.max_distance=null")
     assert inspect(unasked).notes == []

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from crackseg.inspection.html_report import CHUNK, write_report
-from crackseg.inspection.records import FileStamp, Finding, Key, OutputFile, Row, failed, skipped
+from crackseg.inspection.records import FileResult, FileStamp, Key, OutputFile, Row, failed, skipped
 from crackseg.inspection.store import Store
 
 KEY = Key("a" * 64, "b" * 64, "c" * 64)
@@ -43,14 +43,14 @@ class Scripts(html.parser.HTMLParser):
 
 def judged(path: bytes, number: int, thumbnail: bytes) -> Row:
     """A row of a judged image."""
-    figures = {"components": 1.0, "width_max_px": float(number), "length_max_px": 9.5, "crack_fraction": 0.01}
-    finding = Finding(
+    measurements = {"components": 1.0, "width_max_px": float(number), "length_max_px": 9.5, "crack_fraction": 0.01}
+    finding = FileResult(
         status="ok",
         verdict="WARN",
         reasons=("WARN crack: <b>components</b> 1 >= 1",),
         height_px=4,
         width_px=6,
-        figures=figures,
+        measurements=measurements,
         overlay=OutputFile(b"overlays/" + path, 5),
         thumbnail=thumbnail,
     )

@@ -118,7 +118,7 @@ def test_a_wrong_condition_is_named_with_file_and_line(tmp_path: Path, text: str
 
 
 def test_density_is_the_share_of_crack_pixels() -> None:
-    assert parse_condition("density > 0.1").figure == "crack_fraction"
+    assert parse_condition("density > 0.1").measurement == "crack_fraction"
 
 
 def test_millimetres_without_a_scale_are_refused_before_the_work() -> None:

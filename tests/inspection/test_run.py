@@ -19,11 +19,11 @@ from PIL import Image
 from crackseg.errors import MissingExtraError, ModelError, OutputError, UsageError
 from crackseg.imaging.codec import read_mask, write_png
 from crackseg.inspection.rules import load_rules
-from crackseg.inspection.run import Summary, inspect
+from crackseg.inspection.run import InspectionResult, inspect
 from crackseg.inspection.source import Source
 from crackseg.labels.detections import LABEL_FORMATS
 from crackseg.measurement.scale import Marker
-from tests.inspection.jobs import job, with_rules
+from tests.inspection.requests import make_request, with_rules
 from tests.inspection.scenes import content, rows, wall, write_model, write_walls
 
 pytestmark = pytest.mark.train
@@ -34,7 +34,7 @@ def test_every_file_gets_one_row_a_verdict_and_its_pictures(dark_model: Path, tm
     (folder / "notes.txt").write_text("not an image")
     (folder / "cut.png").write_bytes((folder / "wall000.png").read_bytes()[:500])
     write_walls(folder / "deep" / "er", 1)
-    summary = inspect(job(folder, output, dark_model))
+    summary = inspect(make_request(folder, output, dark_model))
     found = rows(output)
     assert set(found) == {*(f"wall{n:03d}.png" for n in range(6)), "notes.txt", "cut.png", "deep/er/wall000.png"}
     assert [found[f"wall{n:03d}.png"]["verdict"] for n in range(6)] == ["WARN", "WARN", "OK", "WARN", "WARN", "OK"]
@@ -51,9 +51,9 @@ def test_every_file_gets_one_row_a_verdict_and_its_pictures(dark_model: Path, tm
 
 def test_a_second_run_inspects_nothing_and_changes_no_row(dark_model: Path, tmp_path: Path) -> None:
     folder, output = write_walls(tmp_path / "in", 3), tmp_path / "out"
-    assert inspect(job(folder, output, dark_model)).inspected == 3
+    assert inspect(make_request(folder, output, dark_model)).inspected == 3
     before = content(output)
-    again = inspect(job(folder, output, dark_model))
+    again = inspect(make_request(folder, output, dark_model))
     assert (again.inspected, again.counts) == (0, {"ok": 3, "WARN": 2, "OK": 1})
     assert content(output) == before
 
@@ -61,7 +61,7 @@ def test_a_second_run_inspects_nothing_and_changes_no_row(dark_model: Path, tmp_
 @pytest.mark.parametrize("change", ["file", "rules", "scale", "threshold", "model", "mask", "touched"])
 def test_only_what_a_result_depends_on_is_inspected_again(dark_model: Path, tmp_path: Path, change: str) -> None:
     folder, output = write_walls(tmp_path / "in", 3), tmp_path / "out"
-    first = job(folder, output, dark_model)
+    first = make_request(folder, output, dark_model)
     inspect(first)
     again, expected = first, 3
     match change:
@@ -81,7 +81,7 @@ def test_only_what_a_result_depends_on_is_inspected_again(dark_model: Path, tmp_
         case "threshold":
             again = dataclasses.replace(first, settings=dataclasses.replace(first.settings, threshold=0.9))
         case "model":
-            again = job(folder, output, write_model(tmp_path / "other.onnx", bias=80.0))
+            again = make_request(folder, output, write_model(tmp_path / "other.onnx", bias=80.0))
     assert inspect(again).inspected == expected
     fresh = dataclasses.replace(again, source=Source(folder, tmp_path / "fresh"))
     inspect(fresh)
@@ -91,7 +91,7 @@ def test_only_what_a_result_depends_on_is_inspected_again(dark_model: Path, tmp_
 def test_one_worker_and_two_write_the_same(dark_model: Path, tmp_path: Path) -> None:
     folder = write_walls(tmp_path / "in", 7)
     for workers in (1, 2):
-        inspect(job(folder, tmp_path / str(workers), dark_model, workers=workers))
+        inspect(make_request(folder, tmp_path / str(workers), dark_model, workers=workers))
     assert content(tmp_path / "1") == content(tmp_path / "2")
 
 
@@ -112,7 +112,7 @@ def test_the_same_scene_in_every_encoding_gets_the_same_verdict_and_widths(dark_
     turned[0x0112] = 6
     image.rotate(90, expand=True).save(folder / "turned.png", exif=turned)
     cv2.imwrite(str(folder / "deep.png"), grey[..., 0].astype(np.uint16) * 16)
-    inspect(job(folder, output, dark_model))
+    inspect(make_request(folder, output, dark_model))
     found = rows(output)
     assert len(found) == 13
     told = {name: (row["verdict"], row["components"], row["reasons"]) for name, row in found.items()}
@@ -132,16 +132,16 @@ def test_millimetres_come_from_the_scale_and_decide(dark_model: Path, tmp_path: 
     for name, width_px in (("thin", 2), ("wide", 19)):
         write_png(folder / f"{name}.png", wall(1, (160, 240), width_px=width_px))
     limits = "rules=[{name: wide, verdict: NG, when: [width_max_mm > 1.2]}]"
-    inspect(with_rules(job(folder, output, dark_model), limits, scale=0.1))
+    inspect(with_rules(make_request(folder, output, dark_model), limits, scale=0.1))
     found = rows(output)
     assert (found["thin.png"]["verdict"], found["wide.png"]["verdict"]) == ("OK", "NG")
     assert found["wide.png"]["width_max_mm"] == pytest.approx(0.1 * found["wide.png"]["width_max_px"])
     assert "width_max_mm" in found["wide.png"]["reasons"]
-    inspect(with_rules(job(folder, output, dark_model), limits.replace("1.2", "0.2"), scale=0.1))
+    inspect(with_rules(make_request(folder, output, dark_model), limits.replace("1.2", "0.2"), scale=0.1))
     assert rows(output)["thin.png"]["verdict"] == "CANNOT JUDGE"
     assert "cannot be told" in rows(output)["thin.png"]["reasons"]
     with pytest.raises(UsageError, match="no scale is known"):
-        inspect(with_rules(job(folder, output, dark_model), limits))
+        inspect(with_rules(make_request(folder, output, dark_model), limits))
 
 
 def test_each_picture_may_bring_its_own_scale_with_a_marker(dark_model: Path, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_each_picture_may_bring_its_own_scale_with_a_marker(dark_model: Path, tm
             image[10 : 20 + side, 10 : 20 + side] = 250
             image[15 : 15 + side, 15 : 15 + side] = cv2.aruco.generateImageMarker(dictionary, 3, side)[..., None]
         write_png(folder / name, image)
-    first = job(folder, output, dark_model)
+    first = make_request(folder, output, dark_model)
     inspect(dataclasses.replace(first, settings=dataclasses.replace(first.settings, scale=Marker(24.0))))
     found = rows(output)
     assert found["near.png"]["scale_mm_per_px"] == pytest.approx(0.25, rel=0.03)
@@ -170,7 +170,7 @@ def test_what_was_found_becomes_labels_in_folders_like_those_of_the_images(dark_
     write_png(folder / "wall000.bmp.png", wall(0))
     write_png(folder / "wall000.png", wall(0))
     Image.fromarray(wall(0)).save(folder / "wall000.bmp")
-    wanted = dataclasses.replace(job(folder, output, dark_model), formats=LABEL_FORMATS)
+    wanted = dataclasses.replace(make_request(folder, output, dark_model), formats=LABEL_FORMATS)
     assert not inspect(wanted).unlabelled
     document = json.loads((output / "labels" / "coco" / "annotations" / "instances.json").read_text())
     assert len({image["file_name"] for image in document["images"]}) == 6
@@ -197,7 +197,7 @@ def test_what_is_inspected_is_left_as_it_was(dark_model: Path, tmp_path: Path) -
         return found
 
     before = seen()
-    inspect(job(folder, tmp_path / "out", dark_model, parquet=True, formats=LABEL_FORMATS))
+    inspect(make_request(folder, tmp_path / "out", dark_model, parquet=True, formats=LABEL_FORMATS))
     assert seen() == before
 
 
@@ -212,7 +212,7 @@ def test_cracks_outside_the_regions_do_not_count(dark_model: Path, tmp_path: Pat
         ("below", "regions=[{row0: 0.5}]", "OK"),
         ("ignored", "ignore=[{row1: 0.5}]", "OK"),
     ):
-        inspect(with_rules(job(folder, tmp_path / name, dark_model), setting))
+        inspect(with_rules(make_request(folder, tmp_path / name, dark_model), setting))
         assert rows(tmp_path / name)["top.png"]["verdict"] == verdict
     mask = np.zeros((64, 96), np.uint8)
     mask[:32] = 255
@@ -220,7 +220,7 @@ def test_cracks_outside_the_regions_do_not_count(dark_model: Path, tmp_path: Pat
     for kind, verdict in (("ignore_mask", "OK"), ("region_mask", "WARN")):
         (tmp_path / "rules.yaml").write_text(f"{kind}: mask.png\n")
         output = tmp_path / kind
-        first = job(folder, output, dark_model)
+        first = make_request(folder, output, dark_model)
         area = load_rules(tmp_path / "rules.yaml")
         inspect(dataclasses.replace(first, settings=dataclasses.replace(first.settings, area=area)))
         assert rows(output)["top.png"]["verdict"] == verdict
@@ -242,7 +242,7 @@ def test_what_cannot_be_judged_says_why_in_the_row(dark_model: Path, tmp_path: P
         write_png(folder / f"{reason}.png", picture)
     nan = np.full((40, 40), np.nan, np.float32)
     Image.fromarray(nan).save(folder / "nan.tif")
-    inspect(job(folder, output, dark_model))
+    inspect(make_request(folder, output, dark_model))
     found = rows(output)
     assert {row["verdict"] for row in found.values()} == {"CANNOT JUDGE"}
     for reason in pictures:
@@ -252,14 +252,14 @@ def test_what_cannot_be_judged_says_why_in_the_row(dark_model: Path, tmp_path: P
 
 def test_a_model_that_answers_nan_makes_no_image_ok(tmp_path: Path) -> None:
     folder, output = write_walls(tmp_path / "in", 2), tmp_path / "out"
-    summary = inspect(job(folder, output, write_model(tmp_path / "nan.onnx", nan=True)))
+    summary = inspect(make_request(folder, output, write_model(tmp_path / "nan.onnx", nan=True)))
     assert summary.counts == {"failed": 2, "CANNOT JUDGE": 2}
 
 
 def test_a_model_that_is_none_is_an_error_and_not_a_failed_file(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no model")
     with pytest.raises(ModelError):
-        inspect(job(write_walls(tmp_path / "in", 1), tmp_path / "out", tmp_path / "text.onnx"))
+        inspect(make_request(write_walls(tmp_path / "in", 1), tmp_path / "out", tmp_path / "text.onnx"))
 
 
 def test_formulas_and_escapes_in_names_are_defused_in_the_table(dark_model: Path, tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_formulas_and_escapes_in_names_are_defused_in_the_table(dark_model: Path
     folder.mkdir()
     for name in ("=1+1.txt", "-2+3.txt", "@sum.txt", "a\x1b[31m.txt", "b\nc.txt", "＝1+1.txt"):
         (folder / name).write_text("x")
-    inspect(job(folder, output, dark_model))
+    inspect(make_request(folder, output, dark_model))
     with (output / "results.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
     names = [row["name"] for row in table]
@@ -278,7 +278,7 @@ def test_formulas_and_escapes_in_names_are_defused_in_the_table(dark_model: Path
 def test_the_parquet_table_has_the_rows_of_the_csv(dark_model: Path, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     folder, output = write_walls(tmp_path / "in", 2), tmp_path / "out"
-    inspect(job(folder, output, dark_model, parquet=True))
+    inspect(make_request(folder, output, dark_model, parquet=True))
     table = parquet.read_table(output / "results.parquet").to_pylist()
     assert [row["name"] for row in table] == ["wall000.png", "wall001.png"]
     assert table[0]["width_max_px"] == rows(output)["wall000.png"]["width_max_px"]
@@ -290,7 +290,7 @@ def test_a_parquet_table_without_pyarrow_is_refused_before_the_work(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     folder, output = write_walls(tmp_path / "in", 1), tmp_path / "out"
     with pytest.raises(MissingExtraError, match="pyarrow"):
-        inspect(job(folder, output, dark_model, parquet=True))
+        inspect(make_request(folder, output, dark_model, parquet=True))
     assert not output.exists()
 
 
@@ -298,28 +298,28 @@ def test_two_inspections_do_not_write_into_one_folder(dark_model: Path, tmp_path
     folder, output = write_walls(tmp_path / "in", 2), tmp_path / "out"
     second: list[Exception] = []
 
-    def report(_: object) -> None:
+    def interfere(_: object) -> None:
         if not second:
             try:
-                inspect(job(folder, output, dark_model))
+                inspect(make_request(folder, output, dark_model))
             except OutputError as error:
                 second.append(error)
 
-    inspect(job(folder, output, dark_model), report=report)
+    inspect(make_request(folder, output, dark_model), progress=interfere)
     assert "another inspection writes here" in str(second[0])
 
 
 def test_an_empty_folder_is_refused(dark_model: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     with pytest.raises(UsageError, match="holds no file"):
-        inspect(job(tmp_path / "in", tmp_path / "out", dark_model))
+        inspect(make_request(tmp_path / "in", tmp_path / "out", dark_model))
     assert not (tmp_path / "out").exists()
 
 
 def test_the_output_may_lie_inside_the_folder(dark_model: Path, tmp_path: Path) -> None:
     folder = write_walls(tmp_path / "in", 2)
     for _ in range(2):
-        inspect(job(folder, folder / "out", dark_model))
+        inspect(make_request(folder, folder / "out", dark_model))
     assert set(rows(folder / "out")) == {"wall000.png", "wall001.png"}
 
 
@@ -333,8 +333,8 @@ def test_watching_takes_a_new_file_once_it_is_whole(
         monkeypatch.setitem(sys.modules, "watchdog.events", None)
     folder, output = write_walls(tmp_path / "in", 1), tmp_path / "out"
     end = threading.Event()
-    summaries: list[Summary] = []
-    watching = job(folder, output, dark_model, watch=True)
+    summaries: list[InspectionResult] = []
+    watching = make_request(folder, output, dark_model, watch=True)
     thread = threading.Thread(target=lambda: summaries.append(inspect(watching, stop=end.is_set)))
     thread.start()
     try:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from crackseg.errors import UsageError
 from crackseg.inspection.output_names import OutputNames
 from crackseg.inspection.records import FileStamp
-from crackseg.inspection.source import FoundFile, SettledFiles, Source
+from crackseg.inspection.source import SettledFiles, Source, SourceFile
 
 
 def found(folder: Path, **options: object) -> dict[bytes, str]:
@@ -102,7 +102,7 @@ def test_a_file_that_grows_is_not_whole_until_it_has_stayed_the_same() -> None:
     settled = SettledFiles(settle_s=1.0)
 
     def look(size: int, read_s: float) -> list[bytes]:
-        return [file.path for file in settled.new([FoundFile(b"a", stamp(size, 10, read_s))])]
+        return [file.path for file in settled.new([SourceFile(b"a", stamp(size, 10, read_s))])]
 
     assert look(1, 20) == look(2, 21.5) == look(2, 22) == []
     assert settled.waiting

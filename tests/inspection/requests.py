@@ -9,18 +9,20 @@ from crackseg.config import load_config
 from crackseg.geometry import Scale
 from crackseg.inspection.inspector import Settings, WorkerLimits
 from crackseg.inspection.rules import JudgedArea, Rules
-from crackseg.inspection.run import Job
+from crackseg.inspection.run import InspectionRequest
 from crackseg.inspection.source import Source
 
 
-def job(folder: Path, output: Path, model: Path, **changes: object) -> Job:
+def make_request(folder: Path, output: Path, model: Path, **changes: object) -> InspectionRequest:
     """An inspection in one worker process."""
     settings = Settings(area=JudgedArea(Rules()), model=str(model))
-    first = Job(source=Source(folder, output), settings=settings, workers=1, limits=WorkerLimits(time_s=120))
+    first = InspectionRequest(
+        source=Source(folder, output), settings=settings, workers=1, limits=WorkerLimits(time_s=120)
+    )
     return dataclasses.replace(first, **changes)  # type: ignore[arg-type]
 
 
-def with_rules(first: Job, *overrides: str, scale: float | None = None) -> Job:
+def with_rules(first: InspectionRequest, *overrides: str, scale: float | None = None) -> InspectionRequest:
     area = JudgedArea(load_config(Rules, overrides=overrides))
     known = None if scale is None else Scale(scale, "--scale")
     return dataclasses.replace(first, settings=dataclasses.replace(first.settings, area=area, scale=known))
