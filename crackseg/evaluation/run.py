@@ -15,9 +15,8 @@ from crackseg.evaluation.counting import HEADLINE_PARTS, ImageCounts, PredictedS
 from crackseg.evaluation.table import Evaluation
 from crackseg.metrics.protocols import RESIZED_PX, Part
 from crackseg.parallel import Progress, ProgressCallback
-from crackseg.prediction.classes import predict_classes
 from crackseg.prediction.model import Model
-from crackseg.prediction.tiled import apply_threshold
+from crackseg.prediction.segmentation import apply_threshold, predict_classes
 from crackseg.prediction.tta import predict_averaged
 
 

@@ -12,10 +12,10 @@ from crackseg.errors import ImageError
 from crackseg.geometry import ScaleSource
 from crackseg.modelcard.card import ModelCard
 from crackseg.prediction.batching import BatchedNetwork
-from crackseg.prediction.classes import predict_classes
 from crackseg.prediction.decoding import DecodedImage
 from crackseg.prediction.result import Prediction, PredictionFailure, PredictionResult
-from crackseg.prediction.tiled import TiledProbability, apply_threshold
+from crackseg.prediction.segmentation import apply_threshold, predict_classes
+from crackseg.prediction.tiled import TiledProbability
 from crackseg.prediction.tiling import TilePlan
 from crackseg.runtimes.predictor import Predictor
 

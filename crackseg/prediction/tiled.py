@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -177,32 +176,6 @@ def with_smaller_tiles(
                 plan = (limits := limits.halved(plan, predictor)).plan(shape, predictor)
             except UsageError:
                 raise error from None
-
-
-def apply_threshold(
-    probability: NDArray[np.float32], *, threshold: float, low: float | None = None
-) -> NDArray[np.bool_]:
-    """Tell which pixels are crack.
-
-    Args:
-        probability: ``(H, W)``, in [0, 1].
-        threshold: Probability from which a pixel counts as crack.
-        low: With hysteresis, the probability from which a pixel counts that hangs together, over its eight neighbours,
-            with one at the threshold.
-
-    Returns:
-        ``(H, W)`` mask.
-
-    Source:
-        Canny, "A Computational Approach to Edge Detection", PAMI 1986, section VII: thresholding with hysteresis.
-    """
-    certain = probability >= threshold
-    if low is None or low >= threshold:
-        return certain
-    count, labels = cv2.connectedComponents((probability >= low).view(np.uint8), connectivity=8)
-    kept = np.zeros(count, dtype=np.bool_)
-    kept[np.asarray(labels)[certain]] = True
-    return np.asarray(kept[labels])
 
 
 def predict_alike(

@@ -14,7 +14,7 @@ from crackseg.errors import ModelError, display_text
 from crackseg.machine import usable_cores
 from crackseg.modelcard.card import ModelCard
 from crackseg.runtimes.onnx_file import find_non_finite, graph_sha256, with_metadata
-from crackseg.runtimes.predictor import DEFECT_CLASS, PROBABILITY, OfCard, TileMemoryError, tells_no_classes
+from crackseg.runtimes.predictor import DEFECT_CLASS, PROBABILITY, TileMemoryError, WithCard, no_classes_error
 
 CARD_KEY = "crackseg_card"
 """Key of the metadata of an ONNX file under which its model card stands."""
@@ -29,7 +29,7 @@ _LOAD_ERRORS = (
 )  # fmt: skip
 
 
-class OnnxPredictor(OfCard):
+class OnnxPredictor(WithCard):
     """A `Predictor` over an ONNX model written by crackseg, its card inside.
 
     Args:
@@ -76,7 +76,7 @@ class OnnxPredictor(OfCard):
             TileMemoryError: If there is no memory for an input of this size.
         """
         if DEFECT_CLASS not in [output.name for output in self._session.get_outputs()]:
-            raise tells_no_classes(self.card)
+            raise no_classes_error(self.card)
         return np.asarray(self._run(DEFECT_CLASS, pixels), dtype=np.uint8)
 
     def _run(self, output: str, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:

@@ -21,7 +21,7 @@ from crackseg.imaging.codec import read_file
 from crackseg.machine import usable_cores
 from crackseg.modelcard.card import ModelCard, PrecisionName
 from crackseg.runtimes.onnx import CARD_KEY, SHA256_KEY, read_onnx_card
-from crackseg.runtimes.predictor import OfCard, TileMemoryError, tells_no_classes
+from crackseg.runtimes.predictor import TileMemoryError, WithCard, no_classes_error
 
 _LARGE_PX = 1_500_000
 """Tiles from this many pixels on are worth preparing the network for them alone, which takes most of a second."""
@@ -36,7 +36,7 @@ _KEPT_SIZES = 4
 _MEMORY_HINTS = ("alloc", "memory")
 
 
-class OpenVinoPredictor(OfCard):
+class OpenVinoPredictor(WithCard):
     """A `Predictor` over a model in OpenVINO.
 
     Left to itself OpenVINO computes in bfloat16 wherever the processor can, and tells nobody. Here float32 is float32;
@@ -104,7 +104,7 @@ class OpenVinoPredictor(OfCard):
             TileMemoryError: If there is no memory for an input of this size.
         """
         if len(self._model.outputs) < 2:
-            raise tells_no_classes(self.card)
+            raise no_classes_error(self.card)
         return np.asarray(self._run(1, pixels), dtype=np.uint8)
 
     def _run(self, output: int, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:

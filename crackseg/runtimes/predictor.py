@@ -76,7 +76,7 @@ def bytes_per_px_of(predictor: Predictor) -> int:
     return int(getattr(predictor, "bytes_per_px", BYTES_PER_PX))
 
 
-class OfCard:
+class WithCard:
     """What the card of a model says of its predictor.
 
     Attributes:
@@ -100,6 +100,6 @@ class TileMemoryError(ModelError):
     """There is no memory to compute a tile of this size; a smaller one may do."""
 
 
-def tells_no_classes(card: ModelCard) -> ModelError:
+def no_classes_error(card: ModelCard) -> ModelError:
     """Return the error of a model that was asked for classes of defect and has none to tell."""
     return ModelError("does not tell which class a defect is of", where=card.name, hint="export it again")

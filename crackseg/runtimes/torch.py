@@ -13,10 +13,10 @@ from crackseg.errors import UsageError
 from crackseg.modelcard.card import ModelCard
 from crackseg.networks.checkpoint import load_network
 from crackseg.networks.factory import SegmentationNetwork, crack_probability, defect_class, normalise
-from crackseg.runtimes.predictor import OfCard, TileMemoryError
+from crackseg.runtimes.predictor import TileMemoryError, WithCard
 
 
-class TorchPredictor(OfCard):
+class TorchPredictor(WithCard):
     """A `Predictor` over a network in PyTorch.
 
     Args:

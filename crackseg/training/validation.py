@@ -18,7 +18,7 @@ from crackseg.errors import ModelError
 from crackseg.imaging.codec import ArrayImage
 from crackseg.metrics.histogram import ProbabilityHistogram
 from crackseg.networks.checkpoint import read_card
-from crackseg.prediction.classes import predict_classes
+from crackseg.prediction.segmentation import predict_classes
 from crackseg.prediction.tiled import predict_probability
 from crackseg.runtimes.torch import TorchPredictor
 from crackseg.training.plots import Example

@@ -21,8 +21,8 @@ from crackseg.imaging.codec import write_png
 from crackseg.metrics.classes import class_scores, count_classes
 from crackseg.metrics.protocols import find_protocols
 from crackseg.modelcard.card import ModelCard
-from crackseg.prediction.classes import predict_classes
 from crackseg.prediction.model import Model
+from crackseg.prediction.segmentation import predict_classes
 from tests.evaluation.scenes import Darkness, model
 
 CARD = ModelCard(name="kinds", network={"classes": 3}, stride=1, context_px=0)

@@ -250,7 +250,7 @@ def test_a_number_is_a_scale_in_millimetres_per_pixel(tmp_path: Path) -> None:
     results = [model.predict(path, scale=0.2), *all_predicted(model.predict_many([path], scale=0.2))]
     for result in results:
         assert result.scale == Scale(0.2, "scale=")
-        assert result.cracks == model.predict(path, scale=Scale(0.2, "any")).cracks
+        assert result.cracks == model.predict(path, scale=Scale(0.2, "scale=")).cracks
     for scale in (0.0, -1.0, float("nan")):
         with pytest.raises(UsageError, match="scale"):
             model.predict(path, scale=scale)

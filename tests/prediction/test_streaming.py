@@ -24,8 +24,8 @@ from crackseg.measurement.crack import CrackMeasurement, measure_cracks
 from crackseg.measurement.joining import MaskJoiner, Surroundings, measure_joined
 from crackseg.modelcard.card import ModelCard
 from crackseg.prediction.model import Model
+from crackseg.prediction.segmentation import apply_threshold
 from crackseg.prediction.streaming import predict_streamed
-from crackseg.prediction.tiled import apply_threshold
 from data_gen import Recipe, generate_sample
 
 Pixels = NDArray[np.uint8]
