@@ -1,4 +1,4 @@
-"""Masks in files, and the photographs that belong to them."""
+"""Measure mask files, with the images they belong to."""
 
 from __future__ import annotations
 
@@ -20,57 +20,67 @@ def measure_file(path: Path, images: Path | None, scale: ScaleSource | None) -> 
 
     Args:
         path: The mask.
-        images: Folder that holds its photograph, under the same name, in which narrow cracks are measured.
-        scale: Millimetres per pixel, if known, or the markers in the photograph that tell.
+        images: Folder that holds its image, under the same name; narrow cracks are then measured in the image.
+        scale: Scale, or markers in the image that give it; None if unknown.
 
     Raises:
         UsageError: If there is no such file.
-        ImageError: If mask or photograph cannot be read, the photograph is missing or of another size, or it gives no
-            scale.
+        ImageError: If mask or image cannot be read, the image is missing or has another size, or it shows no scale.
     """
     mask = read_mask(path)
     shape = (mask.shape[0], mask.shape[1])
-    photo = None if images is None else _photo_of(path, images)
-    pixels = None if photo is None else read_image(photo)
+    image_path = None if images is None else _find_image(path, images)
+    pixels = None if image_path is None else read_image(image_path)
     if pixels is not None and pixels.shape[:2] != shape:
         sides = f"{pixels.shape[0]}x{pixels.shape[1]}"
-        raise ImageError(f"is {shape[0]}x{shape[1]} px, and its photograph {sides}", where=path)
+        raise ImageError(
+            f"expected a mask of its image's size {sides} px, got {shape[0]}x{shape[1]} px",
+            where=path,
+            hint="choose the folder of images that the masks belong to",
+        )
     known: Scale | None = None
     if scale is not None:
-        known = scale.fixed if photo is None or pixels is None else scale.scale_of(pixels, name=display_text(photo))
+        if image_path is None or pixels is None:
+            known = scale.fixed
+        else:
+            known = scale.scale_of(pixels, name=display_text(image_path))
     cracks = measure_cracks(mask, scale=known, image=pixels)
     return MeasuredMask(name=path.name, shape=shape, cracks=cracks, scale=known)
 
 
-def collect_masks(given: Sequence[Path]) -> list[Path]:
-    """Return the mask files that are meant by files and folders.
+def collect_masks(places: Sequence[Path]) -> list[Path]:
+    """Return the mask files in files and folders.
 
-    Of a folder that ``crackseg predict`` has written, only the masks are.
+    In a folder written by ``crackseg predict``, only the files ``*_mask.png`` are masks.
 
     Raises:
-        UsageError: If one is missing or holds no mask, or if two masks have the same name.
+        UsageError: If a file or folder is missing or holds no mask, or two masks have the same name.
     """
     paths: list[Path] = []
-    for item in given:
-        if not item.exists():
-            raise UsageError("no such file", where=item, hint="check the path")
-        found = list_images(item) if item.is_dir() else (item,)
-        if not found:
-            raise UsageError("holds no mask", where=item, hint="put masks there, as PNG for example")
-        predicted = [path for path in found if path.stem.endswith(_MASK_SUFFIX)]
-        paths.extend(predicted or found)
+    for place in places:
+        if not place.exists():
+            raise UsageError("no such file or folder", where=place, hint="check the path")
+        files = list_images(place) if place.is_dir() else (place,)
+        if not files:
+            raise UsageError("the folder holds no mask", where=place, hint="put masks there, as PNG for example")
+        predicted = [path for path in files if path.stem.endswith(_MASK_SUFFIX)]
+        paths.extend(predicted or files)
     stems: dict[str, Path] = {}
     for path in paths:
         if path.stem in stems:
             other = display_text(stems[path.stem])
-            raise UsageError(f"would write the same files as {other}", where=path, hint="measure them into two folders")
+            raise UsageError(
+                f"its results would overwrite those of {other}", where=path, hint="measure them into two folders"
+            )
         stems[path.stem] = path
     return paths
 
 
-def _photo_of(mask: Path, images: Path) -> Path:
+def _find_image(mask: Path, images: Path) -> Path:
     stems = (mask.stem, mask.stem.removesuffix(_MASK_SUFFIX))
-    for photo in list_images(images):
-        if photo.stem in stems:
-            return photo
-    raise ImageError(f"has no photograph in {display_text(images)}", where=mask, hint="give it the mask's name")
+    for path in list_images(images):
+        if path.stem in stems:
+            return path
+    raise ImageError(
+        f"no image of this mask in {display_text(images)}", where=mask, hint="name the image like the mask"
+    )

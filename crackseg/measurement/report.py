@@ -1,4 +1,4 @@
-"""What is written down of a measured mask."""
+"""Describe measured masks as JSON, rows and CSV."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from crackseg.measurement.values import ROW_NAMES, WIDTHS_PX
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class MeasuredMask:
-    """The cracks of one mask.
+    """Measurements of one mask.
 
     Attributes:
-        name: Name of the file.
+        name: File name of the mask.
         shape: Height and width ``(H, W)``, in pixels.
-        cracks: The cracks, largest first.
-        scale: Millimetres per pixel, if known.
+        cracks: Its cracks, largest first.
+        scale: Millimetres per pixel; None if unknown.
     """
 
     name: str
@@ -32,8 +32,20 @@ class MeasuredMask:
     cracks: tuple[CrackMeasurement, ...]
     scale: Scale | None
 
+    @property
+    def crack_fraction(self) -> float:
+        """Share of the pixels that are crack, in [0, 1]."""
+        return sum(crack.area_px for crack in self.cracks) / (self.shape[0] * self.shape[1])
+
+    def __repr__(self) -> str:
+        """Return name, number of cracks and their share of the image in one line."""
+        return f"MeasuredMask({self.name!r}, {self._count()}, {100 * self.crack_fraction:.2f} %)"
+
+    def _count(self) -> str:
+        return f"{len(self.cracks)} crack{'' if len(self.cracks) == 1 else 's'}"
+
     def to_dict(self) -> dict[str, Any]:
-        """Return everything, ready for JSON."""
+        """Return all measurements, ready for JSON."""
         pixels = self.shape[0] * self.shape[1]
         area, length = sum(crack.area_px for crack in self.cracks), sum(crack.length_px for crack in self.cracks)
         return {
@@ -44,36 +56,48 @@ class MeasuredMask:
             "scale_source": None if self.scale is None else self.scale.source,
             "scale_uncertainty": None if self.scale is None else self.scale.uncertainty,
             "crack_area_px": area,
-            "crack_fraction": area / pixels,
+            "crack_fraction": self.crack_fraction,
             "crack_length_px": round(length, 3),
             "density_per_px": float(f"{length / pixels:.4g}"),
             "cracks": [crack.to_dict() for crack in self.cracks],
         }
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one flat row per crack, ready for a data frame; see `CrackMeasurement.to_row`."""
+        scale = {
+            "scale_mm_per_px": None if self.scale is None else self.scale.mm_per_px,
+            "scale_source": None if self.scale is None else self.scale.source,
+        }
+        return [
+            {"image": display_text(self.name), "crack": number, **crack.to_row(), **scale}
+            for number, crack in enumerate(self.cracks, start=1)
+        ]
+
     def summary(self) -> str:
-        """Return the most important in one line."""
+        """Return number, share, length and width of the cracks in one line."""
         if not self.cracks:
             return "no crack"
         unit, factor = ("px", 1.0) if self.scale is None else ("mm", self.scale.mm_per_px)
         longest = max(crack.length_px for crack in self.cracks) * factor
         widths = [crack.width_max_px for crack in self.cracks if crack.width_max_px is not None]
         widest = f"widest {max(widths) * factor:.1f} {unit}" if widths else "too narrow to measure their width"
-        count = f"{len(self.cracks)} crack{'s' if len(self.cracks) > 1 else ''}"
-        share = 100 * sum(crack.area_px for crack in self.cracks) / (self.shape[0] * self.shape[1])
-        return f"{count}, {share:.2f} % of the image, longest {longest:.1f} {unit}, {widest}"
+        return (
+            f"{self._count()}, {100 * self.crack_fraction:.2f} % of the image, longest {longest:.1f} {unit}, {widest}"
+        )
 
 
 def to_csv(masks: Sequence[MeasuredMask]) -> str:
-    """Return one row for each crack of all masks, a row without numbers for a mask without cracks.
+    """Return a table with one row per crack.
 
-    A cell that a spreadsheet would take for a formula gets a quote before it.
+    A mask without cracks gets a row without numbers. A cell that a spreadsheet would read as a formula starts with a
+    quote.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "crack", *ROW_NAMES, "scale_mm_per_px", "scale_source"])
     for mask in masks:
-        known = ["", ""] if mask.scale is None else [f"{mask.scale.mm_per_px:.6g}", _harmless(mask.scale.source)]
-        name = _harmless(display_text(mask.name))
+        known = ["", ""] if mask.scale is None else [f"{mask.scale.mm_per_px:.6g}", _escape_formula(mask.scale.source)]
+        name = _escape_formula(display_text(mask.name))
         if not mask.cracks:
             writer.writerow([name, 0, *[""] * len(ROW_NAMES), *known])
         for number, crack in enumerate(mask.cracks, start=1):
@@ -82,13 +106,13 @@ def to_csv(masks: Sequence[MeasuredMask]) -> str:
 
 
 def _cells(crack: CrackMeasurement) -> list[object]:
-    """Return the cells of a row: "cannot_measure" for a width that cannot be measured, nothing for other unknowns."""
+    """Return the cells of a row, "cannot_measure" for a width that cannot be measured."""
     cells: list[object] = []
     for name, value in crack.to_row().items():
         unknown = "cannot_measure" if name in WIDTHS_PX else ""
-        cells.append(unknown if value is None else _harmless(value))
+        cells.append(unknown if value is None else _escape_formula(value))
     return cells
 
 
-def _harmless(value: object) -> object:
+def _escape_formula(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
