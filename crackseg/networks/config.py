@@ -1,4 +1,4 @@
-"""The network: architecture, encoder, widths and classes. Importing this needs no torch."""
+"""Declare the configuration of a network; importing it does not load PyTorch."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ Architecture = Literal[
     "manet", "linknet", "fpn", "pspnet", "deeplabv3", "deeplabv3plus", "pan", "upernet", "segformer", "dpt",
 ]  # fmt: skip
 NOT_IN_ONNX: frozenset[str] = frozenset({"dpt", "pspnet", "upernet"})
-"""Architectures that pool or enlarge by a factor that depends on the image, which ONNX of any size cannot express."""
+"""Architectures that ONNX cannot express for any image size, since they resize by factors of the image size."""
 FcnVariant = Literal["32s", "16s", "8s"]
 
 
 class NetworkConfig(Section):
-    """The network.
+    """Architecture, encoder, widths and classes of a network.
 
     Attributes:
-        arch: Architecture: ``unet``; ``unet-classic``, that of 2015 with its own encoder and valid convolutions;
-            ``unetplusplus``; ``fcn``; or another decoder of segmentation-models-pytorch by its name there.
-        encoder: Encoder, by its name in segmentation-models-pytorch; ``tu-NAME`` takes one of timm, and
-            ``shufflenet_v2_x1_0`` one of torchvision. ``unet-classic`` has none to choose.
-        encoder_weights: ``imagenet`` or another set segmentation-models-pytorch can fetch; null starts from random.
-        decoder_channels: Widths of the decoder of ``unet``, ``unetplusplus`` and ``manet``, coarse to fine; as many as
-            the image is halved.
-        channels: Channels of the input. Photographs have 3; 1 takes their grey value.
-        classes: Channels of the output: 1 is crack or not (sigmoid), K classes of which 0 is the background (softmax).
+        arch: Architecture. ``unet``; ``unet-classic``, the U-Net of 2015 with its own encoder and valid convolutions;
+            ``unetplusplus``; ``fcn``; or the name of another decoder of segmentation-models-pytorch.
+        encoder: Name of an encoder of segmentation-models-pytorch, ``tu-NAME`` for one of timm, or
+            ``shufflenet_v2_x1_0`` and its other widths. ``unet-classic`` ignores it.
+        encoder_weights: ``imagenet`` or another set that segmentation-models-pytorch can download; null starts from
+            random weights.
+        decoder_channels: Widths of the decoder of ``unet``, ``unetplusplus`` and ``manet``, coarse to fine. Their
+            number is the number of times that the image is halved.
+        channels: Channels of the input: 3 for colour, 1 for grey values computed from the colours.
+        classes: Channels of the output. 1 separates crack from background (sigmoid). K separates K classes, of which
+            class 0 is the background (softmax).
         variant: Finest score of ``fcn``: at stride 32, 16 or 8.
         width: Factor on the widths of ``unet-classic``: 1 has 31 million parameters, 0.5 has 7.8 and 0.25 has 1.9.
-        deep_supervision: Whether ``unetplusplus`` learns from an output at every depth, so that it can be pruned.
-        pruned_to: Depth that ``unetplusplus`` is cut to, 1 being the fastest; null keeps all.
-        dropout: Probability that a training step does without a channel of what the output is made from.
+        deep_supervision: true trains ``unetplusplus`` with an output at every depth, so that it can be pruned.
+        pruned_to: Depth that ``unetplusplus`` is pruned to, 1 being the fastest; null keeps all depths.
+        dropout: Probability that a training step drops a channel of the input of the output layer.
     """
 
     arch: Architecture = "unet"
@@ -51,21 +53,23 @@ class NetworkConfig(Section):
     dropout: float = Field(0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
-    def _fits(self) -> NetworkConfig:
+    def _check_pruning(self) -> NetworkConfig:
         if self.pruned_to is not None:
             if self.arch != "unetplusplus":
-                raise ValueError("pruned_to is for arch unetplusplus")
+                raise ValueError("expected pruned_to only with arch unetplusplus")
             if self.pruned_to >= len(self.decoder_channels):
                 raise ValueError(
                     f"expected pruned_to of at most {len(self.decoder_channels) - 1}, one less than decoder_channels"
                 )
             if not self.deep_supervision and self.pruned_to < len(self.decoder_channels) - 1:
-                raise ValueError("pruned_to needs deep_supervision: without it no other depth has an output")
+                raise ValueError(
+                    "expected deep_supervision with pruned_to, since no other depth has an output without it"
+                )
         return self
 
     @property
     def stride(self) -> int:
-        """Total downsampling, in pixels: images are filled up to a multiple of it, and tiles begin on one."""
+        """Total downsampling, in pixels; images are padded to a multiple of it."""
         match self.arch:
             case "unetplusplus" if self.pruned_to is not None:
                 return int(2 ** (self.pruned_to + 1))

@@ -1,4 +1,4 @@
-"""Everything a training can be told, with its defaults. Importing this needs no torch, so mistakes show at once."""
+"""Declare the configuration of a training, with defaults; importing it does not load PyTorch."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from crackseg.training.loss_config import LossConfig, Probability
 
 
 class DataConfig(Section):
-    """How patches are taken from the images.
+    """Training patches and the images they are cut from.
 
     Attributes:
-        patch_px: Side of a training patch.
-        batch_size: Patches per step.
-        crack_share: Share of patches that are taken around a crack pixel, where the image has one.
-        mix: ``size`` gives every image the same chance, ``even`` every data folder; or a share for folders by name,
-            1 for those not named.
-        validation_fraction: Share of the images held out for validation where no ``--val`` is given.
-        cache_mb: Decoded images kept in memory, in megabytes; as much again for features of a frozen encoder.
-        distinct_patches: Take so many patches and no more, again and again; null never takes one twice. While the
-            encoder is frozen, what it makes of each of them is computed once.
+        patch_px: Side of a training patch, in pixels.
+        batch_size: Number of patches per batch.
+        crack_share: Share of patches cut around a crack pixel, in images that have one.
+        mix: Shares of the data folders. ``size`` draws every image equally often, ``even`` every folder. A mapping sets
+            the share of each folder by name; folders that it does not name have a share of 1.
+        validation_fraction: Share of the images held out for validation if ``--val`` is not given.
+        cache_mb: Memory for decoded images, in megabytes. Features of a frozen encoder get the same amount again.
+        distinct_patches: Number of different patches, which are repeated; null never repeats one. While the encoder is
+            frozen, the features of each patch are computed only once.
     """
 
     patch_px: int = Field(256, ge=64, multiple_of=32)
@@ -36,23 +36,24 @@ class DataConfig(Section):
 
 
 class AugmentConfig(Section):
-    """Augmentation: a range of sizes, and the probability of each kind of change.
+    """Range of magnifications, and the probability of each other change of a patch.
 
     Attributes:
-        scale: Smallest and largest magnification of a patch.
-        turns: One of the eight flips and quarter turns (the group D4).
-        rotate: Rotation by up to 25 degrees and shear by up to 8.
-        elastic: Elastic deformation (Simard et al. 2003).
-        grid: Distortion of a coarse grid.
-        perspective: A view from the side.
-        light: Brightness, contrast and gamma.
-        colour: Hue, saturation and loss of colour.
-        shadow: A hard shadow edge.
-        blur: Defocus, motion blur or lost resolution.
-        noise: Sensor noise.
-        jpeg: Compression artefacts.
-        confounders: Joints, cables, stripes, stains and other things that look like cracks, drawn beside the cracks.
-        label_width: Labels a pixel wider, or narrower, on either side; a line of one or two pixels stays.
+        scale: Smallest and largest magnification.
+        turns: Probability of one of the eight flips and quarter turns (the group D4).
+        rotate: Probability of a rotation by up to 25 degrees and a shear by up to 8 degrees.
+        elastic: Probability of an elastic deformation (Simard et al. 2003).
+        grid: Probability of a distortion of a coarse grid.
+        perspective: Probability of a perspective distortion.
+        light: Probability of a change of brightness and contrast, or of gamma.
+        colour: Probability of a change of hue and saturation, of a colour shift, or of a conversion to grey.
+        shadow: Probability of a shadow with a hard edge.
+        blur: Probability of defocus, motion blur or reduced resolution.
+        noise: Probability of sensor noise.
+        jpeg: Probability of JPEG compression artefacts.
+        confounders: Probability of drawn objects that resemble cracks: joints, cables, stripes, stains.
+        label_width: Probability that the mask becomes one pixel wider or narrower on each side. Lines of one or two
+            pixels never become narrower.
     """
 
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.6, 1.6)
@@ -72,18 +73,18 @@ class AugmentConfig(Section):
 
     @field_validator("scale")
     @classmethod
-    def _ordered(cls, scale: tuple[float, float]) -> tuple[float, float]:
+    def _check_order(cls, scale: tuple[float, float]) -> tuple[float, float]:
         if scale[0] > scale[1]:
             raise ValueError("expected the smaller scale first")
         return scale
 
 
 class TeacherConfig(Section):
-    """A trained model, larger as a rule, whose probabilities are learnt beside the masks.
+    """A trained model whose probabilities are a second target of the training.
 
     Attributes:
-        model: A run folder, a checkpoint, or a model in the package by its name; null does without.
-        weight: Share of its probabilities in the loss; the masks have the rest.
+        model: Run folder, checkpoint, or name of a shipped model; null trains without a teacher.
+        weight: Share of the teacher's probabilities in the loss. The masks have the rest.
     """
 
     model: str | None = None
@@ -91,17 +92,17 @@ class TeacherConfig(Section):
 
 
 class OptimiserConfig(Section):
-    """AdamW, warm-up and cosine decay, and an exponential moving average of the weights.
+    """AdamW with warm-up, cosine decay and an exponential moving average of the weights.
 
     Attributes:
-        learning_rate: Its peak.
-        weight_decay: Decoupled weight decay.
-        warmup: Share of the schedule that rises to the peak.
+        learning_rate: Highest learning rate, at the end of the warm-up.
+        weight_decay: Decoupled weight decay of the kernels.
+        warmup: Share of the training in which the learning rate rises.
         gradient_clip: Largest norm of the gradient.
-        ema_decay: Decay of the average per step; it starts lower and rises with the steps. 0 turns it off.
-        accumulate: Batches whose gradients are added up for one step.
-        frozen: Share of the training, its beginning, during which the encoder keeps still; 1 is all of it.
-        decay_below: Factor on the learning rate from each stage of the encoder to the one below it, towards the image.
+        ema_decay: Decay of the moving average per step. It is lower in the first steps; 0 turns averaging off.
+        accumulate: Number of batches per step, whose gradients are added.
+        frozen: Share of the training, from its beginning, in which the encoder is not trained; 1 never trains it.
+        decay_below: Factor on the learning rate from each fifth of the encoder to the next one towards the image.
     """
 
     learning_rate: float = Field(2e-3, gt=0)
@@ -115,13 +116,13 @@ class OptimiserConfig(Section):
 
 
 class ScheduleConfig(Section):
-    """How long.
+    """Length of the training.
 
     Attributes:
-        epochs: Epochs, where no time is set.
-        steps_per_epoch: Steps between two validations; null takes images / batch size, at least 50 and at most 500.
-        minutes: Wall time of the training; the learning rate follows the clock, and epochs are not counted.
-        patience: Epochs without a better validation F1 after which the training ends early; null waits for the end.
+        epochs: Number of epochs; unused if ``minutes`` is set.
+        steps_per_epoch: Steps between two validations. null sets images / batch size, at least 50 and at most 500.
+        minutes: Wall time of the training, in minutes. The learning rate follows the clock.
+        patience: Epochs without a better validation F1 after which the training ends early; null never ends it early.
     """
 
     epochs: int = Field(30, ge=1)
@@ -131,15 +132,23 @@ class ScheduleConfig(Section):
 
 
 class TrainConfig(Section):
-    """A whole training.
+    """Configuration of a training.
 
     Attributes:
-        name: What to call the model; the run folder's name if null.
-        terms: What the licences of the data ask of users of the weights; goes into the card.
-        seed: Of everything random.
-        init: Weights to start from: a checkpoint, run folder, model, or an encoder's state (``.pth``).
-        precision: Arithmetic; ``auto`` takes bfloat16 where this processor is faster with it.
-        workers: Processes that prepare patches; null chooses by the device.
+        name: Name of the model; null takes the name of the run folder.
+        terms: Terms of the data's licences for users of the weights; written to the model card.
+        seed: Random seed.
+        init: Initial weights: a checkpoint, run folder, shipped model or encoder state (``.pth``). null starts from
+            random weights, or from ``network.encoder_weights``.
+        precision: Float width of the arithmetic; ``auto`` uses bfloat16 where the processor is faster with it.
+        workers: Number of processes that prepare patches; null chooses it by device.
+        network: Architecture, encoder and classes.
+        data: Training patches and the images they are cut from.
+        augment: Random changes of the patches.
+        loss: Weighted sum of losses.
+        teacher: Trained model whose probabilities are a second target.
+        optimiser: Learning rate, weight decay and averaging.
+        schedule: Length of the training.
     """
 
     name: str | None = None
@@ -157,7 +166,7 @@ class TrainConfig(Section):
     schedule: ScheduleConfig = ScheduleConfig()
 
     @model_validator(mode="after")
-    def _can_be_frozen(self) -> TrainConfig:
+    def _check_frozen(self) -> TrainConfig:
         if self.optimiser.frozen and self.network.arch == "unet-classic":
-            raise ValueError("optimiser.frozen: unet-classic has no encoder that could keep still")
+            raise ValueError("optimiser.frozen: expected 0, since unet-classic has no encoder to freeze")
         return self

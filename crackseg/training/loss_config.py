@@ -1,4 +1,4 @@
-"""The losses of a training, each with its weight and its settings."""
+"""Declare the losses of a training, with weights and settings."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class LossTerm(Section):
-    """A loss with settings of its own. A bare number in its place is its weight.
+    """A loss with settings; a bare number in its place is its weight.
 
     Attributes:
-        weight: Its weight in the sum; 0 leaves it out.
+        weight: Weight in the sum; 0 leaves the loss out.
     """
 
     weight: float = Field(1.0, ge=0)
@@ -27,12 +27,13 @@ class LossTerm(Section):
 
 
 class BorderTerm(LossTerm):
-    """Cross-entropy weighted by the map of the U-Net paper.
+    """Cross-entropy weighted by the border map of the U-Net paper.
 
     Attributes:
-        w0: Weight, beside that of the classes, where two cracks touch.
-        sigma: How fast it falls with the distance to the two, in pixels.
-        balance: Whether crack and background get weights by their frequency in the batch; else both have weight 1.
+        weight: Weight in the sum; 0 leaves the loss out.
+        w0: Additional weight of a pixel where two cracks touch.
+        sigma: Distance over which the additional weight decreases, in pixels.
+        balance: true weights crack and background by their frequency in the batch; false gives both a weight of 1.
     """
 
     w0: float = Field(10.0, ge=0)
@@ -41,10 +42,11 @@ class BorderTerm(LossTerm):
 
 
 class PatchDiceTerm(LossTerm):
-    """Dice loss of each patch by itself.
+    """Dice loss of each patch.
 
     Attributes:
-        smooth: Pixels added to both sides of the fraction.
+        weight: Weight in the sum; 0 leaves the loss out.
+        smooth: Number of pixels added to numerator and denominator.
     """
 
     smooth: float = Field(100.0, gt=0)
@@ -54,8 +56,9 @@ class FocalTerm(LossTerm):
     """Focal loss.
 
     Attributes:
-        gamma: How much less what is already right counts.
-        alpha: Share of the weight that cracks get; background gets the rest.
+        weight: Weight in the sum; 0 leaves the loss out.
+        gamma: Exponent that reduces the loss of pixels that are already right; 0 is the cross-entropy.
+        alpha: Weight of crack pixels. Background pixels have 1 - alpha.
     """
 
     gamma: float = Field(2.0, ge=0)
@@ -66,6 +69,7 @@ class TverskyTerm(LossTerm):
     """Tversky loss.
 
     Attributes:
+        weight: Weight in the sum; 0 leaves the loss out.
         alpha: Weight of false alarms.
         beta: Weight of missed cracks.
     """
@@ -75,37 +79,42 @@ class TverskyTerm(LossTerm):
 
 
 class FocalTverskyTerm(TverskyTerm):
-    """Focal Tversky loss.
+    """Focal Tversky loss: the Tversky loss to the power of 1 / gamma.
 
     Attributes:
-        gamma: The loss is the Tversky loss to the power of 1 / gamma.
+        weight: Weight in the sum; 0 leaves the loss out.
+        alpha: Weight of false alarms.
+        beta: Weight of missed cracks.
+        gamma: Inverse of the exponent.
     """
 
     gamma: float = Field(4 / 3, ge=1, le=3)
 
 
 class ClDiceTerm(LossTerm):
-    """Centreline Dice.
+    """Centreline Dice loss.
 
     Attributes:
-        iterations: Erosions of the soft skeleton; at least half the width of the widest crack, in pixels.
+        weight: Weight in the sum; 0 leaves the loss out.
+        iterations: Number of erosions of the soft skeleton; at least half the width of the widest crack, in pixels.
     """
 
     iterations: int = Field(5, ge=1)
 
 
 class OhemTerm(LossTerm):
-    """Cross-entropy of the hardest pixels alone.
+    """Cross-entropy of the hardest pixels only (online hard example mining).
 
     Attributes:
-        share: Their share of all pixels.
+        weight: Weight in the sum; 0 leaves the loss out.
+        share: Share of all pixels that count as the hardest.
     """
 
     share: float = Field(0.1, gt=0, le=1)
 
 
 class LossConfig(Section):
-    """A weighted sum of losses.
+    """Weighted sum of losses.
 
     Attributes:
         bce: Weight of the cross-entropy: binary for one class, softmax for several.
@@ -114,14 +123,14 @@ class LossConfig(Section):
         balanced_bce: Weight of the class-balanced cross-entropy.
         jaccard: Weight of the Jaccard loss.
         lovasz: Weight of the Lovasz loss.
-        boundary: Weight of the boundary loss; it counts pixels of distance, so 0.01 is much.
-        patch_dice: The Dice loss of each patch by itself.
-        border: The cross-entropy weighted by the map of the U-Net paper.
-        focal: The focal loss.
-        tversky: The Tversky loss.
-        focal_tversky: The focal Tversky loss.
-        cldice: The centreline Dice loss.
-        ohem: The cross-entropy of the hardest pixels.
+        boundary: Weight of the boundary loss. That loss is a distance in pixels, so 0.01 is a large weight.
+        patch_dice: Dice loss of each patch.
+        border: Cross-entropy weighted by the border map of the U-Net paper.
+        focal: Focal loss.
+        tversky: Tversky loss.
+        focal_tversky: Focal Tversky loss.
+        cldice: Centreline Dice loss.
+        ohem: Cross-entropy of the hardest pixels only.
     """
 
     bce: float = Field(1.0, ge=0)
@@ -140,7 +149,7 @@ class LossConfig(Section):
     ohem: OhemTerm = OhemTerm(weight=0)
 
     @model_validator(mode="after")
-    def _something(self) -> LossConfig:
+    def _check_weights(self) -> LossConfig:
         plain = self.bce + self.dice + self.balanced_bce + self.jaccard + self.lovasz + self.boundary
         terms = (
             self.patch_dice, self.border, self.focal, self.tversky, self.focal_tversky, self.cldice, self.ohem,

@@ -48,7 +48,7 @@ def test_what_is_dumped_reads_back_the_same(tmp_path: Path) -> None:
         pytest.param("data.patch_pix=64", "data.patch_pix: unknown key; did you mean 'patch_px'?", id="unknown key"),
         pytest.param("schedul.epochs=3", "schedul: unknown key; did you mean 'schedule'?", id="unknown section"),
         pytest.param("network.arch=vgg", "network.arch: expected 'unet', 'unet-classic', ", id="unknown architecture"),
-        pytest.param("network.pruned_to=2", "pruned_to is for arch unetplusplus", id="nothing to prune"),
+        pytest.param("network.pruned_to=2", "expected pruned_to only with arch unetplusplus", id="nothing to prune"),
         pytest.param(
             "network={arch: unetplusplus, pruned_to: 5}",
             "expected pruned_to of at most 4",
@@ -56,7 +56,7 @@ def test_what_is_dumped_reads_back_the_same(tmp_path: Path) -> None:
         ),
         pytest.param(
             "network={arch: unetplusplus, pruned_to: 2, deep_supervision: false}",
-            "needs deep_supervision",
+            "expected deep_supervision with pruned_to",
             id="no output",
         ),
         pytest.param(
