@@ -1,4 +1,4 @@
-"""Network, average, optimiser and counters of a training, and the steps that move them."""
+"""Run the steps of a training."""
 
 from __future__ import annotations
 
@@ -55,18 +55,18 @@ def ignore_progress(_: TrainingProgress) -> None:
 
 
 class Loop:
-    """A training between its first step and its last.
+    """Network, moving average, optimiser and counters of a running training.
 
     Args:
-        network: The network to train.
-        patches: What to train it on.
-        config: The training.
-        epoch_steps: Steps between two validations.
-        team: The processes that share the work, and where this one computes.
-        bfloat16: Whether to compute in bfloat16.
+        network: Network to train.
+        patches: Training patches.
+        config: Configuration of the training.
+        epoch_steps: Number of steps between two validations.
+        team: Processes that share the work, and the device of this one.
+        bfloat16: Compute in bfloat16.
 
     Raises:
-        CracksegError: What `load_teacher` raises.
+        CracksegError: Any error of `load_teacher`.
     """
 
     def __init__(
@@ -94,15 +94,15 @@ class Loop:
         self._bfloat16 = bfloat16
         self._teacher = load_teacher(config.teacher, config.network, device=device, bfloat16=bfloat16)
         self._optimiser = make_optimiser(self.network, config.optimiser)
-        # Walking through the modules takes as long as the arithmetic, so it is done once.
+        # Walking through the modules takes as long as the arithmetic, so this happens once.
         self._parameters = tuple(self.network.parameters())
         pairs = list(zip(_tensors(self.average), _tensors(self.network), strict=True))
-        self._averaged = _unzipped([pair for pair in pairs if pair[0].is_floating_point()])
+        self._averaged = _unzip([pair for pair in pairs if pair[0].is_floating_point()])
         self._counted = [pair for pair in pairs if not pair[0].is_floating_point()]
-        self._wrapped: nn.Module | None = None
+        self._parallel: nn.Module | None = None
         self._frozen = False
         self._features: FeatureCache | None = None
-        self._found: Generator[Batch, None, None] | None = None
+        self._batches: Generator[Batch, None, None] | None = None
         self._at_once = config.data.batch_size
         self._elapsed_s = 0.0
         self._started_s = time.monotonic()
@@ -110,12 +110,12 @@ class Loop:
 
     @property
     def elapsed_s(self) -> float:
-        """Wall time of the training, pauses between two sessions left out, in seconds."""
+        """Wall time of the training in seconds, without pauses between sessions."""
         return self._elapsed_s + time.monotonic() - self._started_s
 
     @property
     def done(self) -> float:
-        """Share of the training that is done, in [0, 1], by the clock of this process."""
+        """Finished share in [0, 1], by the clock of this process."""
         return self._done_at(self.elapsed_s)
 
     def _done_at(self, elapsed_s: float) -> float:
@@ -129,15 +129,19 @@ class Loop:
     def run_epoch(self, *, stopped: Callable[[], bool], progress: TrainingCallback) -> bool:
         """Train to the end of the epoch.
 
+        Args:
+            stopped: Returns True if the training should stop after the current step.
+            progress: Called after every step.
+
         Returns:
-            Whether it got there; False if it was stopped before.
+            True if the epoch is complete, False if the training was stopped before.
 
         Raises:
-            TrainingError: If the loss is no longer finite, no patch holds a crack, or there is no memory for one patch.
-            CracksegError: What reading a sample raises.
+            TrainingError: If the loss is not finite, no patch holds a crack, or memory is too small for one patch.
+            CracksegError: Any error of reading a sample.
         """
         self.network.train()
-        self._keep_still(self._frozen)
+        self._set_frozen(frozen=self._frozen)
         end = (self.step // self.epoch_steps + 1) * self.epoch_steps
         while self.step < end:
             group = self._next_group()
@@ -146,7 +150,7 @@ class Loop:
                 self.close()
                 return False
             done = self._done_at(elapsed_s)
-            self._thaw_or_freeze(done)
+            self._update_freezing(done)
             loss = self.train_step(group, rate=learning_rate(self._config.optimiser, done), progress=progress)
             progress(TrainingProgress(self.done, 1.0, step=self.step, loss=loss))
             if self._done_at(elapsed_s) >= 1:
@@ -154,37 +158,37 @@ class Loop:
         return True
 
     def _next_group(self) -> list[Batch]:
-        """Return the batches of the next step; they are prepared beside it, through validations too."""
-        if self._found is None:
-            self._found = iter_batches(self._patches, self._config, itertools.count(self.step), self._team)
-        return list(itertools.islice(self._found, self._config.optimiser.accumulate))
+        """Return the batches of the next step, prepared in advance."""
+        if self._batches is None:
+            self._batches = iter_batches(self._patches, self._config, itertools.count(self.step), self._team)
+        return list(itertools.islice(self._batches, self._config.optimiser.accumulate))
 
     def close(self) -> None:
-        """End the processes that prepare patches; the next epoch starts them again."""
-        if self._found is not None:
-            self._found.close()
-            self._found = None
+        """Stop the processes that prepare patches; the next epoch starts them again."""
+        if self._batches is not None:
+            self._batches.close()
+            self._batches = None
 
     def take_mean_loss(self) -> float:
-        """Return the mean loss of the epoch, and begin the next."""
+        """Return the mean loss of the epoch and reset it."""
         mean = self._loss_sum / max(self._loss_count, 1)
         self._loss_sum, self._loss_count = 0.0, 0
         return mean
 
     def train_step(self, group: Sequence[Batch], *, rate: float, progress: TrainingCallback = ignore_progress) -> float:
-        """Move the network by one step and return the loss.
+        """Train one step and return its loss.
 
         Args:
-            group: The batches whose gradients are added up.
-            rate: The learning rate.
+            group: Batches whose gradients are added.
+            rate: Learning rate.
             progress: Called if a step has to be computed in smaller parts because memory is short.
 
         Raises:
-            TrainingError: As `run_epoch`.
+            TrainingError: If the loss is not finite, no patch holds a crack, or memory is too small for one patch.
         """
         torch.manual_seed(self._config.seed * 1_000_003 + self.step)
         set_rate(self._optimiser, rate)
-        while (value := self._gradients(group)) is None:
+        while (value := self._add_gradients(group)) is None:
             self._halve(progress)
         clip_gradients(self._parameters, self._config.optimiser.gradient_clip)
         self._optimiser.step()
@@ -194,8 +198,8 @@ class Loop:
         self._loss_count += 1
         return value
 
-    def _gradients(self, group: Sequence[Batch]) -> float | None:
-        """Add up the gradients of batches and return their mean loss; None if there was no memory for it."""
+    def _add_gradients(self, group: Sequence[Batch]) -> float | None:
+        """Add the gradients of batches; return their loss, or None without memory."""
         self._optimiser.zero_grad(set_to_none=True)
         patches = sum(len(batch.numbers) for batch in group)
         value = 0.0
@@ -203,19 +207,19 @@ class Loop:
             for part in (part for batch in group for part in batch.parts(self._at_once)):
                 loss = self._loss(part)
                 share = len(part.numbers) / patches
-                value += share * self._finite(loss)
-                # Averaged over the processes, each of which gives the gradient of its own patches alone.
+                value += share * self._check_finite(loss)
+                # Each process has the gradient of its own patches, and these are averaged.
                 (loss * (share * self._team.size)).backward()  # type: ignore[no-untyped-call]
         except (MemoryError, RuntimeError) as error:
-            if not _is_lack_of_memory(error):
+            if not _is_out_of_memory(error):
                 raise
             return None
         return value
 
     def _loss(self, part: Batch) -> Tensor:
         device = self._team.device
-        if self._wrapped is None:
-            self._wrapped = self._team.wrap(self.network)
+        if self._parallel is None:
+            self._parallel = self._team.wrap(self.network)
         if self._features is not None:
             self._features.expect(part.numbers)
         images = normalise(part.images.to(device, non_blocking=True)).contiguous(memory_format=torch.channels_last)
@@ -223,45 +227,45 @@ class Loop:
         if self.guard.waits:
             self.guard.check_batch(has_crack=bool(target[:, 0].any()), patches=len(target))
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
-            answer = self._wrapped(images, deep=True)
-        outputs = answer if isinstance(answer, tuple) else (answer,)
-        logits = tuple(self._team.gather(output) for output in outputs)
+            output = self._parallel(images, deep=True)
+        outputs = output if isinstance(output, tuple) else (output,)
+        logits = tuple(self._team.gather(part) for part in outputs)
         loss = total_loss(logits, target, self._config.loss)
         if self._teacher is None:
             return loss
-        taught = self._team.gather(self._teacher(images))
-        return torch.lerp(loss, teacher_loss(logits, taught), self._config.teacher.weight)
+        probability = self._team.gather(self._teacher(images))
+        return torch.lerp(loss, teacher_loss(logits, probability), self._config.teacher.weight)
 
-    def _finite(self, loss: Tensor) -> float:
+    def _check_finite(self, loss: Tensor) -> float:
         value = float(loss.detach())
         if not abs(value) < float("inf"):
             raise TrainingError(
                 f"the loss is {value} at step {self.step}",
-                hint="lower optimiser.learning_rate, or set precision=fp32; --resume goes on from the last epoch",
+                hint="lower optimiser.learning_rate or set precision=fp32; --resume continues from the last epoch",
             )
         return value
 
     def _halve(self, progress: TrainingCallback) -> None:
-        """Compute with half as many patches at once from now on, the gradients added up."""
+        """Halve the number of patches computed at once, and add their gradients."""
         self._optimiser.zero_grad(set_to_none=True)
         if self._team.device.type == "cuda":
             torch.cuda.empty_cache()
         if self._at_once == 1 or self._team.size > 1:
             raise TrainingError(
-                f"no memory for {_patches(self._at_once)} of {self._config.data.patch_px} px at once",
-                hint="lower data.batch_size or data.patch_px, or choose a smaller network; --resume goes on",
+                f"out of memory for {_patches(self._at_once)} of {self._config.data.patch_px} px",
+                hint="lower data.batch_size or data.patch_px, or choose a smaller network; then continue with --resume",
             )
         self._at_once = (self._at_once + 1) // 2
-        note = f"out of memory: from here {_patches(self._at_once)} at once, their gradients added up"
+        note = f"out of memory; from now on {_patches(self._at_once)} at once, with their gradients added"
         progress(TrainingProgress(self.done, 1.0, note, step=self.step, loss=0.0))
 
-    def _thaw_or_freeze(self, done: float) -> None:
+    def _update_freezing(self, done: float) -> None:
         frozen = done < self._config.optimiser.frozen
         if frozen != self._frozen:
-            self._keep_still(frozen)
+            self._set_frozen(frozen=frozen)
 
-    def _keep_still(self, frozen: bool) -> None:  # noqa: FBT001 - it is what the method is about
-        """Keep the encoder still or let it learn; while it is still, remember what it makes of patches that recur."""
+    def _set_frozen(self, *, frozen: bool) -> None:
+        """Freeze or train the encoder; cache features of repeated patches while frozen."""
         if frozen or self._frozen:
             encoder = find_encoder(self.network)
             freeze(encoder, frozen=frozen)
@@ -271,7 +275,7 @@ class Loop:
             self._features.detach()
             self._features = None
         if frozen != self._frozen:
-            self._wrapped = None
+            self._parallel = None
         self._frozen = frozen
 
     def _update_average(self) -> None:
@@ -284,7 +288,7 @@ class Loop:
                 mean.copy_(count)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return tensors and values from which `restore` makes this loop again."""
+        """Return tensors (of any shape) and values that `restore` reads."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for index, slots in self._optimiser.state_dict()["state"].items():
@@ -298,10 +302,14 @@ class Loop:
         return tensors, values
 
     def restore(self, state: ResumeState, *, where: Path) -> None:
-        """Go on from a saved state.
+        """Continue from a saved state.
+
+        Args:
+            state: Saved state.
+            where: File of the state, for error messages.
 
         Raises:
-            ModelError: If it is the state of another network.
+            ModelError: If the state belongs to another network.
         """
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimiser": {}}
         for name, tensor in state.tensors.items():
@@ -312,7 +320,7 @@ class Loop:
             self.average.load_state_dict(parts["average"])
         except RuntimeError as error:
             raise ModelError(
-                "is the state of another network", where=where, hint="use the same configuration"
+                "the state belongs to another network", where=where, hint="use the configuration of the run"
             ) from error
         restore_averages(self._optimiser, parts["optimiser"])
         self.step = int(state.values["step"])
@@ -322,11 +330,11 @@ class Loop:
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:
-    """Return weights and running statistics, in the order of the modules."""
+    """Return weights and running statistics in the order of the modules."""
     return [*network.parameters(), *network.buffers()]
 
 
-def _unzipped(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+def _unzip(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
     return [mean for mean, _ in pairs], [now for _, now in pairs]
 
 
@@ -334,5 +342,5 @@ def _patches(count: int) -> str:
     return f"{count} patch" if count == 1 else f"{count} patches"
 
 
-def _is_lack_of_memory(error: BaseException) -> bool:
+def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)

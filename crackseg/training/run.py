@@ -1,4 +1,4 @@
-"""A training from data to a run folder: validated each epoch, resumable after any kill, stopped cleanly when asked."""
+"""Train a network into a run folder, with validation, resume and a clean stop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ import torch
 
 from crackseg.config import dump_config
 from crackseg.datasets.samples import Sample, check_sizes, hash_samples
-from crackseg.errors import ConfigError, CracksegError, DatasetError, ImageError, TrainingError, UsageError
+from crackseg.errors import (
+    ConfigError,
+    CracksegError,
+    DatasetError,
+    ImageError,
+    TrainingError,
+    UsageError,
+    display_text,
+)
 from crackseg.exporting.from_torch import export_onnx
 from crackseg.files import make_folder, write_bytes
 from crackseg.machine import describe_machine
@@ -50,25 +58,62 @@ from crackseg.training.validation import (
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What to train on, and what to choose the best epoch and the threshold by."""
+    """Samples of a training.
+
+    Attributes:
+        train: Samples to cut training patches from.
+        validation: Samples that decide the best epoch and the threshold.
+    """
 
     train: tuple[Sample, ...]
     validation: tuple[Sample, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TrainingResult:
-    """How a training ended.
+    """Result of a training, finished or stopped.
 
     Attributes:
-        finished: False if it was stopped; then it can be resumed.
-        card: The card of the best epoch so far.
-        history: The rows of ``metrics.csv``.
+        output: Run folder.
+        finished: False if the training was stopped and can be resumed.
+        card: Model card of the best epoch so far.
+        history: Rows of ``metrics.csv``, one per epoch.
     """
 
+    output: Path
     finished: bool
     card: ModelCard
     history: tuple[dict[str, float], ...]
+
+    def __repr__(self) -> str:
+        epochs = "1 epoch" if len(self.history) == 1 else f"{len(self.history)} epochs"
+        score = f", F1 {self.f1:.3f}" if self.history else ""
+        state = "" if self.finished else ", stopped"
+        return f"TrainingResult('{display_text(self.output)}', {epochs}{score}{state})"
+
+    @property
+    def f1(self) -> float:
+        """Validation F1 of the best epoch; NaN before the first validation."""
+        if self.finished:
+            return float(self.card.scores["validation"]["all"]["f1"])
+        return max((row["f1"] for row in self.history), default=math.nan)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-ready values."""
+        last = self.history[-1] if self.history else {}
+        return {
+            "output": display_text(self.output),
+            "finished": self.finished,
+            "epochs": len(self.history),
+            "steps": int(last.get("step", 0)),
+            "seconds": last.get("seconds", 0.0),
+            "f1": self.f1 if self.history else None,
+            "threshold": self.card.threshold,
+        }
+
+    def rows(self) -> list[dict[str, float]]:
+        """Return one flat row per epoch, for a data frame."""
+        return [dict(row) for row in self.history]
 
 
 def train(
@@ -82,32 +127,32 @@ def train(
 ) -> TrainingResult:
     """Train a network into a run folder.
 
-    Started by ``torchrun``, the processes share every step's batch; the first of them validates and writes.
+    The processes started by ``torchrun`` share the batch of every step. The first of them validates and writes.
 
     Args:
-        config: How.
-        data: On what.
-        output: The run folder: ``best.safetensors``, ``last.safetensors``, ``resume.safetensors``, ``model.onnx``,
-            ``config.yaml``, ``metrics.csv``, ``curves.png``, ``samples.png``, ``card.json``. Architectures in
-            `NOT_IN_ONNX` leave no ``model.onnx``.
-        resume: Go on where an earlier call with the same configuration stopped, if there was one.
+        config: Configuration of the training.
+        data: Training and validation samples.
+        output: Run folder for ``best.safetensors``, ``last.safetensors``, ``resume.safetensors``, ``model.onnx``,
+            ``config.yaml``, ``metrics.csv``, ``curves.png``, ``samples.png`` and ``card.json``. Architectures in
+            `NOT_IN_ONNX` have no ``model.onnx``.
+        resume: Continue the run in ``output``, if there is one.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         progress: Called after every step and every epoch, and before the first step with the width of the labels.
 
     Raises:
-        UsageError: If the folder holds a run and ``resume`` is off, or the device, the weights to start from or the
-            teacher are not there; told before any image is read.
-        ConfigError: If the configuration is not that of the run to resume, or does not fit image files.
-        DatasetError: If an image and its mask do not fit, or the masks hold other classes than the network.
-        TrainingError: If the loss or a weight is no longer finite, the network has collapsed (see `CollapseGuard`),
-            there is no memory for one patch, or an image can no longer be read; then the run can be resumed.
+        UsageError: If the folder holds a run and ``resume`` is False, or the device, the initial weights or the teacher
+            are missing. No image has been read then.
+        ConfigError: If the configuration differs from that of the run to resume, or does not fit image files.
+        DatasetError: If an image and its mask differ in size, or the masks hold other classes than the network.
+        TrainingError: If the loss or a weight is not finite, or memory is too small for one patch. Also if the network
+            has collapsed (see `CollapseGuard`), or an image can no longer be read; such a run can be resumed.
         OutputError: If the run folder cannot be written.
     """
     if config.network.channels not in (1, 3):
         raise ConfigError(
-            f"network.channels is {config.network.channels}, and image files are read with 3",
+            f"expected 1 or 3, since image files have three channels; got {config.network.channels}",
             where="network.channels",
-            hint="3 takes their colours, 1 their grey value",
+            hint="set 3 for colour or 1 for grey values",
         )
     notify = progress or ignore_progress
     chosen = pick_device(device)
@@ -126,13 +171,14 @@ def train(
         with contextlib.closing(run.loop):
             while not run.is_over():
                 if not run.train_epoch(stopped=stopped, progress=notify):
-                    return TrainingResult(finished=False, card=run.card, history=tuple(run.history))
+                    return run.result(finished=False)
                 notify(run.end_epoch())
-        return TrainingResult(finished=True, card=run.finish(notify), history=tuple(run.history))
+        run.finish(notify)
+        return run.result(finished=True)
 
 
 class _Run:
-    """A run folder and the loop that fills it."""
+    """A run folder and the training loop that fills it."""
 
     def __init__(self, config: TrainConfig, data: TrainingData, output: Path, team: Team, weights: Path | None) -> None:
         torch.manual_seed(config.seed)
@@ -165,19 +211,26 @@ class _Run:
         self.history = [dict(row) for row in state.values["history"]]
         self.card = dataclasses.replace(self.card, threshold=float(state.values["threshold"]))
 
+    def result(self, *, finished: bool) -> TrainingResult:
+        return TrainingResult(self._output, finished, self.card, tuple(self.history))
+
     def is_over(self) -> bool:
-        """Tell whether the time is up, or the network has not become better for too long."""
+        """Return True after the last epoch, or once patience is exhausted."""
         return self._team.broadcast(bool(self.history) and (self.loop.done >= 1 or self._epochs_lost() is not None))
 
     def _epochs_lost(self) -> int | None:
-        """Return for how many epochs the network has not become better, if that is too long."""
+        """Return the epochs since the best F1 if ``patience`` is exhausted."""
         scores = [row["f1"] for row in self.history]
         lost = len(scores) - 1 - scores.index(max(scores))
         patience = self._config.schedule.patience
         return lost if patience is not None and lost >= patience else None
 
     def train_epoch(self, *, stopped: Callable[[], bool], progress: TrainingCallback) -> bool:
-        """Train to the end of the epoch; where that is not reached, save what a resumed run needs."""
+        """Train one epoch; save the state if it ends early.
+
+        Returns:
+            True if the epoch is complete.
+        """
         try:
             finished = self.loop.run_epoch(stopped=stopped, progress=progress)
         except CracksegError as error:
@@ -191,17 +244,17 @@ class _Run:
         return finished
 
     def _as_lost(self, error: CracksegError) -> CracksegError:
-        """Return the end of a training whose data can no longer be read; another error as it is."""
+        """Return a resumable TrainingError if data has become unreadable; else the error."""
         if isinstance(error, ConfigError) or not isinstance(error, (DatasetError, ImageError, UsageError)):
             return error
         return TrainingError(
             f"{error.what}, at step {self.loop.step}",
             where=error.where,
-            hint="when the data is back, the same command with --resume goes on",
+            hint="restore the data and run the same command with --resume",
         )
 
     def save_state(self) -> None:
-        """Write the state from which `restore` goes on."""
+        """Write the state that `restore` continues from."""
         if not self._team.leads:
             return
         tensors, values = self.loop.state()
@@ -209,7 +262,7 @@ class _Run:
         ResumeState(tensors, values).save(self._output / RESUME_FILE)
 
     def end_epoch(self) -> TrainingProgress:
-        """Let the first process validate, keep the best, and write everything; all learn what came of it."""
+        """Validate and write in the first process, and broadcast the outcome."""
         outcome: TrainingProgress | CracksegError | None = None
         if self._team.leads:
             try:
@@ -218,22 +271,22 @@ class _Run:
                 outcome = self._as_lost(error)
         outcome, self.history, self.card = self._team.broadcast((outcome, self.history, self.card))
         if not isinstance(outcome, TrainingProgress):
-            raise outcome or TrainingError("the first process has not validated")
+            raise outcome or TrainingError("the first process did not validate", hint="continue with --resume")
         return outcome
 
     def _validate_epoch(self) -> TrainingProgress:
-        """Validate, keep the best, and write everything; the state that makes it count is written last."""
+        """Validate, keep the best weights, and write the resume state last."""
         rate, loss = self.loop.current_learning_rate, self.loop.take_mean_loss()
         predictor = TorchPredictor(self.loop.average, self.card, device=self._team.device, bfloat16=self._bfloat16)
-        found = sum_counts(validate(predictor, self._data.validation, classes=self._config.network.classes))
-        threshold = found.crack.steady_threshold(self._start)
+        counts = sum_counts(validate(predictor, self._data.validation, classes=self._config.network.classes))
+        threshold = counts.crack.steady_threshold(self._start)
         row = {
             "epoch": len(self.history) + 1.0,
             "step": float(self.loop.step),
             "seconds": round(self.loop.elapsed_s, 1),
             "learning_rate": rate,
             "loss": loss,
-            **found.scores_at(threshold),
+            **counts.scores_at(threshold),
             "threshold": threshold,
         }
         best = max((old["f1"] for old in self.history), default=-1.0)
@@ -246,14 +299,14 @@ class _Run:
         )
         write_bytes(self._output / "metrics.csv", _csv(self.history))
         self.save_state()
-        self.loop.guard.check_epoch(found.crack, done=self.loop.done)
+        self.loop.guard.check_epoch(counts.crack, done=self.loop.done)
         return TrainingProgress(self.loop.done, 1.0, step=self.loop.step, loss=loss, row=row)
 
-    def finish(self, progress: TrainingCallback) -> ModelCard:
-        """Let the first process score the best weights as they are stored, and write card, model and pictures."""
+    def finish(self, progress: TrainingCallback) -> None:
+        """Score the stored best weights, and write card, model and figures."""
         lost = self._epochs_lost()
         if lost is not None and self.loop.done < 1:
-            note = f"no better validation F1 in {lost} epochs: the training ends early"
+            note = f"no better validation F1 for {lost} epochs; the training ends early"
             progress(TrainingProgress(self.loop.done, 1.0, note, step=self.loop.step, loss=0.0))
         if self._team.leads:
             try:
@@ -261,7 +314,6 @@ class _Run:
             except CracksegError as error:
                 raise self._as_lost(error) from error
         self.card = self._team.broadcast(self.card)
-        return self.card
 
     def _finish(self) -> ModelCard:
         best = self._output / "best.safetensors"
@@ -269,11 +321,11 @@ class _Run:
         network.load_state_dict(read_weights(best))
         predictor = TorchPredictor(network, self.card, device=self._team.device)
         samples, classes = self._data.validation, self._config.network.classes
-        found = validate(predictor, samples, classes=classes)
-        threshold = sum_counts(found).crack.steady_threshold(self._start)
+        counts = validate(predictor, samples, classes=classes)
+        threshold = sum_counts(counts).crack.steady_threshold(self._start)
         scores = {
             group: {key: round(value, 4) for key, value in part.scores_at(threshold).items() if not math.isnan(value)}
-            for group, part in {"all": sum_counts(found), **sum_by_group(samples, found)}.items()
+            for group, part in {"all": sum_counts(counts), **sum_by_group(samples, counts)}.items()
         }
         training = {
             **self.card.training,
@@ -283,14 +335,14 @@ class _Run:
             "processes": self._team.size,
         }
         card = dataclasses.replace(self.card, threshold=threshold, scores={"validation": scores}, training=training)
-        # How long it took differs between equal runs; what is built from the weights alone must not.
+        # Equal runs take different times, but files made of the weights must be equal.
         timeless = dataclasses.replace(card, training={**card.training, "seconds": None})
         if self._config.network.arch not in NOT_IN_ONNX:
             export_onnx(network, self._output / RUN_MODEL, timeless)
         save_weights(best, network, timeless)
         draw_curves(self.history, self._output / "curves.png")
-        judged = predict_examples(predictor, pick_examples(samples, found, threshold), threshold, classes=classes)
-        draw_samples(judged, self._output / "samples.png")
+        picked = pick_examples(samples, counts, threshold)
+        draw_samples(predict_examples(predictor, picked, threshold, classes=classes), self._output / "samples.png")
         write_bytes(self._output / "card.json", (card.to_json() + "\n").encode())
         return card
 
@@ -317,12 +369,12 @@ def _first_card(config: TrainConfig, data: TrainingData, output: Path, context: 
 
 
 def _domain(samples: Sequence[Sample]) -> dict[str, Any]:
-    """Return what the images look like as they are, not augmented, for the card."""
+    """Return the image domain of the samples, before augmentation, for the card."""
     groups: dict[str, list[Path]] = {}
     for sample in samples:
         groups.setdefault(sample.group, []).append(sample.image)
-    found = describe_files(groups)
-    return fit_domain(list(found.values())).to_dict() if found else {}
+    descriptions = describe_files(groups)
+    return fit_domain(list(descriptions.values())).to_dict() if descriptions else {}
 
 
 def _describe_group(group: str, samples: Sequence[Sample]) -> dict[str, str | int]:

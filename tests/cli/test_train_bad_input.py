@@ -26,7 +26,10 @@ ONE_STEP = ("schedule.epochs=1", "schedule.steps_per_epoch=1")
     ("overrides", "code", "mentions"),
     [
         pytest.param(
-            ("network.channels=5",), 2, "network.channels is 5, and image files are read with 3; ", id="channels"
+            ("network.channels=5",),
+            2,
+            "network.channels: expected 1 or 3, since image files have three channels; got 5; ",
+            id="channels",
         ),
         pytest.param(
             ("network.classes=3",), 3, "holds 0 and 255 alone, crack or not; network.classes=3 expects", id="classes"
@@ -74,8 +77,8 @@ def test_want_of_memory_halves_the_batch_and_says_so(
     assert main(command(data, tmp_path / "run", overrides=(*ONE_STEP, "data.batch_size=4"))) == 0
     said = [line for line in capsys.readouterr().err.splitlines() if "memory" in line]
     assert said == [
-        "out of memory: from here 2 patches at once, their gradients added up",
-        "out of memory: from here 1 patch at once, their gradients added up",
+        "out of memory; from now on 2 patches at once, with their gradients added",
+        "out of memory; from now on 1 patch at once, with their gradients added",
     ]
     assert files_in(tmp_path / "run") == FILES
 
@@ -85,7 +88,7 @@ def test_no_memory_for_one_patch_is_exit_code_3_and_one_line(
 ) -> None:
     monkeypatch.setattr(training, "build_network", narrow(0))
     assert main(command(data, tmp_path / "run", "--quiet", overrides=(*ONE_STEP, "data.batch_size=1"))) == 3
-    assert "no memory for 1 patch of 64 px at once; lower data.batch_size" in only_error(capsys.readouterr().err)
+    assert "out of memory for 1 patch of 64 px; lower data.batch_size" in only_error(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,8 @@ def test_out_of_memory_halves_the_batch_says_so_and_changes_no_gradient(data: Pa
         loop.network.eval()
     losses = [narrow.train_step(group, rate=0.01, progress=told.append), wide.train_step(group, rate=0.01)]
     assert [progress.note for progress in told] == [
-        "out of memory: from here 2 patches at once, their gradients added up",
-        "out of memory: from here 1 patch at once, their gradients added up",
+        "out of memory; from now on 2 patches at once, with their gradients added",
+        "out of memory; from now on 1 patch at once, with their gradients added",
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     for name, tensor in wide.network.state_dict().items():
@@ -109,7 +109,7 @@ def test_out_of_memory_halves_the_batch_says_so_and_changes_no_gradient(data: Pa
 def test_no_memory_for_one_patch_ends_the_training(data: Path) -> None:
     loop = loop_on(data)
     loop.network.network.register_forward_pre_hook(fails_above(0))
-    with pytest.raises(TrainingError, match=r"no memory for 1 patch of 64 px.*batch_size"):
+    with pytest.raises(TrainingError, match=r"out of memory for 1 patch of 64 px.*batch_size"):
         run_epoch(loop)
 
 

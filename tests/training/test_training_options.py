@@ -37,7 +37,7 @@ def test_without_progress_the_training_ends_early_and_says_so(data: Path, tmp_pa
     assert len(result.history) == 3
     labels, end = (progress.note for progress in told if progress.note)
     assert labels == measure_labels(training_data(data).train).describe()
-    assert end == "no better validation F1 in 2 epochs: the training ends early"
+    assert end == "no better validation F1 for 2 epochs; the training ends early"
     assert (tmp_path / "run" / "card.json").exists()
 
 
@@ -62,7 +62,9 @@ def test_data_that_vanishes_ends_the_training_in_one_line_and_it_goes_on_later(t
 
 
 def test_five_channels_are_refused_before_anything_is_built(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"network.channels is 5, and image files are read with 3"):
+    with pytest.raises(
+        ConfigError, match=r"network.channels: expected 1 or 3, since image files have three channels; got 5"
+    ):
         train(tiny_config("network.channels=5"), training_data(data), tmp_path / "run", device="cpu")
     assert not (tmp_path / "run").exists()
 
