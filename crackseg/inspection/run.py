@@ -29,7 +29,7 @@ from crackseg.inspection.tables import write_csv, write_parquet
 from crackseg.inspection.watcher import Waker
 from crackseg.labels.detections import LabelFormat
 from crackseg.machine import require_extra, usable_cores
-from crackseg.prediction.loading import DEFAULT_MODEL, find_model
+from crackseg.prediction.loading import default_model, find_model
 
 _POLL_S = 0.25
 _REFRESH_S = 10.0
@@ -187,7 +187,9 @@ def _about(request: InspectionRequest) -> str:
         f"{rule.verdict} {rule.name}: {' and '.join(rule.when)}" for rule in request.settings.area.rules.rules
     )
     folder = display_text(request.source.folder)
-    return f"{folder}; model {display_text(request.settings.model or DEFAULT_MODEL)}; {scale}; rules: {rules or 'none'}"
+    return (
+        f"{folder}; model {display_text(request.settings.model or default_model())}; {scale}; rules: {rules or 'none'}"
+    )
 
 
 def _scale_text(settings: Settings) -> str:

@@ -97,7 +97,17 @@ class Prediction:
         return values
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one flat row per crack, for a data frame; see `crack_rows`."""
+        """Return one flat row per crack, for a data frame.
+
+        Each row holds the name of the image, the number of the crack from 1, and its measurements.
+
+        Examples:
+            >>> import crackseg, data_gen
+            >>> wall = data_gen.generate_sample(data_gen.Recipe(size=128), seed=0, index=0).image
+            >>> rows = crackseg.load_model().predict(wall, name="wall.png").rows()
+            >>> [(row["image"], row["crack"]) for row in rows]
+            [('wall.png', 1), ('wall.png', 2), ('wall.png', 3)]
+        """
         return crack_rows(self.name, self.cracks)
 
     def _repr_png_(self) -> bytes:
@@ -116,6 +126,15 @@ class Prediction:
 
         Raises:
             OutputError: If a file cannot be written.
+
+        Examples:
+            >>> import crackseg, pathlib, tempfile, numpy as np
+            >>> wall = np.full((64, 96, 3), 170, np.uint8)
+            >>> result = crackseg.load_model().predict(wall, name="wall.png")
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     result.save(folder)
+            ...     sorted(path.name for path in pathlib.Path(folder).iterdir())
+            ['wall.json', 'wall_mask.png', 'wall_overlay.png']
         """
         out = make_folder(Path(folder))
         stem = Path(self.name).stem

@@ -241,7 +241,7 @@ def test_onnxruntime_does_not_read_a_checkpoint(
 ) -> None:
     arguments = ["predict", str(photo), "-o", str(tmp_path / "out"), "--runtime", "onnx"]
     assert main([*arguments, "--model", str(run / "best.safetensors")]) == 2
-    assert "onnxruntime reads no checkpoints" in only_error(capsys.readouterr().err)
+    assert "onnxruntime cannot read checkpoints" in only_error(capsys.readouterr().err)
 
 
 def test_a_gpu_that_is_not_there_is_exit_code_2(
