@@ -1,4 +1,4 @@
-"""Precision-recall curves as one SVG picture."""
+"""Draw precision-recall curves as one SVG figure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crackseg.metrics.curve import Floats, precision_recall
 from crackseg.metrics.scores import CURVE
 
 _SIDE, _LEFT, _TOP, _LEGEND = 360, 52, 14, 330
-# Okabe and Ito's colours, which colour-blind readers tell apart; then again, dashed.
+# Okabe and Ito's colours, which colour-blind readers can distinguish; further curves repeat them, dashed.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
@@ -22,11 +22,11 @@ class Curve:
     """A precision-recall curve.
 
     Attributes:
-        title: What it is of.
-        precision: ``(K,)``, at rising thresholds.
-        recall: ``(K,)``.
+        title: Name of the curve in the legend.
+        precision: ``(K,)`` float64 precision at K rising thresholds, in [0, 1].
+        recall: ``(K,)`` float64 recall at the same thresholds, in [0, 1].
         chosen: Recall and precision at the threshold in use.
-        average_precision: Area under it.
+        average_precision: Area under the curve.
     """
 
     title: str
@@ -37,7 +37,10 @@ class Curve:
 
 
 def trace(title: str, evaluation: Evaluation) -> Curve | None:
-    """Return the curve of an evaluation, pixels pooled; None where there is no crack, or no curve was counted."""
+    """Return the curve of the pooled pixels of an evaluation.
+
+    The result is None where there is no crack, or where the part ``curve`` was not counted.
+    """
     scores = {score.key: score for score in (*CURVE, *HEADLINE)}
     if "probability_crack" not in evaluation.columns:
         return None
@@ -51,7 +54,10 @@ def trace(title: str, evaluation: Evaluation) -> Curve | None:
 
 
 def draw_chart(curves: Sequence[Curve]) -> Markup:
-    """Return the curves as an SVG element with a legend; the dot on each is the threshold in use."""
+    """Return the curves as an SVG element with a legend.
+
+    The dot on each curve is the threshold in use.
+    """
     if not curves:
         return element("p", "There is no crack in these images, and so no curve.")
     height = max(_SIDE + _TOP + 44, _TOP + 22 * len(curves) + 20)

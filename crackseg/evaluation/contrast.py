@@ -1,4 +1,4 @@
-"""Pictures of the images on which two models differ most, with what each of them hits, misses and calls falsely."""
+"""Draw the images on which two models differ most, with the errors of each."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from crackseg.evaluation.run import predict_sample
 from crackseg.prediction.model import Model
 
 KEPT = 6
-"""Images drawn on which the second model loses most, and as many on which it gains most."""
+"""Number of images drawn on which the second model loses most; as many are drawn on which it gains most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contrast:
-    """An image and where each of two models is right and wrong about it.
+    """Image with the hits and errors of two models.
 
     Attributes:
-        change: Its name and both scores.
-        photo: The image as JPEG.
-        one: The image with the first model's hit, missed and false pixels drawn in, as JPEG.
-        other: The same of the second model.
+        change: Name of the image and both scores.
+        image: JPEG file of the image.
+        one: JPEG file of the image with the hit, missed and false pixels of the first model.
+        other: JPEG file of the image with those of the second model.
     """
 
     change: Change
-    photo: bytes
+    image: bytes
     one: bytes
     other: bytes
 
 
 def draw_contrasts(comparison: Comparison, models: tuple[Model, Model], samples: Sequence[Sample]) -> list[Contrast]:
-    """Predict the images on which two models differ most once more, and draw them.
+    """Predict and draw the images on which two models differ most.
 
     Args:
-        comparison: What came of both.
-        models: The first and the second.
-        samples: What they were asked about.
+        comparison: Comparison of the two models.
+        models: The first and the second model.
+        samples: Images with true masks that both models were scored on.
 
     Returns:
-        Those first on which the second model loses most, then those on which it gains most, the largest gain last.
+        First the images on which the second model loses most, then those on which it gains most, largest gain last.
     """
-    found = {(display_text(sample.group), display_text(sample.image.name)): sample for sample in samples}
+    by_name = {(display_text(sample.group), display_text(sample.image.name)): sample for sample in samples}
     changes = comparison.changes()
     losses = [change for change in changes if change.value < 0][:KEPT]
     gains = [change for change in changes if change.value > 0][-KEPT:]
     thresholds = comparison.one.threshold, comparison.other.threshold
     drawn = []
     for change in (*losses, *gains):
-        sample = found[change.group, change.image]
+        sample = by_name[change.group, change.image]
         one, other = (
             predict_sample(model, sample, threshold, {"pixels"})
             for model, threshold in zip(models, thresholds, strict=True)

@@ -1,4 +1,4 @@
-"""What is counted of one image: numbers that add up over images, and nothing else is kept of it."""
+"""Count the pixels, components and centrelines of one predicted image."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from crackseg.metrics.tolerance import within
 
 Mask = NDArray[np.bool_]
 ImageCounts = Mapping[str, float | NDArray[np.generic]]
-"""Numbers of one image by name; under 1 KB of them for ``native``, 5 KB for every part."""
+"""Counts of one image by name: under 1 KB for ``native``, 5 KB for every part."""
 
 HEADLINE_PARTS: tuple[Part, ...] = ("pixels",)
-"""What the headline scores need."""
+"""Parts that the headline scores need."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictedSample:
-    """One image with its truth and what a model says about it.
+    """Image with its true mask and its prediction.
 
     Attributes:
-        image: ``(H, W, 3) uint8`` RGB pixels.
-        true: ``(H, W) bool`` true mask.
-        probability: ``(H, W) float32`` crack probability, in [0, 1].
-        predicted: ``(H, W) bool`` predicted mask.
-        resized: The probability and the true mask at the size of protocol ``resize512``, if it is asked for.
-        classes: The predicted and the true ``(H, W) uint8`` class numbers and how many classes there are, the
-            background being one, if they are asked for.
+        image: ``(H, W, 3)`` uint8 RGB image.
+        true: ``(H, W)`` bool true mask.
+        probability: ``(H, W)`` float32 crack probability, in [0, 1].
+        predicted: ``(H, W)`` bool predicted mask.
+        resized: ``(512, 512)`` float32 probability and bool true mask for the part ``sweep``, if it is counted.
+        classes: ``(H, W)`` uint8 predicted and true class numbers, and the number of classes with the background, for
+            the part ``classes``, if it is counted.
     """
 
     image: NDArray[np.uint8]
@@ -53,25 +53,32 @@ class PredictedSample:
     classes: tuple[NDArray[np.uint8], NDArray[np.uint8], int] | None = None
 
 
-def count_image(judged: PredictedSample, parts: Collection[Part]) -> ImageCounts:
-    """Count what some parts of the protocols need of one image."""
+def count_image(sample: PredictedSample, parts: Collection[Part]) -> ImageCounts:
+    """Count the parts of the protocols in one image.
+
+    >>> mask = np.eye(4, dtype=np.bool_)
+    >>> image = np.zeros((4, 4, 3), np.uint8)
+    >>> counts = count_image(PredictedSample(image, mask, mask.astype(np.float32), mask), {"pixels"})
+    >>> counts["true_positive"], counts["false_positive"]
+    (4, 0)
+    """
     counted: dict[str, float | NDArray[np.generic]] = {"images": 1}
     if "pixels" in parts:
-        counted |= _pixels(judged.predicted, judged.true)
+        counted |= _pixels(sample.predicted, sample.true)
     if "shapes" in parts:
-        counted |= _shapes(judged.predicted, judged.true)
+        counted |= _shapes(sample.predicted, sample.true)
     if "sizes" in parts:
-        counted |= _sizes(judged.predicted, judged.true)
+        counted |= _sizes(sample.predicted, sample.true)
     if "lines" in parts:
-        counted |= _lines(judged.predicted, judged.true)
+        counted |= _lines(sample.predicted, sample.true)
     if "curve" in parts:
-        crack, background = count_cells(judged.probability, judged.true)
+        crack, background = count_cells(sample.probability, sample.true)
         counted["probability_crack"] = crack.astype(np.int32)
         counted["probability_background"] = background.astype(np.int32)
-    if judged.resized is not None:
-        counted |= _sweep(*judged.resized)
-    if judged.classes is not None:
-        counted |= count_classes(*judged.classes)
+    if sample.resized is not None:
+        counted |= _sweep(*sample.resized)
+    if sample.classes is not None:
+        counted |= count_classes(*sample.classes)
     return counted
 
 
@@ -106,8 +113,8 @@ def _shapes(predicted: Mask, true: Mask) -> ImageCounts:
 
 
 def _sizes(predicted: Mask, true: Mask) -> ImageCounts:
-    """Compare the cracks' total length, and their mean width where both masks tell one."""
-    (called_length, called_width), (crack_length, crack_width) = _measured(predicted), _measured(true)
+    """Compare total lengths, and mean widths where both masks have one."""
+    (called_length, called_width), (crack_length, crack_width) = _measure(predicted), _measure(true)
     both = called_width is not None and crack_width is not None
     bias = (called_width or 0.0) - (crack_width or 0.0) if both else 0.0
     return {
@@ -120,12 +127,12 @@ def _sizes(predicted: Mask, true: Mask) -> ImageCounts:
     }
 
 
-def _measured(mask: Mask) -> tuple[float, float | None]:
-    """Return the length of all cracks together, and their mean width weighted by length; None where none is told."""
+def _measure(mask: Mask) -> tuple[float, float | None]:
+    """Return the total length and the length-weighted mean width of the cracks."""
     cracks = measure_cracks(mask)
-    told = [(crack.length_px, crack.width_mean_px) for crack in cracks if crack.width_mean_px is not None]
-    length = sum(length for length, _ in told)
-    width = sum(length * width for length, width in told) / length if length else None
+    measured = [(crack.length_px, crack.width_mean_px) for crack in cracks if crack.width_mean_px is not None]
+    length = sum(length for length, _ in measured)
+    width = sum(length * width for length, width in measured) / length if length else None
     return sum(crack.length_px for crack in cracks), width
 
 

@@ -1,4 +1,4 @@
-"""An evaluation or a comparison as files: evaluation.json, evaluation.md and evaluation.html."""
+"""Write an evaluation or a comparison as JSON, Markdown and HTML files."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from crackseg.evaluation.text import comparison_to_markdown, report_to_markdown
 from crackseg.files import make_folder, write_bytes
 
 
-def write_report(folder: Path, found: EvaluationReport | Comparison, contrasts: Sequence[Contrast] = ()) -> None:
-    """Write evaluation.json, evaluation.md and evaluation.html into a folder, which is made if missing.
+def write_report(folder: Path, result: EvaluationReport | Comparison, contrasts: Sequence[Contrast] = ()) -> None:
+    """Write evaluation.json, evaluation.md and evaluation.html into a folder.
 
     Args:
-        folder: The folder.
-        found: An evaluation, or a comparison.
-        contrasts: Pictures for the page of a comparison.
+        folder: The folder; it is made if it is missing.
+        result: An evaluation or a comparison.
+        contrasts: Figures for the page of a comparison.
 
     Raises:
-        OutputError: If it cannot be made, or a file not be written.
+        OutputError: If the folder cannot be made, or a file cannot be written.
     """
-    if isinstance(found, Comparison):
-        markdown, page = comparison_to_markdown(found), build_comparison_page(found, contrasts)
+    if isinstance(result, Comparison):
+        markdown, page = comparison_to_markdown(result), build_comparison_page(result, contrasts)
     else:
-        markdown, page = report_to_markdown(found), build_report_page(found)
-    text = json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n"
+        markdown, page = report_to_markdown(result), build_report_page(result)
+    text = json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
     make_folder(folder)
     for name, content in (("json", text), ("md", markdown), ("html", page)):
         write_bytes(folder / f"evaluation.{name}", content.encode())

@@ -1,4 +1,4 @@
-"""The worst images of an evaluation, drawn: hit, missed and false pixels each in a colour of their own."""
+"""Draw the worst images of an evaluation, with hit, missed and false pixels in colour."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from crackseg.evaluation.counting import PredictedSample
 from crackseg.metrics.counts import Counts
 
 HIT, MISSED, FALSE = (0, 200, 140), (255, 190, 0), (235, 20, 130)
-"""RGB of crack called crack, crack not called, and background called crack; told apart by colour-blind readers too."""
+"""RGB colours of true positive, false negative and false positive pixels, chosen for colour-blind readers too."""
 
 KEPT = 24
-"""Images of which figures are kept."""
+"""Number of figures that a gallery keeps."""
 _SIDE_PX = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ErrorFigure:
-    """An image and where a model is right and wrong about it.
+    """Image with the hits and errors of a model.
 
     Attributes:
-        name: The image's name.
-        group: Its data set.
-        f1: F1 of this image alone.
-        wrong_px: Missed and false pixels.
-        photo: The image as JPEG.
-        errors: The image with its hit, missed and false pixels drawn in, as JPEG.
+        name: Name of the image file.
+        group: Name of the data set.
+        f1: F1 of this image.
+        wrong_px: Number of missed and false pixels.
+        image: JPEG file of the image.
+        errors: JPEG file of the image with its hit, missed and false pixels.
     """
 
     name: str
     group: str
     f1: float
     wrong_px: int
-    photo: bytes
+    image: bytes
     errors: bytes
 
 
 class Gallery:
-    """Keeps figures of the worst images it is shown: lowest F1 first, of equal ones that with more wrong pixels.
+    """Figures of the worst images: lowest F1 first, then most wrong pixels.
 
     Args:
-        kept: How many.
+        kept: Number of figures to keep.
     """
 
     def __init__(self, kept: int = KEPT) -> None:
@@ -56,40 +56,42 @@ class Gallery:
         self._heap: list[tuple[float, int, int, ErrorFigure]] = []
         self._order = itertools.count()
 
-    def add(self, sample: Sample, judged: PredictedSample) -> None:
-        """Look at an image, and keep it if it is among the worst so far."""
-        counts = Counts.of(judged.predicted, judged.true)
+    def add(self, sample: Sample, prediction: PredictedSample) -> None:
+        """Draw an image if it is among the worst so far."""
+        counts = Counts.of(prediction.predicted, prediction.true)
         wrong = counts.false_positive + counts.false_negative
         goodness = -counts.f1
         if not wrong or (len(self._heap) == self._kept and (goodness, wrong) <= self._heap[0][:2]):
             return
-        picture = ErrorFigure(
+        drawn = ErrorFigure(
             name=display_text(sample.image.name),
             group=display_text(sample.group),
             f1=counts.f1,
             wrong_px=wrong,
-            photo=encode_jpeg(shrink(judged.image)),
-            errors=encode_jpeg(draw_errors(judged.image, judged.predicted, judged.true)),
+            image=encode_jpeg(shrink(prediction.image)),
+            errors=encode_jpeg(draw_errors(prediction.image, prediction.predicted, prediction.true)),
         )
-        heapq.heappush(self._heap, (goodness, wrong, -next(self._order), picture))
+        heapq.heappush(self._heap, (goodness, wrong, -next(self._order), drawn))
         if len(self._heap) > self._kept:
             heapq.heappop(self._heap)
 
     def worst_first(self) -> tuple[ErrorFigure, ...]:
-        """Return what was kept."""
+        """Return the figures, worst first."""
         return tuple(entry[-1] for entry in sorted(self._heap, key=lambda entry: entry[:3], reverse=True))
 
 
 def draw_errors(image: NDArray[np.uint8], predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Draw hit, missed and false pixels over a pale grey image, shrunk so that no thin error is lost.
+    """Draw hit, missed and false pixels over a pale grey image.
+
+    The image is shrunk in a way that keeps errors of one pixel visible.
 
     Args:
-        image: ``(H, W, 3)`` RGB pixels.
-        predicted: ``(H, W)`` predicted mask.
-        true: ``(H, W)`` true mask.
+        image: ``(H, W, 3)`` uint8 RGB image.
+        predicted: ``(H, W)`` bool predicted mask.
+        true: ``(H, W)`` bool true mask.
 
     Returns:
-        ``(h, w, 3)`` RGB pixels, the longer side at most 512 px.
+        ``(h, w, 3)`` uint8 RGB image whose longer side is at most 512 px.
     """
     small = shrink(image)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -102,7 +104,7 @@ def draw_errors(image: NDArray[np.uint8], predicted: NDArray[np.bool_], true: ND
 
 
 def shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an ``(H, W, 3)`` image with its longer side at most 512 px."""
+    """Shrink an ``(H, W, 3)`` uint8 image to at most 512 px a side."""
     height, width = image.shape[:2]
     factor = min(1.0, _SIDE_PX / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
@@ -110,14 +112,14 @@ def shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def encode_jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    """Return ``(H, W, 3)`` RGB pixels as a JPEG file.
+    """Return an ``(H, W, 3)`` uint8 RGB image as a JPEG file.
 
     Raises:
-        OutputError: If they cannot be encoded.
+        OutputError: If the image cannot be encoded.
     """
-    # Colour at full resolution, or lines one pixel wide fade.
+    # Subsampled colour would fade lines that are one pixel wide.
     quality = [cv2.IMWRITE_JPEG_QUALITY, 85, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), quality)
-    if not done:
-        raise OutputError(f"cannot encode pixels of shape {pixels.shape} as JPEG")
+    encoded, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), quality)
+    if not encoded:
+        raise OutputError(f"cannot encode an image of shape {pixels.shape} as JPEG")
     return data.tobytes()

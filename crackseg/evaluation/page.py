@@ -17,7 +17,7 @@ from crackseg.metrics.protocols import Protocol
 _LISTED = 200
 _COLOURS = ((HIT, "hit"), (MISSED, "missed"), (FALSE, "false"))
 _BRACKETS = "In brackets: 95 % bootstrap interval over images."
-_COMPARED = "B - A, with its 95 % interval from images drawn in pairs; bold where that leaves out 0."
+_COMPARED = "B - A with its 95 % interval from a paired bootstrap; bold where the interval excludes 0."
 _UNDEFINED = '"-" is undefined; for F1, there is no crack and none is predicted.'
 _DOT = "The dot on a curve is the threshold in use; dotted lines join points of equal F1."
 
@@ -27,9 +27,10 @@ def build_report_page(report: EvaluationReport) -> str:
     threshold = f"threshold {report.threshold:g} ({report.threshold_from})"
     curves = [curve for name, result in report.results.items() if (curve := trace(name, result)) is not None]
     body = [
+        definitions({"terms of the model": report.terms}),
         *(part for protocol in report.request.protocols for part in _protocol(report, protocol)),
         *_curves(curves),
-        *_pictures(report.figures),
+        *_figures(report.figures),
         *_images(report.by_image()),
         *_errors(report.errors),
     ]
@@ -38,7 +39,12 @@ def build_report_page(report: EvaluationReport) -> str:
 
 
 def build_comparison_page(comparison: Comparison, contrasts: Sequence[Contrast] = ()) -> str:
-    """Return a comparison as an HTML page, with figures of images on which the models differ."""
+    """Return a comparison as an HTML page.
+
+    Args:
+        comparison: The comparison.
+        contrasts: Figures of images on which the models differ.
+    """
     one, other = comparison.one, comparison.other
     curves = [
         curve
@@ -47,6 +53,7 @@ def build_comparison_page(comparison: Comparison, contrasts: Sequence[Contrast] 
         if (curve := trace(f"{letter}: {name}", result)) is not None
     ]
     body = [
+        definitions({"terms of A": one.terms, "terms of B": other.terms}),
         *(part for protocol in one.request.protocols for part in _compared(comparison, protocol)),
         *_curves(curves),
         *_contrasts(contrasts),
@@ -118,17 +125,17 @@ def _legend() -> Markup:
     return element("p", *(part for key in keys for part in key))
 
 
-def _pictures(figures: Iterable[ErrorFigure]) -> Iterator[Markup]:
+def _figures(figures: Iterable[ErrorFigure]) -> Iterator[Markup]:
     yield element("h2", "Where the model is right and wrong, worst images first")
     yield _legend()
-    drawn = [
+    elements = [
         figure(
-            f"{picture.group}: {picture.name}, F1 {picture.f1:.3f}, {picture.wrong_px} wrong pixels",
-            {"image": picture.photo, "hit, missed and false pixels": picture.errors},
+            f"{drawn.group}: {drawn.name}, F1 {drawn.f1:.3f}, {drawn.wrong_px} wrong pixels",
+            {"image": drawn.image, "hit, missed and false pixels": drawn.errors},
         )
-        for picture in figures
+        for drawn in figures
     ]
-    yield element("div", *drawn, css="gallery")
+    yield element("div", *elements, css="gallery")
 
 
 def _contrasts(contrasts: Sequence[Contrast]) -> Iterator[Markup]:
@@ -142,7 +149,7 @@ def _contrasts(contrasts: Sequence[Contrast]) -> Iterator[Markup]:
         caption = (
             f"{change.group}: {change.image}, F1 of A {format_score(change.one)}, of B {format_score(change.other)}"
         )
-        figures.append(figure(caption, {"image": contrast.photo, "A": contrast.one, "B": contrast.other}))
+        figures.append(figure(caption, {"image": contrast.image, "A": contrast.one, "B": contrast.other}))
     yield element("div", *figures, css="gallery single")
 
 

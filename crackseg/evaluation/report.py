@@ -47,10 +47,7 @@ class EvaluationReport:
 
     def __repr__(self) -> str:
         result = self.results[self.total] if self.total else next(iter(self.results.values()), Evaluation())
-        f1 = result.scores()["f1"]
-        score = "F1 undefined" if f1 is None else f"F1 {f1:.3f}"
-        count = f"{result.images} image{'' if result.images == 1 else 's'}"
-        return f"EvaluationReport({self.model!r}, {count}, {score})"
+        return repr(result).replace("Evaluation(", f"EvaluationReport({self.model!r}, ")
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -58,7 +55,7 @@ class EvaluationReport:
         return tuple(dict.fromkeys(str(error) for result in self.results.values() for _, error in result.failed))
 
     def card(self, protocol: Protocol) -> dict[str, str]:
-        """Return the rules that the scores of a protocol depend on, by title."""
+        """Return the rules behind the scores of a protocol, by title."""
         return protocol.card(f"{self.threshold:g} ({self.threshold_from})")
 
     @cached_property
@@ -74,7 +71,10 @@ class EvaluationReport:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report ready for JSON; ``data`` holds the values of the first protocol."""
+        """Return the report ready for JSON.
+
+        ``data`` holds the values of the first protocol.
+        """
         first = self.request.protocols[0]
         content: dict[str, Any] = {
             "model": self.model,
@@ -91,7 +91,7 @@ class EvaluationReport:
         return content
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row for each protocol, data set and score, for a data frame."""
+        """Return a dictionary per protocol, data set and score, ready for a data frame."""
         return [
             {"model": self.model, "protocol": protocol, "data": name, "score": key, **estimate.to_dict()}
             for protocol, by_data in self.estimates.items()
@@ -113,9 +113,9 @@ class EvaluationReport:
         return {"card": self.card(protocol), "oracle": protocol.oracle, "data": data}
 
     def by_image(self) -> list[dict[str, Any]]:
-        """Return the scores of each image, lowest F1 first; None for an undefined score.
+        """Return the scores of each image, lowest F1 first.
 
-        Images of equal F1 are sorted by their wrong pixels, most first, as the figures are.
+        Images of equal F1 are sorted by their wrong pixels, most first. An undefined score is None.
         """
         scores = {score.key: score for score in HEADLINE}
         entries: list[tuple[float, int, dict[str, Any]]] = []
@@ -155,6 +155,16 @@ def evaluate_model(
     Raises:
         UsageError: If the threshold is outside (0, 1].
         ModelError: If the network returns NaN.
+
+    >>> from pathlib import Path
+    >>> from crackseg import load_model
+    >>> from crackseg.datasets import find_samples
+    >>> samples = find_samples(Path("walls"), "test")
+    >>> report = evaluate_model(load_model(), samples, EvaluationRequest())
+    >>> report.model, report.results["walls"].images
+    ('crackseg-mobile', 2)
+    >>> [row["score"] for row in report.rows()][:4]
+    ['f1', 'precision', 'recall', 'iou']
     """
     gallery = Gallery()
     by_group = count_samples(
@@ -183,7 +193,7 @@ def evaluate_model(
 
 
 def _describe_threshold(model: Model, request: EvaluationRequest) -> str:
-    """Return the origin of the threshold, and the options of the model that change the mask."""
+    """Describe the origin of the threshold, and options that change the mask."""
     parts = ["the model's validation images" if request.threshold is None else "--threshold"]
     if model.hysteresis is not None:
         parts.append(f"hysteresis from {model.hysteresis:g}")

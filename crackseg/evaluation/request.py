@@ -48,7 +48,7 @@ class EvaluationRequest:
 
     @property
     def detailed(self) -> bool:
-        """Whether the report holds more than the headline scores."""
+        """True if the report holds more than the headline scores."""
         return self.protocol is not None or self.figures
 
     @property

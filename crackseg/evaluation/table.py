@@ -1,4 +1,4 @@
-"""Counts of the images of a data set, row by row, and the scores that follow from their sums."""
+"""Hold the counts of a data set by image and compute scores from their sums."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from crackseg.metrics.protocols import NATIVE
 from crackseg.metrics.scores import PLAIN, Score, by_key
 
 HEADLINE = by_key(PLAIN, "f1", "precision", "recall", "iou", "f1_2px", "precision_2px", "recall_2px", "false_alarm")
-"""The scores that are told even when nothing was asked for."""
+"""Scores that every report holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A score and how sure it is.
+    """Score with its interval.
 
     Attributes:
         value: The score; None where it is undefined.
-        interval: From where to where it would be on other images like these, at a confidence of 95 %; None where the
-            images are too few to say.
+        interval: Bounds of the 95 % bootstrap interval over images; None where the images allow none.
     """
 
     value: float | None
@@ -41,25 +40,37 @@ class Estimate:
         return {"value": self.value, "low": low, "high": high}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Evaluation:
     """Counts by image. Evaluations add up with ``+``.
 
+    >>> from pathlib import Path
+    >>> counts = {"true_positive": 30, "false_positive": 10, "false_negative": 30, "true_negative": 30}
+    >>> samples = [Sample(Path(f"{name}.png"), Path(f"{name}_mask.png"), "walls") for name in ("one", "two")]
+    >>> evaluation = Evaluation.of([(sample, counts) for sample in samples], failed=())
+    >>> evaluation.scores(by_key(PLAIN, "precision", "recall"))
+    {'precision': 0.75, 'recall': 0.5}
+
     Attributes:
-        samples: The images counted.
-        columns: Counts by name, ``(n, ...)``, a row for each of them.
-        failed: Samples that could not be read, with the reason.
+        samples: N samples, in the order of the rows.
+        columns: ``(N, ...)`` counts by name, a row for each sample.
+        failed: Samples that could not be read, each with its error.
     """
 
     samples: tuple[Sample, ...] = ()
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     failed: tuple[tuple[Sample, CracksegError], ...] = ()
 
+    def __repr__(self) -> str:
+        f1 = self.scores()["f1"]
+        count = f"{self.images} image{'' if self.images == 1 else 's'}"
+        return f"Evaluation({count}, {'F1 undefined' if f1 is None else f'F1 {f1:.3f}'})"
+
     @classmethod
     def of(
         cls, rows: Sequence[tuple[Sample, ImageCounts]], failed: Iterable[tuple[Sample, CracksegError]]
     ) -> Evaluation:
-        """Put the tallies of images together."""
+        """Stack the counts of images."""
         names = rows[0][1] if rows else ()
         columns = {name: np.stack([np.asarray(row[name]) for _, row in rows]) for name in names}
         return cls(tuple(sample for sample, _ in rows), columns, tuple(failed))
@@ -75,40 +86,47 @@ class Evaluation:
 
     @property
     def images(self) -> int:
-        """Images counted."""
+        """Number of counted images."""
         return len(self.samples)
 
     def sums(self) -> dict[str, Floats]:
-        """Return the counts summed over the images, by name."""
+        """Return the counts summed over the images, ``(...)`` float64, by name."""
         return {name: column.sum(axis=0, dtype=np.float64) for name, column in self.columns.items()}
 
     def scores(self, scores: Sequence[Score] = HEADLINE) -> dict[str, float | None]:
-        """Return scores by key; None where one is undefined, as F1 is where no crack is and none is called."""
+        """Return scores by key.
+
+        An undefined score is None, for example F1 where there is no crack and none is predicted.
+        """
         sums = self.sums()
         return {score.key: _value(score, sums) if self.samples else None for score in scores}
 
     def resampled_sums(self) -> dict[str, Floats] | None:
-        """Return the sums of a thousand draws of the images; None where a single image allows none."""
+        """Return the sums of a thousand bootstrap draws of the images.
+
+        Returns:
+            ``(1000, ...)`` float64 sums by name; None for fewer than two images.
+        """
         return resample(self.columns) if self.images > 1 else None
 
     def estimates(
-        self, scores: Sequence[Score] = NATIVE.scores, drawn: Mapping[str, Floats] | None = None
+        self, scores: Sequence[Score] = NATIVE.scores, resampled: Mapping[str, Floats] | None = None
     ) -> dict[str, Estimate]:
         """Return scores by key, with their intervals.
 
         Args:
-            scores: Which.
-            drawn: What `drawn` returned, for whoever asks more than once.
+            scores: Scores to compute.
+            resampled: ``(1000, ...)`` float64 sums from `resampled_sums`, to share them between calls.
         """
         values = self.scores(scores)
-        sums = drawn or self.resampled_sums()
+        sums = resampled or self.resampled_sums()
         return {
             score.key: Estimate(values[score.key], None if sums is None else interval(score.formula(sums)))
             for score in scores
         }
 
     def by_image(self, score: Score) -> Floats:
-        """Return a score of each image alone, ``(n,)``; NaN where it is undefined."""
+        """Return a score of each image as ``(N,)`` float64; undefined ones are NaN."""
         return score.formula({name: column.astype(np.float64) for name, column in self.columns.items()})
 
     def to_dict(self) -> dict[str, Any]:

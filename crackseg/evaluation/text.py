@@ -1,4 +1,4 @@
-"""Evaluations as plain text for the terminal, and as Markdown."""
+"""Format evaluations and comparisons as plain text and as Markdown."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ _WORST = 20
 
 
 def format_score(value: float | None, unit: Unit = "", *, signed: bool = False) -> str:
-    """Return a score as people read it: three digits, percent with its sign, "-" where it is undefined.
+    """Format a score with its unit.
 
-    Percentages have one digit from 10 on.
+    Scores have three digits, percentages from 10 on have one. An undefined score is "-".
+
+    >>> format_score(0.25), format_score(0.0125, "%"), format_score(0.4, "%", signed=True), format_score(None)
+    ('0.250', '1.250 %', '+40.0 %', '-')
     """
     if value is None:
         return "-"
@@ -35,14 +38,17 @@ def format_score(value: float | None, unit: Unit = "", *, signed: bool = False) 
 
 
 def format_interval(interval: tuple[float, float] | None, unit: Unit = "", *, signed: bool = False) -> str:
-    """Return an interval as ``[low, high]``; nothing where there is none."""
+    """Format an interval as ``[low, high]``; empty where there is none."""
     if interval is None:
         return ""
     return f"[{format_score(interval[0], unit, signed=signed)}, {format_score(interval[1], unit, signed=signed)}]"
 
 
 def report_to_text(report: EvaluationReport) -> str:
-    """Return an evaluation for the terminal: the headline alone, or card and scores of each protocol."""
+    """Format an evaluation for the terminal.
+
+    Without a named protocol, the text is one line of headline scores per data set.
+    """
     if report.request.protocol is None:
         first = f"{report.model}, protocol native, threshold {report.threshold:g} ({report.threshold_from})"
         headline = f"{first}\n{_headline(report)}"
@@ -91,7 +97,10 @@ def _headline(report: EvaluationReport) -> str:
 
 
 def comparison_to_text(comparison: Comparison) -> str:
-    """Return a comparison for the terminal; ``*`` marks differences whose interval leaves out 0."""
+    """Format a comparison for the terminal.
+
+    ``*`` marks the differences whose interval excludes 0.
+    """
     reports = (("A", comparison.one), ("B", comparison.other))
     lines = [
         f"{letter}  {each.model}, threshold {each.threshold:g} ({each.threshold_from})" for letter, each in reports
@@ -108,27 +117,27 @@ def comparison_to_text(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _difference(score: Score, found: Difference) -> str:
+def _difference(score: Score, difference: Difference) -> str:
     cells = [
-        format_score(found.one, score.unit),
-        format_score(found.other, score.unit),
-        format_score(found.value, score.unit, signed=True),
+        format_score(difference.one, score.unit),
+        format_score(difference.other, score.unit),
+        format_score(difference.value, score.unit, signed=True),
     ]
-    spread = format_interval(found.interval, score.unit, signed=True)
-    mark = f" * {name_better(score, found)}".rstrip() if found.certain else ""
+    spread = format_interval(difference.interval, score.unit, signed=True)
+    mark = f" * {name_better(score, difference)}".rstrip() if difference.certain else ""
     return f"  {score.title:<36}  {'  '.join(f'{cell:>11}' for cell in cells)}  {spread}{mark}"
 
 
-def name_better(score: Score, found: Difference) -> str:
-    """Return which model is better where the interval leaves out 0; nothing where it does not, or no way is better."""
-    if not found.certain or found.value is None or score.better not in ("higher", "lower"):
+def name_better(score: Score, difference: Difference) -> str:
+    """Name the better model where the interval excludes 0; empty elsewhere."""
+    if not difference.certain or difference.value is None or score.better not in ("higher", "lower"):
         return ""
-    return "B better" if (found.value > 0) == (score.better == "higher") else "A better"
+    return "B better" if (difference.value > 0) == (score.better == "higher") else "A better"
 
 
 def report_to_markdown(report: EvaluationReport) -> str:
-    """Return an evaluation as Markdown: card and scores of each protocol, and the worst images."""
-    lines = [f"# Evaluation of {_escape(report.model)}", ""]
+    """Format an evaluation as Markdown, with the worst images."""
+    lines = [f"# Evaluation of {_escape(report.model)}", "", f"Terms of the model: {_escape(report.terms)}", ""]
     for protocol in report.request.protocols:
         lines += _markdown_head(protocol, report.card(protocol))
         names = tuple(report.results)
@@ -156,36 +165,38 @@ def _markdown_worst(report: EvaluationReport) -> Iterator[str]:
 
 
 def _markdown_errors(errors: Iterable[str]) -> Iterator[str]:
-    found = [f"- {_escape(error)}" for error in errors]
-    if found:
-        yield from ("## Not scored", "", *found, "")
+    lines = [f"- {_escape(error)}" for error in errors]
+    if lines:
+        yield from ("## Not scored", "", *lines, "")
 
 
 def comparison_to_markdown(comparison: Comparison) -> str:
-    """Return a comparison as Markdown."""
+    """Format a comparison as Markdown."""
     one, other = (_escape(each.model) for each in (comparison.one, comparison.other))
     lines = [f"# {one} (A) and {other} (B)", ""]
+    for letter, report in (("A", comparison.one), ("B", comparison.other)):
+        lines += [f"Terms of {letter}: {_escape(report.terms)}", ""]
     for protocol in comparison.one.request.protocols:
         lines += _markdown_head(protocol, comparison.card(protocol))
         for name, differences in comparison.differences[protocol.name].items():
             lines += [f"### {_escape(name)}, {_count(comparison.one.results[name])}", ""]
             lines += _markdown_row(("score", "A", "B", "B - A", "95 % interval", "better"), head=True)
             for score in comparison.one.request.scores(protocol):
-                found = differences[score.key]
-                cells = (format_score(found.one, score.unit), format_score(found.other, score.unit))
-                spread = format_interval(found.interval, score.unit, signed=True)
-                change = format_score(found.value, score.unit, signed=True)
+                difference = differences[score.key]
+                cells = (format_score(difference.one, score.unit), format_score(difference.other, score.unit))
+                spread = format_interval(difference.interval, score.unit, signed=True)
+                change = format_score(difference.value, score.unit, signed=True)
                 lines += _markdown_row(
                     (
                         score.title,
                         *cells,
-                        f"**{change}**" if found.certain else change,
+                        f"**{change}**" if difference.certain else change,
                         spread,
-                        name_better(score, found),
+                        name_better(score, difference),
                     )
                 )
             lines.append("")
-    lines += ["Bold: the 95 % interval, from images drawn in pairs, leaves out 0.", ""]
+    lines += ["Bold: the 95 % interval of the paired bootstrap excludes 0.", ""]
     return "\n".join([*lines, *_markdown_changes(comparison), *_markdown_errors(comparison.errors)])
 
 

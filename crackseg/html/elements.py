@@ -49,7 +49,7 @@ def element(name: str, *content: str, css: str = "", attributes: Mapping[str, st
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, css: str = "") -> Markup:
-    """Return a table whose first column is a name and whose other columns are numbers.
+    """Return a table with names in the first column, numbers in the others.
 
     Args:
         head: Titles of the columns; empty for a table without a head.
@@ -102,7 +102,9 @@ def figure(caption: str, images: Mapping[str, bytes]) -> Markup:
 
 
 def json_script(name: str, value: object) -> Markup:
-    r"""Return a value as JSON in a ``script`` element that a script of the page can read.
+    r"""Return a value as JSON in a ``script`` element.
+
+    A script of the page reads it by its ``id``.
 
     Args:
         name: The ``id`` of the element.

@@ -27,7 +27,9 @@ def build_page(title: str, body: Iterable[str], *, lead: str = "") -> str:
 
 
 def begin_page(title: str, *, lead: str = "", script: bool = False) -> Markup:
-    """Return a page up to the start of its main part, for pages written piece by piece.
+    """Return a page up to the start of its main part.
+
+    It serves pages that are written piece by piece, and pages that run a script.
 
     Args:
         title: Title of the page, also its heading.
@@ -51,7 +53,9 @@ def begin_page(title: str, *, lead: str = "", script: bool = False) -> Markup:
 
 
 def end_page(*, script: str = "") -> Markup:
-    """Return the end of a page that `begin_page` began, with the version of crackseg.
+    """Return the end of a page that `begin_page` began.
+
+    The footer names the version of crackseg.
 
     Args:
         script: JavaScript that runs once the page is read; it must not contain ``</script``.

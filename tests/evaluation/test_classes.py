@@ -1,4 +1,4 @@
-"""A model that tells several classes of defect is scored class by class, whatever else is asked."""
+"""Scores by class of models with several classes of defect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GREY = {0: 230, 1: 90, 2: 20}
 
 @dataclass
 class _Kinds(Darkness):
-    """What is dark is a defect: black ones are of class 2, grey ones of class 1."""
+    """Dark pixels are defects: black ones of class 2, grey ones of class 1."""
 
     def classes(self, pixels: NDArray[np.uint8], /) -> NDArray[np.uint8]:
         return np.where(pixels[..., 0] < 50, 2, 1).astype(np.uint8)
@@ -42,7 +42,7 @@ def kinds() -> Model:
 
 
 def write_kinds(folder: Path, pairs: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> tuple[Sample, ...]:
-    """Write images on which `kinds` calls the first numbers, with the second as the truth."""
+    """Write images that `kinds` predicts as the first numbers, with the second."""
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for number, (called, true) in enumerate(pairs):
@@ -53,13 +53,13 @@ def write_kinds(folder: Path, pairs: list[tuple[NDArray[np.uint8], NDArray[np.ui
 
 
 def pairs(count: int = 4) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    found = []
+    masks = []
     for seed in range(count):
         rng = np.random.default_rng(seed)
         true = rng.integers(0, 3, (40, 50), dtype=np.uint8)
         wrong = rng.random(true.shape) < 0.2
-        found.append((np.where(wrong, rng.integers(0, 3, true.shape), true).astype(np.uint8), true))
-    return found
+        masks.append((np.where(wrong, rng.integers(0, 3, true.shape), true).astype(np.uint8), true))
+    return masks
 
 
 def reported(folder: Path, request: EvaluationRequest) -> EvaluationReport:
@@ -75,14 +75,14 @@ def expected() -> dict[str, float]:
 
 
 @pytest.mark.parametrize("protocol", [None, "native", "resize512", "all"])
-def test_classes_are_scored_beside_every_protocol(tmp_path: Path, protocol: str | None) -> None:
+def test_classes_are_scored_in_addition_to_every_protocol(tmp_path: Path, protocol: str | None) -> None:
     request = EvaluationRequest(protocol)  # type: ignore[arg-type]
     report = reported(tmp_path, request)
-    found = {key: estimate.value for key, estimate in report.estimates["classes"]["walls"].items()}
-    assert found == pytest.approx(expected())
-    told = report.to_dict()["protocols"]["classes"]["data"]["walls"]
-    assert told["f1_macro"]["value"] == pytest.approx(expected()["f1_macro"])
-    assert told["f1_macro"]["low"] <= told["f1_macro"]["value"] <= told["f1_macro"]["high"]
+    values = {key: estimate.value for key, estimate in report.estimates["classes"]["walls"].items()}
+    assert values == pytest.approx(expected())
+    scores = report.to_dict()["protocols"]["classes"]["data"]["walls"]
+    assert scores["f1_macro"]["value"] == pytest.approx(expected()["f1_macro"])
+    assert scores["f1_macro"]["low"] <= scores["f1_macro"]["value"] <= scores["f1_macro"]["high"]
     for text in (report_to_text(report), report_to_markdown(report)) if request.detailed else (report_to_text(report),):
         assert f"{expected()['f1_class2']:.3f}" in text
         assert "class 2: F1" in text
@@ -97,7 +97,7 @@ def test_defect_or_not_is_still_scored_first(tmp_path: Path) -> None:
     assert report.to_dict()["data"]["walls"]["f1"] == pytest.approx(2 * hits / ends)
 
 
-def test_a_page_and_a_comparison_tell_the_classes_too(tmp_path: Path) -> None:
+def test_a_page_and_a_comparison_report_the_classes_too(tmp_path: Path) -> None:
     report = reported(tmp_path, EvaluationRequest("native", figures=True))
     write_report(tmp_path / "out", report)
     assert "class 1: recall" in (tmp_path / "out" / "evaluation.html").read_text()
@@ -117,7 +117,7 @@ def test_crack_or_not_has_no_scores_of_classes() -> None:
     assert "classes" not in EvaluationRequest("all").parts
 
 
-def test_masks_of_crack_or_not_are_told_as_what_they_are(tmp_path: Path) -> None:
+def test_binary_masks_are_refused_by_a_model_of_several_classes(tmp_path: Path) -> None:
     samples = write_kinds(tmp_path / "walls", [(called, (true > 0) * np.uint8(255)) for called, true in pairs(1)])
     report = evaluate_model(kinds(), samples, EvaluationRequest(classes=3))
     assert len(report.errors) == 1
@@ -131,14 +131,14 @@ def test_models_of_other_classes_are_not_compared() -> None:
         _common_classes([model(), kinds()])
 
 
-def test_classes_are_told_tile_by_tile_within_the_mask_alone() -> None:
+def test_classes_are_predicted_tile_by_tile_within_the_mask_only() -> None:
     called, _ = pairs(1)[0]
     pixels = np.repeat(np.vectorize(GREY.__getitem__)(called).astype(np.uint8)[..., None], 3, axis=2)
     mask = called > 0
     mask[:5] = False
     predictor = _Kinds(stride=8)
-    told = predict_classes(pixels, mask, predictor, CARD, tile_size=16)
-    np.testing.assert_array_equal(told, np.where(mask, called, 0))
+    classes = predict_classes(pixels, mask, predictor, CARD, tile_size=16)
+    np.testing.assert_array_equal(classes, np.where(mask, called, 0))
     with pytest.raises(ModelError, match="does not tell which class"):
         predict_classes(pixels, mask, Darkness(), CARD)
     one_class = replace(CARD, network={"classes": 1})

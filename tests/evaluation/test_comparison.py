@@ -1,4 +1,4 @@
-"""Two models side by side: differences and their intervals, images on which they differ, files."""
+"""Comparisons of two models: differences, intervals, images and files."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def test_a_difference_is_the_second_minus_the_first_and_turns_its_sign_with_them
 
 def test_a_model_does_not_differ_from_itself(tmp_path: Path) -> None:
     one, _ = pair_of(tmp_path, scribbled(6))
-    found = compare_scores(one, one, NATIVE.scores[:4])
-    assert {(each.value, each.interval) for each in found.values()} == {(0.0, (0.0, 0.0))}
-    assert not any(each.certain for each in found.values())
+    differences = compare_scores(one, one, NATIVE.scores[:4])
+    assert {(each.value, each.interval) for each in differences.values()} == {(0.0, (0.0, 0.0))}
+    assert not any(each.certain for each in differences.values())
 
 
 def test_the_interval_of_a_difference_is_narrower_than_those_of_the_two(tmp_path: Path) -> None:
@@ -55,14 +55,14 @@ def test_the_interval_of_a_difference_is_narrower_than_those_of_the_two(tmp_path
     # The same model with one more false pixel in every image.
     columns["false_positive"] = columns["false_positive"] + 1
     difference = compare_scores(one, Evaluation(one.samples, columns), NATIVE.scores[:1])["f1"]
-    alone = one.estimates(NATIVE.scores[:1])["f1"]
+    single = one.estimates(NATIVE.scores[:1])["f1"]
     assert difference.interval is not None
-    assert alone.interval is not None
-    assert difference.interval[1] - difference.interval[0] < 0.05 * (alone.interval[1] - alone.interval[0])
+    assert single.interval is not None
+    assert difference.interval[1] - difference.interval[0] < 0.05 * (single.interval[1] - single.interval[0])
     assert difference.certain
 
 
-def test_who_is_better_is_told_where_the_interval_is_sure_and_a_way_is_better() -> None:
+def test_the_better_model_is_named_where_the_interval_excludes_zero() -> None:
     scores = {score.key: score for score in NATIVE.scores}
     up, down, unsure = (
         Difference(0.5, 0.5 + by, (by - 0.1 * width, by + 0.1 * width)) for by, width in ((0.2, 1), (-0.2, 1), (0.2, 3))
@@ -74,18 +74,18 @@ def test_who_is_better_is_told_where_the_interval_is_sure_and_a_way_is_better() 
 
 def test_images_come_first_on_which_the_second_model_loses_most(tmp_path: Path) -> None:
     comparison = Comparison(reported(tmp_path), reported(tmp_path, threshold=0.9))
-    alone = {entry["image"]: entry["f1"] for entry in comparison.one.by_image()}
+    f1_of_one = {entry["image"]: entry["f1"] for entry in comparison.one.by_image()}
     changes = comparison.changes()
     assert [change.value for change in changes] == sorted(change.value for change in changes)
-    # The second calls nothing: it loses all where there is crack, and wins where there is none.
+    # The second model predicts nothing: it loses all cracks, and gains on images without crack.
     for change in changes:
-        assert change.one == alone[change.image]
+        assert change.one == f1_of_one[change.image]
         assert change.value == (1.0 if change.other is None else 0.0) - (1.0 if change.one is None else change.one)
     assert changes[0].value < -0.5
     assert changes[-1].value == 1
-    found = comparison.differences["native"]["lines"]
+    differences = comparison.differences["native"]["lines"]
     rows = comparison_to_text(comparison).split("protocol classic")[0].splitlines()[-len(NATIVE.scores) :]
-    assert [" *" in row for row in rows] == [found[score.key].certain for score in NATIVE.scores]
+    assert [" *" in row for row in rows] == [differences[score.key].certain for score in NATIVE.scores]
     assert rows[0].endswith("* A better")
     for form in (comparison_to_markdown(comparison), build_comparison_page(comparison)):
         places = [form.index(change.image) for change in changes]
@@ -97,14 +97,14 @@ def test_images_on_which_two_models_differ_are_drawn_with_the_errors_of_each(tmp
     comparison = Comparison(*(evaluate_model(each, samples, ALL) for each in (one, other)))
     contrasts = draw_contrasts(comparison, (one, other), samples)
     values = [contrast.change.value for contrast in contrasts]
-    # Of the eight images one has neither crack nor call, and two false calls alone, which the second does not make.
+    # One of the eight images has neither crack nor prediction. Two have only false pixels, which the second avoids.
     assert values == sorted(values)
     assert [value < 0 for value in values] == [True] * 5 + [False] * 2
     assert values[-1] == 1
     predicted, true = scribbled(8)[int(contrasts[0].change.image.removeprefix("wall").removesuffix(".png"))]
     for data, colour in ((contrasts[0].one, HIT), (contrasts[0].other, MISSED)):
-        with Image.open(io.BytesIO(data)) as picture:
-            drawn = np.asarray(picture)[predicted & true].astype(float)
+        with Image.open(io.BytesIO(data)) as opened:
+            drawn = np.asarray(opened)[predicted & true].astype(float)
         assert np.abs(np.median(drawn, axis=0) - colour).max() < 25
     write_report(tmp_path / "out", comparison, contrasts)
     page = (tmp_path / "out" / "evaluation.html").read_text()
@@ -123,20 +123,34 @@ def test_models_are_compared_on_the_same_images_only(tmp_path: Path) -> None:
 def test_a_comparison_is_written_with_both_models_and_the_difference(tmp_path: Path) -> None:
     comparison = Comparison(reported(tmp_path), reported(tmp_path, threshold=0.05))
     write_report(tmp_path / "out", comparison)
-    told = json.loads((tmp_path / "out" / "evaluation.json").read_text())
-    found = told["protocols"]["native"]["data"]["lines"]["recall"]
-    assert found["a"] == told["a"]["data"]["lines"]["recall"]
-    assert found["b"] == told["b"]["data"]["lines"]["recall"] == 1
-    assert found["difference"] == pytest.approx(found["b"] - found["a"])
-    assert found["low"] <= found["difference"] <= found["high"]
+    content = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    recall = content["protocols"]["native"]["data"]["lines"]["recall"]
+    assert recall["a"] == content["a"]["data"]["lines"]["recall"]
+    assert recall["b"] == content["b"]["data"]["lines"]["recall"] == 1
+    assert recall["difference"] == pytest.approx(recall["b"] - recall["a"])
+    assert recall["low"] <= recall["difference"] <= recall["high"]
     text, markdown, page = (
         comparison_to_text(comparison),
         comparison_to_markdown(comparison),
         build_comparison_page(comparison),
     )
     for form in (text, markdown, page):
-        assert format_score(found["difference"], signed=True) in form
+        assert format_score(recall["difference"], signed=True) in form
         assert "A 0.5 (the model&#x27;s" in form or "A 0.5 (the model's" in form
     assert page.count("<svg") == 1
-    # The oracle sees no threshold, and so no difference between the two.
-    assert {each["difference"] for each in told["protocols"]["resize512"]["data"]["lines"].values()} == {0.0}
+    # The oracle ignores the threshold, so the two do not differ.
+    assert {each["difference"] for each in content["protocols"]["resize512"]["data"]["lines"].values()} == {0.0}
+
+
+def test_the_rows_of_a_comparison_hold_every_difference_once(tmp_path: Path) -> None:
+    comparison = Comparison(reported(tmp_path), reported(tmp_path, threshold=0.05))
+    keys = ("a", "b", "difference", "low", "high")
+    rows = {(row["protocol"], row["data"], row["score"]): {key: row[key] for key in keys} for row in comparison.rows()}
+    assert len(rows) == len(comparison.rows())
+    assert rows == {
+        (protocol, name, key): value
+        for protocol, entry in comparison.to_dict()["protocols"].items()
+        for name, scores in entry["data"].items()
+        for key, value in scores.items()
+    }
+    assert {(row["model_a"], row["model_b"]) for row in comparison.rows()} == {("darkness", "darkness")}

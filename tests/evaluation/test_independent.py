@@ -1,6 +1,6 @@
-"""All scores at once against a second evaluation written from the definitions in docs/evaluation.md, on awkward masks.
+"""All scores against a second implementation of the definitions in docs/evaluation.md.
 
-It compares each pixel with each other one and shares nothing with the package but the thinning of masks to lines.
+It compares each pixel with each other pixel. It shares only the thinning of masks to lines with the package.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from crackseg.evaluation import Evaluation
 from crackseg.evaluation.counting import PredictedSample, count_image
 from crackseg.measurement.skeleton import skeletonise
 from crackseg.metrics.protocols import CENTRELINE, CLASSIC, NATIVE
-from tests.evaluation.scenes import Mask, picture
+from tests.evaluation.scenes import Mask, draw_image
 
 Pair = tuple[Mask, Mask]
 NOT_HERE = {"ap", "length_error", "length_bias", "width_error_px", "width_bias_px"}
@@ -53,11 +53,11 @@ def pair_of(kind: str, seed: int) -> Pair:
 
 
 def near(mask: Mask, other: Mask, distance_px: float) -> Mask:
-    """Which pixels of a mask have one of the other within a distance."""
-    found, here, there = np.zeros_like(mask), np.argwhere(mask), np.argwhere(other)
+    """The pixels of a mask within a distance of the other."""
+    matched, here, there = np.zeros_like(mask), np.argwhere(mask), np.argwhere(other)
     if len(here) and len(there):
-        found[mask] = cdist(here, there).min(axis=1) <= distance_px + 1e-9
-    return found
+        matched[mask] = cdist(here, there).min(axis=1) <= distance_px + 1e-9
+    return matched
 
 
 def share(part: float, whole: float) -> float:
@@ -71,21 +71,21 @@ def harmonic(precision: float, recall: float) -> float:
 
 
 def outline(mask: Mask) -> Mask:
-    """The pixels that have one outside the mask, and inside the image, above, below, left or right."""
+    """The mask pixels with a direct neighbour outside the mask."""
     padded = np.pad(mask, 1, constant_values=True)
-    beside = [padded[1:-1, :-2], padded[1:-1, 2:], padded[:-2, 1:-1], padded[2:, 1:-1]]
-    return np.asarray(mask & ~np.logical_and.reduce(beside))
+    neighbours = [padded[1:-1, :-2], padded[1:-1, 2:], padded[:-2, 1:-1], padded[2:, 1:-1]]
+    return np.asarray(mask & ~np.logical_and.reduce(neighbours))
 
 
 def pieces(mask: Mask, other: Mask) -> NDArray[np.bool_]:
-    """For each connected piece of a mask, whether half of it lies within 2 px of the other."""
+    """For each component: True if half of it lies near the other mask."""
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     matched = near(mask, other, 2)
     return np.array([matched[labels == label].mean() >= 0.5 for label in range(1, count + 1)], np.bool_)
 
 
 def total(pairs: list[Pair], distance_px: float) -> tuple[float, float]:
-    """Share of the first masks near the second, and the other way round, all images together."""
+    """Pooled shares of the first masks near the second, and back."""
     forth = sum(int(near(one, other, distance_px).sum()) for one, other in pairs)
     back = sum(int(near(other, one, distance_px).sum()) for one, other in pairs)
     return share(forth, sum(int(one.sum()) for one, _ in pairs)), share(back, sum(int(two.sum()) for _, two in pairs))
@@ -97,12 +97,12 @@ def expected_scores(pairs: list[Pair]) -> dict[str, float]:
         sum(int(value) for value in each) for each in zip(*((o.sum(), t.sum(), t.size) for o, t in pairs), strict=True)
     )
     clean = [(int(one.sum()), two.size) for one, two in pairs if not two.any()]
-    told = [
+    by_image = [
         (2 * (one & two).sum() / (one.sum() + two.sum()), (one & two).sum() / (one | two).sum())
         for one, two in pairs
         if (one | two).any()
     ]
-    found = [value for one, two in pairs for value in pieces(two, one)]
+    detected = [value for one, two in pairs for value in pieces(two, one)]
     right = [value for one, two in pairs for value in pieces(one, two)]
     thin = [(skeletonise(one), skeletonise(two)) for one, two in pairs]
     lines, true_lines = (sum(int(each[place].sum()) for each in thin) for place in (0, 1))
@@ -114,10 +114,10 @@ def expected_scores(pairs: list[Pair]) -> dict[str, float]:
         "iou": share(hit, called + crack - hit),
         "precision": share(hit, called),
         "recall": share(hit, crack),
-        "f1_mean": share(sum(f1 for f1, _ in told), len(told)),
-        "iou_mean": share(sum(iou for _, iou in told), len(told)),
+        "f1_mean": share(sum(f1 for f1, _ in by_image), len(by_image)),
+        "iou_mean": share(sum(iou for _, iou in by_image), len(by_image)),
         "boundary_f1": harmonic(*total([(outline(one), outline(two)) for one, two in pairs], 2)),
-        "detection_rate": share(sum(found), len(found)),
+        "detection_rate": share(sum(detected), len(detected)),
         "false_per_mpx": 1e6 * (len(right) - sum(right)) / area,
         "false_alarm": share(called - hit, area - crack),
         "false_alarm_clean": share(sum(px for px, _ in clean), sum(size for _, size in clean)),
@@ -139,13 +139,13 @@ def scored(pairs: list[Pair]) -> dict[str, float]:
     parts = {*NATIVE.parts, *CLASSIC.parts, *CENTRELINE.parts}
     rows = []
     for number, (predicted, true) in enumerate(pairs):
-        judged = PredictedSample(picture(predicted), true, predicted.astype(np.float32), predicted)
+        judged = PredictedSample(draw_image(predicted), true, predicted.astype(np.float32), predicted)
         rows.append((Sample(Path(f"{number}.png"), Path(f"{number}_mask.png"), "set"), count_image(judged, parts)))
     evaluation = Evaluation.of(rows, ())
-    found = {
+    values = {
         key: value for each in (NATIVE, CLASSIC, CENTRELINE) for key, value in evaluation.scores(each.scores).items()
     }
-    return {key: math.nan if value is None else value for key, value in found.items() if key not in NOT_HERE}
+    return {key: math.nan if value is None else value for key, value in values.items() if key not in NOT_HERE}
 
 
 @pytest.mark.parametrize("kind", KINDS[2:])

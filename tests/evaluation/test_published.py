@@ -1,4 +1,4 @@
-"""Protocol resize512 on a whole data set against the published evaluation, gone through step by step."""
+"""Protocol resize512 on a data set against the published evaluation, step by step."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from crackseg.datasets.samples import Sample
 from crackseg.evaluation import Evaluation
 from crackseg.evaluation.counting import PredictedSample, count_image
 from crackseg.metrics.protocols import RESIZE512
-from tests.evaluation.scenes import Mask, picture
+from tests.evaluation.scenes import Mask, draw_image
 
 Answer = tuple[NDArray[np.float32], Mask]
 
 
 def answers(seed: int) -> list[Answer]:
-    """Noisy probabilities and true masks; one image has no crack, and one nothing that is called."""
+    """Noisy probabilities and true masks, some of them empty."""
     rng = np.random.default_rng(seed)
-    found = []
+    predictions = []
     for number in range(6):
         true = np.zeros((40, 50), np.bool_)
         if number != 4:
             true[5 + number : 8 + number] = True
         probability = rng.normal(0.3 + 0.3 * true, 0.12 + 0.03 * number).clip(0, 1)
-        found.append(((probability if number != 5 else 0 * probability).astype(np.float32), true))
-    return found
+        predictions.append(((probability if number != 5 else 0 * probability).astype(np.float32), true))
+    return predictions
 
 
 def published(images: list[Answer]) -> dict[str, float]:
-    """What the evaluation of SCSegamba reports, from its rules: all thresholds, all images, the highest means."""
+    """Scores by the rules of the evaluation of SCSegamba."""
     f1, iou, pooled = np.zeros((100, len(images))), np.zeros((100, len(images))), np.zeros((100, 3))
     for step in range(100):
         for number, (probability, true) in enumerate(images):
@@ -55,11 +55,11 @@ def published(images: list[Answer]) -> dict[str, float]:
 def test_ods_ois_miou_and_f1_are_those_of_the_published_evaluation(seed: int) -> None:
     images, rows = answers(seed), []
     for number, (probability, true) in enumerate(images):
-        judged = PredictedSample(picture(true), true, probability, true, (probability, true))
+        judged = PredictedSample(draw_image(true), true, probability, true, (probability, true))
         rows.append((_sample(number), count_image(judged, RESIZE512.parts)))
-    found = Evaluation.of(rows, ()).scores(RESIZE512.scores)
+    scores = Evaluation.of(rows, ()).scores(RESIZE512.scores)
     expected = published(images)
-    assert {key: found[key] for key in expected} == pytest.approx(expected, abs=1e-6)
+    assert {key: scores[key] for key in expected} == pytest.approx(expected, abs=1e-6)
 
 
 def _sample(number: int) -> Sample:

@@ -1,8 +1,9 @@
-"""Reports: intervals, files, the page; two models side by side."""
+"""Reports of evaluations: intervals, files, page and figures."""
 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 import math
@@ -19,7 +20,7 @@ from scipy import stats
 
 from crackseg.datasets.samples import find_samples
 from crackseg.errors import UsageError
-from crackseg.evaluation import count_samples
+from crackseg.evaluation import Evaluation, count_samples
 from crackseg.evaluation.chart import draw_chart, trace
 from crackseg.evaluation.comparison import Comparison
 from crackseg.evaluation.counting import PredictedSample
@@ -37,7 +38,7 @@ from crackseg.evaluation.text import (
 )
 from crackseg.metrics.counts import Counts
 from crackseg.metrics.protocols import NATIVE, find_protocols
-from tests.evaluation.scenes import model, picture, scribbled, write_set
+from tests.evaluation.scenes import draw_image, model, scribbled, write_set
 
 ALL = EvaluationRequest("all", figures=True)
 
@@ -54,16 +55,16 @@ class _Cells(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+        self.tags.append((tag, dict(attrs)))
 
 
 def test_intervals_hold_the_value_and_agree_with_scipy(tmp_path: Path) -> None:
     pairs = scribbled(20)
-    found = count_samples(model(), write_set(tmp_path / "set", pairs))["set"]
-    estimate = found.estimates(NATIVE.scores[:1])["f1"]
+    evaluation = count_samples(model(), write_set(tmp_path / "set", pairs))["set"]
+    estimate = evaluation.estimates(NATIVE.scores[:1])["f1"]
     assert estimate.interval is not None
     assert estimate.value is not None
     assert estimate.interval[0] < estimate.value < estimate.interval[1]
@@ -80,23 +81,23 @@ def test_intervals_hold_the_value_and_agree_with_scipy(tmp_path: Path) -> None:
 
 
 def test_a_single_image_has_scores_and_no_interval(tmp_path: Path) -> None:
-    found = count_samples(model(), write_set(tmp_path / "set", scribbled(1)))["set"]
-    estimates = found.estimates(NATIVE.scores[:4])
+    evaluation = count_samples(model(), write_set(tmp_path / "set", scribbled(1)))["set"]
+    estimates = evaluation.estimates(NATIVE.scores[:4])
     assert all(each.value is not None and each.interval is None for each in estimates.values())
 
 
-def test_the_files_say_the_same(tmp_path: Path) -> None:
+def test_the_files_hold_the_same_scores(tmp_path: Path) -> None:
     report = reported(tmp_path)
     write_report(tmp_path / "out", report)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         f"evaluation.{name}" for name in ("json", "md", "html")
     }
-    told = json.loads((tmp_path / "out" / "evaluation.json").read_text())
-    assert told == report.to_dict()
-    assert list(told["protocols"]) == [protocol.name for protocol in find_protocols("all")]
+    content = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert content == report.to_dict()
+    assert list(content["protocols"]) == [protocol.name for protocol in find_protocols("all")]
     text, markdown, page = report_to_text(report), report_to_markdown(report), build_report_page(report)
     for protocol in find_protocols("all"):
-        entry = told["protocols"][protocol.name]
+        entry = content["protocols"][protocol.name]
         assert entry["oracle"] == protocol.oracle
         for score in protocol.scores:
             value = entry["data"]["lines"][score.key]
@@ -108,10 +109,10 @@ def test_the_files_say_the_same(tmp_path: Path) -> None:
     assert "oracle: sees the test masks" in page
 
 
-def test_images_come_worst_first_and_each_as_its_masks_say(tmp_path: Path) -> None:
+def test_images_are_listed_worst_first_with_the_scores_of_their_masks(tmp_path: Path) -> None:
     report = reported(tmp_path)
     entries = report.by_image()
-    assert [entry["image"] for entry in entries[:-1]] == [picture.name for picture in report.figures]
+    assert [entry["image"] for entry in entries[:-1]] == [drawn.name for drawn in report.figures]
     values = [1.0 if entry["f1"] is None else entry["f1"] for entry in entries]
     assert values == sorted(values)
     by_name = {entry["image"]: entry for entry in entries}
@@ -126,9 +127,9 @@ def test_the_page_needs_nothing_outside_itself(tmp_path: Path) -> None:
     page = build_report_page(reported(tmp_path))
     parser = _Cells()
     parser.feed(page)
-    assert not {tag for tag, _ in parser.found} & {"script", "link", "iframe", "object"}
-    images = [attributes["src"] or "" for tag, attributes in parser.found if tag == "img"]
-    # Seven of the eight images have something wrong, each with its photograph.
+    assert not {tag for tag, _ in parser.tags} & {"script", "link", "iframe", "object"}
+    images = [attributes["src"] or "" for tag, attributes in parser.tags if tag == "img"]
+    # Seven of the eight images have errors; each figure shows the image and its errors.
     assert len(images) == 14
     for source in images:
         assert source.startswith("data:image/jpeg;base64,")
@@ -143,8 +144,8 @@ def test_the_page_needs_nothing_outside_itself(tmp_path: Path) -> None:
 
 def test_the_legend_names_the_colours_that_are_drawn(tmp_path: Path) -> None:
     page = build_report_page(reported(tmp_path, count=3))
-    found = re.findall(r'style="background: rgb\(([^)]*)\)"></span>(\w+)', page)
-    named = {title: tuple(int(level) for level in colour.split(",")) for colour, title in found}
+    keys = re.findall(r'style="background: rgb\(([^)]*)\)"></span>(\w+)', page)
+    named = {title: tuple(int(level) for level in colour.split(",")) for colour, title in keys}
     assert named == {"hit": HIT, "missed": MISSED, "false": FALSE}
 
 
@@ -166,7 +167,7 @@ def test_the_curve_is_drawn_over_recall_and_its_dot_is_the_threshold_in_use(tmp_
     assert at_dot == pytest.approx(curve.chosen, abs=2e-4)
 
 
-def test_what_could_not_be_scored_stands_in_every_form(tmp_path: Path) -> None:
+def test_files_that_could_not_be_scored_are_listed_in_every_form(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", scribbled(3))
     samples[1].image.write_bytes(b"no image")
     report = evaluate_model(model(), samples, ALL)
@@ -201,8 +202,8 @@ def test_a_set_called_all_is_not_taken_for_all_sets_together(tmp_path: Path) -> 
         ("all together", 4),
     ]
     assert [entry["data"] for entry in report.by_image()].count("all") == 2
-    alone = evaluate_model(model(), samples[:2], ALL)
-    assert [entry["data"] for entry in alone.by_image()] == ["all", "all"]
+    single = evaluate_model(model(), samples[:2], ALL)
+    assert [entry["data"] for entry in single.by_image()] == ["all", "all"]
 
 
 def test_a_set_whose_name_is_no_text_is_shown_escaped(tmp_path: Path) -> None:
@@ -213,7 +214,7 @@ def test_a_set_whose_name_is_no_text_is_shown_escaped(tmp_path: Path) -> None:
     assert "w\\xffll" in (tmp_path / "out" / "evaluation.html").read_text()
 
 
-def test_the_headline_alone_is_one_line_and_a_table_without_details(tmp_path: Path) -> None:
+def test_the_headline_is_one_line_and_a_table_without_details(tmp_path: Path) -> None:
     report = reported(tmp_path, EvaluationRequest())
     lines = report_to_text(report).splitlines()
     assert lines[0] == "darkness, protocol native, threshold 0.5 (the model's validation images)"
@@ -228,6 +229,48 @@ def test_a_report_without_a_named_protocol_prints_the_headline_and_writes_the_ca
     assert len(report_to_text(report).splitlines()) == 3
     assert list(report.to_dict()["protocols"]) == ["native"]
     assert "threshold: 0.5" in report_to_markdown(report)
+
+
+def test_the_terms_of_the_model_stand_in_every_file(tmp_path: Path) -> None:
+    samples, free = write_set(tmp_path / "set", scribbled(2)), model(name="free")
+    free.card = dataclasses.replace(free.card, terms="for <any> use")
+    report = evaluate_model(free, samples, ALL)
+    both = Comparison(evaluate_model(model(), samples, ALL), report)
+    assert report.to_dict()["terms"] == both.to_dict()["b"]["terms"] == "for <any> use"
+    assert both.to_dict()["a"]["terms"] == "not stated"
+    assert "<dt>terms of the model</dt><dd>for &lt;any&gt; use</dd>" in build_report_page(report)
+    assert "<dt>terms of B</dt><dd>for &lt;any&gt; use</dd>" in build_comparison_page(both)
+    assert "Terms of the model: for &lt;any> use" in report_to_markdown(report)
+    assert "Terms of B: for &lt;any> use" in comparison_to_markdown(both)
+
+
+def test_a_report_is_one_line_in_a_console(tmp_path: Path) -> None:
+    report = reported(tmp_path)
+    f1 = report.results["lines"].scores()["f1"]
+    assert repr(report) == f"EvaluationReport('darkness', 8 images, F1 {f1:.3f})"
+    assert repr(report.results["lines"]) == f"Evaluation(8 images, F1 {f1:.3f})"
+    assert repr(Comparison(report, report)) == f"Comparison({report!r}, {report!r})"
+    several = [sample for name in ("a", "b") for sample in write_set(tmp_path / name, scribbled(2))]
+    assert ", 4 images, " in repr(evaluate_model(model(), several, EvaluationRequest()))
+    assert repr(Evaluation()) == "Evaluation(0 images, F1 undefined)"
+    assert (
+        repr(evaluate_model(model(), [], EvaluationRequest())) == "EvaluationReport('darkness', 0 images, F1 undefined)"
+    )
+
+
+def test_the_rows_hold_every_score_of_the_json_once(tmp_path: Path) -> None:
+    report = reported(tmp_path)
+    content = report.to_dict()["protocols"]
+    keys = ("value", "low", "high")
+    rows = {(row["protocol"], row["data"], row["score"]): {key: row[key] for key in keys} for row in report.rows()}
+    assert len(rows) == len(report.rows())
+    assert rows == {
+        (protocol, name, key): value
+        for protocol, entry in content.items()
+        for name, scores in entry["data"].items()
+        for key, value in scores.items()
+    }
+    assert {row["model"] for row in report.rows()} == {"darkness"}
 
 
 def test_the_oracle_takes_no_threshold() -> None:
@@ -257,13 +300,10 @@ def test_an_interval_is_shown_or_nothing() -> None:
     assert format_interval(None) == ""
 
 
-# The gallery.
-
-
 def test_the_gallery_keeps_the_worst_and_of_equal_ones_those_with_more_wrong_pixels(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", scribbled(12))
     gallery = Gallery(4)
-    judged = [PredictedSample(picture(one), other, one.astype(np.float32), one) for one, other in scribbled(12)]
+    judged = [PredictedSample(draw_image(one), other, one.astype(np.float32), one) for one, other in scribbled(12)]
     for sample, each in zip(samples, judged, strict=True):
         gallery.add(sample, each)
 
@@ -273,7 +313,7 @@ def test_the_gallery_keeps_the_worst_and_of_equal_ones_those_with_more_wrong_pix
         return (1.0 if math.isnan(counts.f1) else counts.f1), -wrong
 
     expected = sorted(zip(samples, judged, strict=True), key=lambda item: rank(item[1]))[:4]
-    assert [picture.name for picture in gallery.worst_first()] == [sample.image.name for sample, _ in expected]
+    assert [drawn.name for drawn in gallery.worst_first()] == [sample.image.name for sample, _ in expected]
 
 
 def test_hit_missed_and_false_pixels_have_their_colours() -> None:
@@ -284,7 +324,7 @@ def test_hit_missed_and_false_pixels_have_their_colours() -> None:
     assert len(set(drawn[20, 20].tolist())) == 1
 
 
-def test_an_error_one_pixel_wide_is_still_seen_when_the_image_is_shrunk() -> None:
+def test_an_error_one_pixel_wide_is_visible_after_shrinking() -> None:
     false = np.zeros((1600, 1200), np.bool_)
     false[801] = True
     drawn = draw_errors(np.full((1600, 1200, 3), 128, np.uint8), false, np.zeros_like(false))

@@ -1,4 +1,4 @@
-"""Every image is predicted once for each size, and the scores of a set are those of its masks."""
+"""Counting of samples: one prediction per size, scores from the masks of the set."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from crackseg.metrics.protocols import CENTRELINE, NATIVE, RESIZE512, Part, Prot
 from crackseg.metrics.scores import CURVE, PLAIN
 from crackseg.metrics.tolerance import ToleranceCounts
 from crackseg.parallel import Progress
-from tests.evaluation.scenes import Darkness, Mask, model, picture, scribbled, write_set
+from tests.evaluation.scenes import Darkness, Mask, draw_image, model, scribbled, write_set
 from tests.metrics.shapes import scribbles
 from tests.runs import write_sample
 
@@ -40,23 +40,23 @@ def pooled(tmp_path: Path, pairs: list[tuple[Mask, Mask]]) -> Evaluation:
 
 def test_each_image_is_predicted_once_at_its_own_size_and_once_at_512_px(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", [*scribbled(2), (np.zeros((512, 512), np.bool_),) * 2])
-    asked = model()
-    assert isinstance(asked.predictor, Darkness)
-    count_samples(asked, samples, parts=EVERYTHING)
-    assert asked.predictor.seen == [(90, 120), (512, 512), (90, 120), (512, 512), (512, 512)]
+    scored = model()
+    assert isinstance(scored.predictor, Darkness)
+    count_samples(scored, samples, parts=EVERYTHING)
+    assert scored.predictor.shapes == [(90, 120), (512, 512), (90, 120), (512, 512), (512, 512)]
 
 
 @pytest.mark.parametrize("protocol", [NATIVE, CENTRELINE, RESIZE512], ids=lambda each: str(each.name))
-def test_a_protocol_alone_predicts_each_image_once(tmp_path: Path, protocol: Protocol) -> None:
-    samples, asked = write_set(tmp_path / "set", scribbled(2)), model()
-    assert isinstance(asked.predictor, Darkness)
-    count_samples(asked, samples, parts=protocol.parts)
-    assert len(asked.predictor.seen) == 2
+def test_a_single_protocol_predicts_each_image_once(tmp_path: Path, protocol: Protocol) -> None:
+    samples, scored = write_set(tmp_path / "set", scribbled(2)), model()
+    assert isinstance(scored.predictor, Darkness)
+    count_samples(scored, samples, parts=protocol.parts)
+    assert len(scored.predictor.shapes) == 2
 
 
 def test_every_score_of_a_set_is_that_of_its_pooled_counts(tmp_path: Path) -> None:
     pairs = scribbled(7)
-    found = pooled(tmp_path, pairs)
+    evaluation = pooled(tmp_path, pairs)
     counts = sum((Counts.of(*pair) for pair in pairs), Counts())
     expected = {key: getattr(counts, key) for key in ("f1", "precision", "recall", "iou", "false_alarm")}
     for px in range(6):
@@ -74,43 +74,45 @@ def test_every_score_of_a_set_is_that_of_its_pooled_counts(tmp_path: Path) -> No
         expected[key] = sum(hit for hit, _ in found_in) / sum(total for _, total in found_in)
     expected |= {"detection_rate": pieces.detection_rate, "false_per_mpx": pieces.false_per_mpx}
     scores = {
-        key: value for protocol in find_protocols("all")[:3] for key, value in found.scores(protocol.scores).items()
+        key: value
+        for protocol in find_protocols("all")[:3]
+        for key, value in evaluation.scores(protocol.scores).items()
     }
     assert {key: scores[key] for key in expected} == pytest.approx(expected)
 
 
 def _lines_in_masks(called: tuple[Mask, Mask], crack: tuple[Mask, Mask]) -> list[tuple[Mask, Mask]]:
-    """Return the predicted centreline with the true mask, and the true centreline with the predicted mask."""
+    """Each centreline with the mask of the other side."""
     return [(called[1], crack[0]), (crack[1], called[0])]
 
 
 def test_means_of_images_leave_out_those_with_neither_crack_nor_call(tmp_path: Path) -> None:
     pairs = scribbled(5)
-    found = pooled(tmp_path, pairs).scores(NATIVE.scores)
+    scores = pooled(tmp_path, pairs).scores(NATIVE.scores)
     values = [value for pair in pairs if not math.isnan(value := Counts.of(*pair).f1)]
     assert len(values) == 4
     assert values[2] == 0
-    assert found["f1_mean"] == pytest.approx(np.mean(values))
+    assert scores["f1_mean"] == pytest.approx(np.mean(values))
     shares = [(one & other).sum() / (one | other).sum() for one, other in pairs if (one | other).any()]
-    assert found["iou_mean"] == pytest.approx(np.mean(shares))
+    assert scores["iou_mean"] == pytest.approx(np.mean(shares))
     clean = [Counts.of(*pair) for pair in pairs if not pair[1].any()]
-    assert found["false_alarm_clean"] == pytest.approx(sum(clean, Counts()).false_alarm)
-    assert found["clean_images_alarmed"] == 0.5
+    assert scores["false_alarm_clean"] == pytest.approx(sum(clean, Counts()).false_alarm)
+    assert scores["clean_images_alarmed"] == 0.5
 
 
 def test_lengths_and_widths_are_those_of_the_measurement(tmp_path: Path) -> None:
     true, predicted = np.zeros((80, 200), np.bool_), np.zeros((80, 200), np.bool_)
     true[40:44, 20:180] = True
     predicted[39:45, 20:100] = True
-    found = pooled(tmp_path, [(predicted, true)]).scores(NATIVE.scores)
+    scores = pooled(tmp_path, [(predicted, true)]).scores(NATIVE.scores)
     (crack,), (call,) = measure_cracks(true), measure_cracks(predicted)
     assert crack.width_mean_px is not None
     assert call.width_mean_px is not None
-    assert found["length_bias"] == pytest.approx(call.length_px / crack.length_px - 1)
-    assert found["length_bias"] == pytest.approx(-0.5, abs=0.02)
-    assert found["length_error"] == pytest.approx(0.5, abs=0.02)
-    assert found["width_bias_px"] == pytest.approx(call.width_mean_px - crack.width_mean_px)
-    assert found["width_error_px"] == pytest.approx(2, abs=0.3)
+    assert scores["length_bias"] == pytest.approx(call.length_px / crack.length_px - 1)
+    assert scores["length_bias"] == pytest.approx(-0.5, abs=0.02)
+    assert scores["length_error"] == pytest.approx(0.5, abs=0.02)
+    assert scores["width_bias_px"] == pytest.approx(call.width_mean_px - crack.width_mean_px)
+    assert scores["width_error_px"] == pytest.approx(2, abs=0.3)
 
 
 def test_a_mean_width_counts_each_crack_by_its_length_and_the_errors_of_images_do_not_cancel(tmp_path: Path) -> None:
@@ -118,25 +120,25 @@ def test_a_mean_width_counts_each_crack_by_its_length_and_the_errors_of_images_d
     true[20:24, 20:220] = True  # about 200 px of width 4
     true[80:92, 20:70] = True  # about 40 px of width 12
     thin[20:24, 20:220] = True
-    found = pooled(tmp_path, [(thin, true), (true, thin)]).scores(NATIVE.scores)
+    scores = pooled(tmp_path, [(thin, true), (true, thin)]).scores(NATIVE.scores)
     cracks = [(crack.length_px, crack.width_mean_px) for crack in measure_cracks(true)]
     weighted = sum(length * (width or 0) for length, width in cracks) / sum(length for length, _ in cracks)
     assert 4.5 < weighted < 6.5, "the mean of both widths is 8"
-    assert found["width_error_px"] == pytest.approx(weighted - 4, abs=0.3)
-    assert found["width_bias_px"] == pytest.approx(0)
-    assert found["length_bias"] == pytest.approx(0)
-    assert (found["length_error"] or 0) > 0.05
+    assert scores["width_error_px"] == pytest.approx(weighted - 4, abs=0.3)
+    assert scores["width_bias_px"] == pytest.approx(0)
+    assert scores["length_bias"] == pytest.approx(0)
+    assert (scores["length_error"] or 0) > 0.05
 
 
 def test_the_average_precision_of_a_set_is_that_of_its_pooled_pixels(tmp_path: Path) -> None:
-    found = pooled(tmp_path, scribbled(4))
-    # The model knows two probabilities: the first step of the curve holds what is called, the second all there is.
+    evaluation = pooled(tmp_path, scribbled(4))
+    # The model returns two probabilities: the first step of the curve holds the predicted pixels, the second all.
     counts = sum((Counts.of(*pair) for pair in scribbled(4)), Counts())
     hit, called = counts.true_positive, counts.true_positive + counts.false_positive
     missed, rest = counts.false_negative, counts.false_negative + counts.true_negative
     way = np.mean([(hit + part * missed) / (called + part * rest) for part in (np.arange(20000) + 0.5) / 20000])
     expected = counts.recall * counts.precision + (1 - counts.recall) * way
-    assert found.scores(CURVE)["ap"] == pytest.approx(expected, abs=1e-6)
+    assert evaluation.scores(CURVE)["ap"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_sums_do_not_depend_on_how_a_set_is_cut(tmp_path: Path) -> None:
@@ -150,12 +152,12 @@ def test_sums_do_not_depend_on_how_a_set_is_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("parts", [NATIVE.parts, EVERYTHING], ids=["native", "everything"])
-def test_what_is_kept_of_an_image_does_not_grow_with_it(parts: frozenset[Part]) -> None:
+def test_the_counts_of_an_image_do_not_grow_with_it(parts: frozenset[Part]) -> None:
     def kept_bytes(side: int) -> int:
         mask = np.zeros((side, side), np.bool_)
         mask[side // 2] = True
         resized = (mask.astype(np.float32), mask) if "sweep" in parts else None
-        counted = count_image(PredictedSample(picture(mask), mask, mask.astype(np.float32), mask, resized), parts)
+        counted = count_image(PredictedSample(draw_image(mask), mask, mask.astype(np.float32), mask, resized), parts)
         return sum(
             value.nbytes if isinstance(value, np.ndarray) else sys.getsizeof(value) for value in counted.values()
         )
@@ -175,19 +177,19 @@ def test_a_sample_that_cannot_be_read_is_named_and_the_rest_is_scored(tmp_path: 
     samples = write_set(tmp_path / "set", scribbled(3))
     samples[1].image.write_bytes(b"no image")
     done: list[Progress] = []
-    found = count_samples(model(), samples, parts=EVERYTHING, progress=done.append)["set"]
-    assert found.samples == (samples[0], samples[2])
-    assert [sample for sample, _ in found.failed] == [samples[1]]
+    evaluation = count_samples(model(), samples, parts=EVERYTHING, progress=done.append)["set"]
+    assert evaluation.samples == (samples[0], samples[2])
+    assert [sample for sample, _ in evaluation.failed] == [samples[1]]
     assert done == [Progress(1, 3), Progress(2, 3), Progress(3, 3)]
 
 
 def test_a_set_of_which_nothing_can_be_read_has_no_score(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", scribbled(1))
     samples[0].image.write_bytes(b"no image")
-    found = count_samples(model(), samples)["set"]
-    assert found.images == 0
-    assert set(found.scores().values()) == {None}
-    assert found.to_dict()["crack_px"] == 0
+    evaluation = count_samples(model(), samples)["set"]
+    assert evaluation.images == 0
+    assert set(evaluation.scores().values()) == {None}
+    assert evaluation.to_dict()["crack_px"] == 0
 
 
 def test_a_model_with_options_is_scored_as_it_predicts(tmp_path: Path) -> None:
@@ -195,7 +197,7 @@ def test_a_model_with_options_is_scored_as_it_predicts(tmp_path: Path) -> None:
     true[20, 10:50] = True
     strong = np.zeros_like(true)
     strong[20, 10:20] = True
-    write_sample(tmp_path / "set", "wall", picture(strong, true), true)
+    write_sample(tmp_path / "set", "wall", draw_image(strong, true), true)
     samples = find_samples(tmp_path / "set", "test")
     plain, adjusted = model(), model().with_options(hysteresis=0.3, tta="flips")
     scores = [count_samples(each, samples)["set"].scores()["recall"] for each in (plain, adjusted)]
@@ -208,28 +210,25 @@ def test_a_model_with_options_is_scored_as_it_predicts(tmp_path: Path) -> None:
     )
 
 
-# The three traps.
-
-
-def test_trap_a_mask_of_nothing_scores_nothing_by_the_crack_and_half_by_a_mean_with_the_background(
+def test_an_empty_mask_scores_zero_for_the_crack_and_half_for_a_mean_with_the_background(
     tmp_path: Path,
 ) -> None:
     true = np.zeros((64, 64), np.bool_)
     true[30] = True
-    found = pooled(tmp_path, [(np.zeros_like(true), true)] * 3)
-    native, oracle = found.scores(NATIVE.scores), found.scores(RESIZE512.scores)
+    evaluation = pooled(tmp_path, [(np.zeros_like(true), true)] * 3)
+    native, oracle = evaluation.scores(NATIVE.scores), evaluation.scores(RESIZE512.scores)
     assert (native["iou"], native["f1"]) == (0, 0)
     assert oracle["miou"] == pytest.approx(0.49, abs=0.01)
-    # A flat answer lets no threshold find the crack, either.
+    # No threshold separates the crack in a constant probability.
     assert (oracle["iou"] or 0) < 0.03
 
 
-def test_trap_the_oracle_s_threshold_flatters_where_the_validation_s_does_not(tmp_path: Path) -> None:
+def test_the_threshold_of_the_oracle_flatters_where_that_of_the_validation_does_not(tmp_path: Path) -> None:
     true = np.zeros((512, 512), np.bool_)
     true[200:210] = True
-    write_sample(tmp_path / "set", "faint", picture(np.zeros_like(true), true), true)
-    found = count_samples(model(threshold=0.5), find_samples(tmp_path / "set", "test"), parts=EVERYTHING)["set"]
-    native, oracle = found.scores(NATIVE.scores), found.scores(RESIZE512.scores)
+    write_sample(tmp_path / "set", "faint", draw_image(np.zeros_like(true), true), true)
+    evaluation = count_samples(model(threshold=0.5), find_samples(tmp_path / "set", "test"), parts=EVERYTHING)["set"]
+    native, oracle = evaluation.scores(NATIVE.scores), evaluation.scores(RESIZE512.scores)
     assert native["f1"] == 0
     assert oracle["f1"] == oracle["ods"] == oracle["ois"] == 1
     assert 0.1 <= (oracle["threshold"] or 0) < 0.4
@@ -238,26 +237,26 @@ def test_trap_the_oracle_s_threshold_flatters_where_the_validation_s_does_not(tm
 def test_the_oracle_chooses_one_threshold_for_ods_and_one_for_each_image_for_ois(tmp_path: Path) -> None:
     true = np.zeros((512, 512), np.bool_)
     true[200:220], rest = True, np.roll(np.eye(512, dtype=np.bool_), 3, axis=0)
-    write_sample(tmp_path / "set", "faint", picture(np.zeros_like(true), true), true)
-    # Here what is faint is no crack, and a threshold that finds the first image's crack calls all of it.
-    write_sample(tmp_path / "set", "strong", picture(true, rest | np.roll(true, 100, axis=0)), true)
-    found = count_samples(model(), find_samples(tmp_path / "set", "test"), parts=EVERYTHING)["set"].scores(
+    write_sample(tmp_path / "set", "faint", draw_image(np.zeros_like(true), true), true)
+    # Here the faint pixels are no crack, and the threshold that finds the first crack predicts them too.
+    write_sample(tmp_path / "set", "strong", draw_image(true, rest | np.roll(true, 100, axis=0)), true)
+    scores = count_samples(model(), find_samples(tmp_path / "set", "test"), parts=EVERYTHING)["set"].scores(
         RESIZE512.scores
     )
-    assert found["ois"] == 1
-    assert (found["ods"] or 1) < 1
+    assert scores["ois"] == 1
+    assert (scores["ods"] or 1) < 1
 
 
-def test_masks_are_resized_to_512_px_as_the_published_protocol_has_it(tmp_path: Path) -> None:
+def test_masks_are_resized_to_512_px_by_the_rules_of_the_published_protocol(tmp_path: Path) -> None:
     true = np.zeros((256, 128), np.bool_)
     true[100:110] = True
-    found = pooled(tmp_path, [(true, true)])
-    assert found.sums()["swept_crack"] == pytest.approx(10 * 2 * 512)
-    assert (found.scores(RESIZE512.scores)["f1"] or 0) > 0.97
+    evaluation = pooled(tmp_path, [(true, true)])
+    assert evaluation.sums()["swept_crack"] == pytest.approx(10 * 2 * 512)
+    assert (evaluation.scores(RESIZE512.scores)["f1"] or 0) > 0.97
 
 
 def bicubic(values: Floats, side: int) -> Floats:
-    """Resize the rows, then the columns, by Keys' kernel with a = -0.75, the border repeated: what OpenCV documents."""
+    """Resize by the bicubic kernel that OpenCV documents: a = -0.75, repeated borders."""
 
     def kernel(at: Floats) -> Floats:
         far = -0.75 * (at**3 - 5 * at**2 + 8 * at - 4)
@@ -285,8 +284,8 @@ def test_image_and_mask_are_resized_by_cubic_curves() -> None:
 
 
 def test_the_headline_is_the_first_scores_of_the_native_protocol_and_no_other(tmp_path: Path) -> None:
-    found = count_samples(model(), write_set(tmp_path / "set", scribbled(3)))["set"]
-    headline = list(found.scores())
+    evaluation = count_samples(model(), write_set(tmp_path / "set", scribbled(3)))["set"]
+    headline = list(evaluation.scores())
     expected = ["f1", "precision", "recall", "iou", "f1_2px", "precision_2px", "recall_2px", "false_alarm"]
     assert headline == expected
     assert {each.key for each in PLAIN} >= set(headline)
