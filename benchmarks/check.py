@@ -1,8 +1,10 @@
-"""What the doctor for data sets costs beside reading the same files: ``python benchmarks/check.py [--data DIR ...]``.
+"""Time `crackseg check` against reading the same files.
 
-Both read every image and mask by the policy of `crackseg.imaging.codec`; the doctor judges them and searches duplicates
-too. One thread, seconds of processor time, the two in turn, the least of several rounds: other work on the machine
-slows both alike. Beside that stands what OpenCV alone takes to decode the files, which notices neither truncation nor
+    python benchmarks/check.py [--data DIR ...]
+
+Both sides read every image and mask by the policy of `crackseg.imaging.codec`. The check also compares the files and
+searches for duplicates. One thread, seconds of processor time, rounds in turn, the fastest of each: other work on the
+machine slows both sides alike. A third column is OpenCV's decoding time, which notices neither truncation nor
 orientation.
 """
 
@@ -48,7 +50,7 @@ def measure(folder: Path, rounds: int) -> None:
     doctor_s, read_s, opencv_s = (min(column) for column in zip(*times, strict=True))
     count = len(find_pairs(folder)[0])
     rates = [f"{name} {count / spent_s:.0f}" for name, spent_s in (("doctor", doctor_s), ("reading", read_s))]
-    ratios = f"ratio {doctor_s / read_s:.2f} (aim 2), to OpenCV alone {doctor_s / opencv_s:.2f}"
+    ratios = f"ratio {doctor_s / read_s:.2f} (aim 2), to OpenCV only {doctor_s / opencv_s:.2f}"
     print(f"{folder.name}: {count} pairs, {', '.join(rates)} pairs/s, {ratios}")
 
 

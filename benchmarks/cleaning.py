@@ -1,13 +1,15 @@
-"""The classic denoising of masks of 1024x1024 pixels with about 3,000 components: ``python benchmarks/cleaning.py``.
+"""Time the cleaning of 1024x1024 px masks with about 3,000 components.
 
-Beside it stand the usual code, which compares the whole image with every label in a loop, the same loop over those
-labels alone that are kept, and what OpenCV's connectedComponentsWithStats takes by itself on the opened mask. Aims: at
-least 6 times as fast as the loop, at most 1.5 times the cost of the statistics.
+    python benchmarks/cleaning.py
 
-One mask is full of cracks, most of which are kept; the other holds 60 cracks among specks.
+Compared with the usual code, which compares the whole image with every label in a loop. Compared also with that loop
+over the kept labels only, and with OpenCV's connectedComponentsWithStats on the opened mask. Aims: at least 6 times
+as fast as the loop, at most 1.5 times the cost of the statistics.
 
-One thread; every line is timed once per round, one after the other, in seconds of processor time, and the fastest round
-of each counts: the machine may be shared, and the ratios still hold.
+One mask is full of cracks, most of which are kept. The other holds 60 cracks among specks.
+
+One thread. Every line is timed once per round in processor seconds, and the fastest round counts: the machine may be
+shared, and the ratios still hold.
 """
 
 from __future__ import annotations
@@ -26,11 +28,11 @@ SIDE = 1024
 OPEN_PX = 3
 LEAST_PX = 51
 STATISTICS, CLASSIC = "statistics of OpenCV", "classic denoising"
-LOOPS = ("  by the loop", "  by the loop, kept alone")
+LOOPS = ("  by the loop", "  by the loop, kept only")
 
 
 def noisy_mask(*, lines: int, components: int = 3000) -> NDArray[np.uint8]:
-    """Grey lines, as many as said, and specks that outlast opening: one in every cell of a grid; and single pixels."""
+    """Draw grey lines and specks that outlast opening."""
     rng = np.random.default_rng(0)
     canvas = np.zeros((SIDE, SIDE), np.uint8)
     step = SIDE / int(np.ceil(np.sqrt(components)))
@@ -51,15 +53,15 @@ def opened(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.morphologyEx(plane, cv2.MORPH_OPEN, np.ones((OPEN_PX, OPEN_PX), np.uint8)), dtype=np.uint8)
 
 
-def by_loop(levels: NDArray[np.uint8], *, kept_alone: bool) -> NDArray[np.uint8]:
-    """The usual code; it may at least look at areas before it compares."""
+def by_loop(levels: NDArray[np.uint8], *, kept_only: bool) -> NDArray[np.uint8]:
+    """Clean a mask with the usual loop over labels."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened(levels), connectivity=8)
     kept = np.zeros_like(levels)
     for label in range(1, count):
-        if kept_alone and stats[label, cv2.CC_STAT_AREA] < LEAST_PX:
+        if kept_only and stats[label, cv2.CC_STAT_AREA] < LEAST_PX:
             continue
         where = labels == label
-        if kept_alone or np.count_nonzero(where) >= LEAST_PX:
+        if kept_only or np.count_nonzero(where) >= LEAST_PX:
             kept[where] = 255
     return np.asarray(cv2.bitwise_and(levels, kept), dtype=np.uint8)
 
@@ -70,15 +72,15 @@ def tasks(levels: NDArray[np.uint8]) -> dict[str, Callable[[], object]]:
     return {
         STATISTICS: lambda: cv2.connectedComponentsWithStats(plane, connectivity=8),
         CLASSIC: lambda: clean(levels, classic),
-        LOOPS[0]: lambda: by_loop(levels, kept_alone=False),
-        LOOPS[1]: lambda: by_loop(levels, kept_alone=True),
+        LOOPS[0]: lambda: by_loop(levels, kept_only=False),
+        LOOPS[1]: lambda: by_loop(levels, kept_only=True),
         "holes": lambda: clean(levels, Cleaning(fill_holes=True)),
         "lengths": lambda: clean(levels, Cleaning(open_px=OPEN_PX, min_length_px=12)),
     }
 
 
 def measure(levels: NDArray[np.uint8], rounds: int) -> None:
-    expected = by_loop(levels, kept_alone=False)
+    expected = by_loop(levels, kept_only=False)
     assert np.array_equal(clean(levels, preset("classic")).pixels, expected)
     timed = tasks(levels)
     best = dict.fromkeys(timed, float("inf"))

@@ -1,15 +1,15 @@
-"""What an evaluation costs beside its network, and whether its memory grows with the number of images.
+"""Measure the cost of an evaluation apart from its network, and its memory.
 
     python benchmarks/evaluate_cost.py [--count 30] [--many 400] [--model MODEL]
 
-Generated images of 256, 384 and 512 px in equal parts, cut from 512 px. Processor seconds, user and system, are told
-apart by step, which holds on a machine that is shared. `headline` is the plain command; `native` and `all` are the
-protocols with a report, whose figures and intervals are counted, the second prediction at 512 px as network. Aim: the
-network takes more than half of it. All but the intervals grows with the number of images.
+Images of 256, 384 and 512 px are generated in equal parts. Processor seconds (user and system) are listed by step,
+which holds on a shared machine. `headline` is the plain command. `native` and `all` are the protocols with a report;
+their second prediction at 512 px counts as network. Aim: the network takes more than half. Every step except the
+intervals grows with the number of images.
 
-Then whole evaluations with report of a quarter of `--many` images and of all of them, the same few over and over, each
-in a process of its own; the system tells its largest resident memory. A stand-in that calls dark pixels crack takes
-the place of the network, whose memory does not grow.
+Then a quarter of `--many` images and all of them are evaluated with a report, each in a new process. The images
+repeat. The operating system reports the largest resident memory of each process. A stand-in that marks dark pixels
+replaces the network, whose memory does not grow.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Darkness:
 
 
 def write_images(folder: Path, count: int) -> None:
-    """A third of the images are generated, and each is cut three times."""
+    """Generate a third of the images and cut each three times."""
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True)
     for number in range(count):
@@ -94,11 +94,11 @@ def shares(model: Model, folder: Path, parts: frozenset[Part], *, figures: bool)
             lap("figures", clock)
     if figures:
         clock = time.process_time()
-        found = Evaluation.of(rows, ())
-        drawn = found.drawn()
+        evaluation = Evaluation.of(rows, ())
+        drawn = evaluation.drawn()
         for protocol in find_protocols("all"):
             if set(protocol.parts) <= parts:
-                found.estimates(protocol.scores, drawn)
+                evaluation.estimates(protocol.scores, drawn)
         lap("intervals", clock)
     return spent
 
@@ -124,8 +124,8 @@ def main() -> None:
         model = load_model(options.model)
         native = EvaluationRequest("native", figures=True).parts
         everything = frozenset(part for protocol in find_protocols("all") for part in protocol.parts)
-        asked = {"headline": frozenset[Part](("pixels",)), "native": native, "all": everything}
-        for name, parts in asked.items():
+        commands = {"headline": frozenset[Part](("pixels",)), "native": native, "all": everything}
+        for name, parts in commands.items():
             spent = shares(model, folder, parts, figures=name != "headline")
             total = sum(spent.values())
             steps = "  ".join(f"{step} {100 * seconds / total:.1f} %" for step, seconds in spent.items())

@@ -1,15 +1,15 @@
-"""What `crackseg generate` costs over merely encoding and writing the same PNG files, and over the classic loop.
+"""Time `crackseg generate` against writing the same PNG files and against the classic loop.
 
     python benchmarks/generate.py [--rounds 7] [--count 8] [--size 1024] [--only NAME ...]
 
-One process, pinned to one core. Each round makes new samples, then encodes and writes the very same images and masks
-to another folder, so that other work on the machine falls on both; the numbers are medians over the rounds, of
-processor seconds, and of wall seconds behind the stroke. The aim is a ratio of at most 1.3 in `binary`, 3 in `photo`.
+One process, pinned to one core. Each round makes new samples, then writes the same images and masks to
+another folder, so other work on the machine slows both alike. The numbers are medians over the rounds: processor
+seconds, then wall seconds after the slash. Aims: a ratio of at most 1.3 in `binary` and 3 in `photo`.
 
-What a run does once is told apart: the recipe, the first sample, the manifest, a preview of the first twelve samples.
+The cost of a run that does not depend on its size is listed apart: recipe, first sample, manifest, preview.
 
-The classic loop is the one that courses teach, written out plainly: label the crack picture, one comparison of the
-whole picture per blob, one file read per speck of noise, one comparison per pixel pasted.
+The classic loop is the one from introductory courses: label the crack image, compare the whole image once per blob,
+read one file per speck of noise, and compare once per pasted pixel.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def timed(work: Callable[[], object]) -> Cost:
 
 
 def generated(job: GenerationJob) -> tuple[Cost, Cost]:
-    """Time a run: all samples but the first, and what happens once, before the second and after the last."""
+    """Time a run: later samples, and the fixed cost."""
     marks = [(time.process_time(), time.perf_counter())]
     generate(job, workers=1, progress=lambda _: marks.append((time.process_time(), time.perf_counter())))
     marks.append((time.process_time(), time.perf_counter()))
@@ -62,7 +62,7 @@ def generated(job: GenerationJob) -> tuple[Cost, Cost]:
 
 
 def ratio(ours: list[Cost], theirs: list[Cost]) -> str:
-    """Median over rounds of one over the other, by processor and by clock."""
+    """Format the median ratio, by processor and by clock."""
     pairs = list(zip(ours, theirs, strict=True))
     processor = statistics.median(a.processor_s / b.processor_s for a, b in pairs)
     wall = statistics.median(a.wall_s / b.wall_s for a, b in pairs)
@@ -78,33 +78,31 @@ def per_image(costs: list[Cost], count: int) -> str:
 def against_writing(
     recipe: Recipe, folder: Path, *, rounds: int, count: int, folders: AssetFolders
 ) -> list[list[Cost]]:
-    """Time generation, what it does once, and the writing of the same pictures; of all samples but the first."""
-    made, once, written = list[Cost](), list[Cost](), list[Cost]()
+    """Time generation, its fixed cost, and writing the same images."""
+    steady, once, written = list[Cost](), list[Cost](), list[Cost]()
     for number in range(rounds):
         out, again = folder / f"made{number}", folder / f"again{number}"
         job = GenerationJob(recipe, out, count, seed=number, folders=folders)
-        for costs, cost in zip((made, once), generated(job), strict=True):
+        for costs, cost in zip((steady, once), generated(job), strict=True):
             costs.append(cost)
-        pictures = [
+        images = [
             (path.name, read_image(path), mask_pixels(read_mask(out / "masks" / path.name)))
             for path in sorted((out / "images").iterdir())[1:]
         ]
         for name in ("images", "masks"):
             (again / name).mkdir(parents=True)
 
-        def write(
-            pictures: list[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]] = pictures, to: Path = again
-        ) -> None:
-            for name, image, mask in pictures:
+        def write(images: list[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]] = images, to: Path = again) -> None:
+            for name, image, mask in images:
                 write_png(to / "images" / name, image)
                 write_png(to / "masks" / name, mask)
 
         written.append(timed(write))
-    return [made, once, written]
+    return [steady, once, written]
 
 
 def write_material(folder: Path) -> AssetFolders:
-    """Draw crack pictures and patches of noise for both sides."""
+    """Draw crack images and patches of noise for both sides."""
     rng = np.random.default_rng(0)
     for name in ("patterns", "noise/small", "noise/big"):
         (folder / name).mkdir(parents=True)
@@ -133,13 +131,13 @@ def classic(rng: np.random.Generator, folders: AssetFolders, size: int, target: 
     canvas, boxes = np.zeros((size, size), np.uint8), []
     files = sorted(folders.patterns.iterdir())
     for _ in range(rng.integers(1, 4)):
-        picture = cv2.imread(str(files[rng.integers(len(files))]), cv2.IMREAD_GRAYSCALE)
-        count, labels = cv2.connectedComponents((picture > 50).astype(np.uint8), connectivity=8)
+        image = cv2.imread(str(files[rng.integers(len(files))]), cv2.IMREAD_GRAYSCALE)
+        count, labels = cv2.connectedComponents((image > 50).astype(np.uint8), connectivity=8)
         blobs = []
         for label in range(1, count):
             rows, cols = np.where(labels == label)
             if len(rows) >= 30:
-                blobs.append(picture[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1])
+                blobs.append(image[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1])
         blob = blobs[rng.integers(len(blobs))]
         row, col = (int(rng.integers(0, size - side)) for side in blob.shape)
         paste(canvas, blob, row, col)
@@ -168,7 +166,7 @@ def classic(rng: np.random.Generator, folders: AssetFolders, size: int, target: 
 
 
 def against_classic(folder: Path, *, rounds: int, count: int, size: int) -> list[list[Cost]]:
-    """Time generation from given pictures and patches, and the classic loop on the same ones."""
+    """Time generation and the classic loop on the same material."""
     folders = write_material(folder)
     off = dict.fromkeys(Recipe().cracks.mix.weights(), 0.0) | {"cutout": 1.0}
     recipe = load_config(Recipe, CONFIGS / "classic.yaml", overrides=[f"size={size}", f"cracks.mix={off}"])
@@ -194,28 +192,28 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=8)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--size", type=int, default=1024)
-    given = parser.parse_args()
+    options = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)
     print("per image, and the ratio: processor / clock")
     for name in ("classic", "mixed", "concrete", "asphalt", "masonry", "tile", "metal"):
-        if given.only and name not in given.only:
+        if options.only and name not in options.only:
             continue
-        recipe = load_config(Recipe, CONFIGS / f"{name}.yaml", overrides=[f"size={given.size}"])
+        recipe = load_config(Recipe, CONFIGS / f"{name}.yaml", overrides=[f"size={options.size}"])
         with tempfile.TemporaryDirectory(prefix="crackseg-") as folder:
-            made, once, written = against_writing(
-                recipe, Path(folder), rounds=given.rounds, count=given.count, folders=AssetFolders()
+            steady, once, written = against_writing(
+                recipe, Path(folder), rounds=options.rounds, count=options.count, folders=AssetFolders()
             )
-        most = given.count - 1
-        sides = f"generate {per_image(made, most)}, write {per_image(written, most)}"
+        most = options.count - 1
+        sides = f"generate {per_image(steady, most)}, write {per_image(written, most)}"
         print(
-            f"{name:9s} ({recipe.mode:6s}): {sides}, ratio {ratio(made, written)}; once {per_image(once, 1)}",
+            f"{name:9s} ({recipe.mode:6s}): {sides}, ratio {ratio(steady, written)}; once {per_image(once, 1)}",
             flush=True,
         )
     with tempfile.TemporaryDirectory(prefix="crackseg-") as folder:
-        ours, plain = against_classic(Path(folder), rounds=given.rounds, count=given.count, size=given.size)
-    sides = f"generate {per_image(ours, given.count - 1)}, loop {per_image(plain, given.count - 1)}"
-    print(f"the classic loop on the same pictures: {sides}, ratio {ratio(ours, plain)}")
+        ours, plain = against_classic(Path(folder), rounds=options.rounds, count=options.count, size=options.size)
+    sides = f"generate {per_image(ours, options.count - 1)}, loop {per_image(plain, options.count - 1)}"
+    print(f"the classic loop on the same images: {sides}, ratio {ratio(ours, plain)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `crackseg inspect` costs: over `crackseg predict`, with two workers, in memory, and when run again.
+"""Measure the time and memory of `crackseg inspect`, its restart and its recovery from kills.
 
     python benchmarks/inspect_cost.py ratio [--images DIR] [--count 200] [--rounds 2]
     python benchmarks/inspect_cost.py workers [--images DIR] [--count 200] [--rounds 2]
@@ -6,10 +6,14 @@
     python benchmarks/inspect_cost.py resume [--count 10000] [--jobs N]
     python benchmarks/inspect_cost.py kills [--count 200]
 
-``ratio`` runs whole commands in turn on the same images and compares the fastest of each: the machine may be shared.
-``workers`` does so for one and two worker processes of one thread each.
-Aims: inspect over predict at most 1.10, one worker over two at least 1.7 on two cores, memory at most 1 MB per 1,000
-files, a finished run of 10,000 files again in at most 10 s, every killed run equal to an unbroken one.
+``ratio`` runs `crackseg inspect` and `crackseg predict` in turn on the same images and compares the fastest of each.
+``workers`` compares one and two worker processes of one thread each in the same way. Aims:
+
+- inspect over predict at most 1.10
+- one worker over two at least 1.7 on two cores
+- memory at most 1 MB per 1,000 files
+- a finished run of 10,000 files again in at most 10 s
+- every killed and resumed run equal to an unbroken one
 """
 
 from __future__ import annotations
@@ -36,11 +40,11 @@ from crackseg.inspection.run import InspectionRequest, inspect
 from crackseg.inspection.source import Source
 
 COUNTS = {"ratio": 200, "workers": 200, "memory": 20000, "resume": 10000, "kills": 200}
-"""What can be measured, and over how many images or runs."""
+"""Names of the measurements, with their default number of images or runs."""
 
 
 def timed(*arguments: str | Path) -> tuple[float, float]:
-    """Run crackseg; return its wall and processor seconds, those of its children included."""
+    """Run crackseg; return its wall and processor seconds, children included."""
     before, start = os.times(), time.perf_counter()
     command = [sys.executable, "-m", "crackseg", *(str(argument) for argument in arguments)]
     done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
@@ -64,7 +68,7 @@ def make_images(folder: Path, count: int, size: int) -> Path:
 
 
 def plain_images(folder: Path, count: int) -> Path:
-    """Write small rough walls of which every tenth has one crack: files that are inspected quickly."""
+    """Write small rough walls, one in ten with a crack."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(3)
     for number in range(count):
@@ -76,7 +80,7 @@ def plain_images(folder: Path, count: int) -> Path:
 
 
 def small_model(folder: Path) -> Path:
-    """Write a model of a few operations, so that the pipeline is what takes the time."""
+    """Write a tiny model, so that the pipeline dominates."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from tests.inspection.scenes import write_model
 
@@ -84,7 +88,7 @@ def small_model(folder: Path) -> Path:
 
 
 def given_images(options: argparse.Namespace, scratch: Path) -> Path:
-    """Return a folder of the images that are asked for."""
+    """Return a folder of the images to inspect."""
     images = scratch / "images"
     if options.images is None:
         return make_images(images, options.count, options.size)
@@ -118,7 +122,7 @@ def workers(options: argparse.Namespace, scratch: Path) -> None:
     images = given_images(options, scratch)
     walls: dict[int, list[float]] = {1: [], 2: []}
     for number in range(options.rounds):
-        for count, found in walls.items():
+        for count, seconds in walls.items():
             request = InspectionRequest(
                 source=Source(images, scratch / f"out{number}-{count}"),
                 settings=Settings(area=load_rules()),
@@ -127,8 +131,8 @@ def workers(options: argparse.Namespace, scratch: Path) -> None:
             )
             start = time.perf_counter()
             inspect(request)
-            found.append(time.perf_counter() - start)
-            print(f"{count} workers of one thread {found[-1]:7.2f} s", flush=True)
+            seconds.append(time.perf_counter() - start)
+            print(f"{count} workers of one thread {seconds[-1]:7.2f} s", flush=True)
     print(f"one worker over two {min(walls[1]) / min(walls[2]):.2f} (aim 1.7 on two cores)")
 
 
@@ -149,14 +153,14 @@ def memory(options: argparse.Namespace, scratch: Path) -> None:
 
     watcher = threading.Thread(target=follow)
     watcher.start()
-    told = json.loads(process.communicate()[0])
+    summary = json.loads(process.communicate()[0])
     watcher.join()
     settled = np.array([reading for reading in readings if options.count * 0.1 < reading[0] < options.count], float)
     for name, column in (("parent", 1), ("workers", 2)):
         slope = np.polyfit(settled[:, 0], settled[:, column], 1)[0] * 1000
         first, last = settled[0, column], settled[-1, column]
         print(f"{name}: {first:.0f} MB to {last:.0f} MB, {slope:+.3f} MB per 1,000 files (aim 1)")
-    print(f"{told['files']} files, {told['status']}")
+    print(f"{summary['files']} files, {summary['status']}")
 
 
 def family(pid: int) -> list[int]:

@@ -1,18 +1,19 @@
-"""What each network costs and how far it sees: the tables of docs/networks.md.
+"""Measure parameters, operations, context and time of each network, for docs/networks.md.
 
     python benchmarks/networks.py --rows networks.json [--only NAME] [--time-up-to 300]
 
-Parameters are those that the network keeps; GFLOP are counted by torch's counter at 1024x1024 px, a multiplication with
-its addition being two, on the meta device, where nothing is computed. Then every network is really built and run, the
-cheapest first, to measure its context as `crackseg.networks.receptive_field` does, up to 768 px; and those up to a
-number of GFLOP are timed: what the processor spends on one image of 512x512 px in one thread and float32, the lower of
-two, so that other work on the machine counts little. What the file holds is not measured again: a run that was stopped
-goes on. The tables are printed at the end; a dash stands for what has not been measured.
+Parameters are those that the network keeps. GFLOP are counted by torch at 1024x1024 px on the meta device, which
+computes nothing; a multiplication with its addition counts as two. Then every network runs, the cheapest first, to
+measure its context as `crackseg.networks.receptive_field` does, up to 768 px. Networks up to a number of GFLOP are
+timed: processor seconds for one image of 512x512 px, one thread, float32, the lower of two.
+
+Rows already in the file are not measured again, so a stopped run continues. The tables are printed at the end; a dash
+stands for a value that was not measured.
 
     python benchmarks/networks.py --check
 
-Instead of all that, `unet`, `unetplusplus` and the three variants of `fcn` are built on every encoder and run forward
-and backward at an odd size.
+Builds `unet`, `unetplusplus` and the three variants of `fcn` on every encoder and runs each forward and backward at
+an odd size.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ CHECKED: dict[str, dict[str, Any]] = {
     "fcn 16s": {"arch": "fcn", "variant": "16s"},
     "fcn 8s": {"arch": "fcn", "variant": "8s"},
 }
-"""What `--check` builds on every encoder."""
+"""Networks that `--check` builds on every encoder."""
 ODD_PX = (65, 43)
 
 FAR: frozenset[str] = frozenset(
@@ -118,7 +119,7 @@ def build(changes: Mapping[str, Any]) -> SegmentationNetwork:
 
 
 def count(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Count without computing, on torch's meta device; networks that cannot be built there are built here first."""
+    """Count operations on torch's meta device."""
     try:
         with torch.device("meta"):
             network = build(changes)
@@ -160,7 +161,7 @@ def measure(kind: str, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(changes: Mapping[str, Any]) -> str:
-    """Build a network and run it forward and backward at an odd size; return what is wrong, or nothing."""
+    """Run a network forward and backward; return the failure or nothing."""
     network = build(changes).train()
     answer = network(torch.randn((2, 3, *ODD_PX)), deep=True)
     outputs = answer if isinstance(answer, tuple) else (answer,)
@@ -177,12 +178,12 @@ def check(changes: Mapping[str, Any]) -> str:
 
 
 def check_all(only: str) -> None:
-    """Check every encoder under every network of `CHECKED`, and print a line for each."""
+    """Check every encoder under every network of `CHECKED`."""
     done = 0
     for encoder in (name for name in ENCODERS if only in name):
-        found = {name: check({**changes, "encoder": encoder}) for name, changes in CHECKED.items()}
-        done += all(not wrong for wrong in found.values())
-        print(f"{encoder}: " + ", ".join(f"{name} {wrong or 'yes'}" for name, wrong in found.items()), flush=True)
+        failures = {name: check({**changes, "encoder": encoder}) for name, changes in CHECKED.items()}
+        done += all(not wrong for wrong in failures.values())
+        print(f"{encoder}: " + ", ".join(f"{name} {wrong or 'yes'}" for name, wrong in failures.items()), flush=True)
     print(f"{done} encoders of {len(ENCODERS)} run forward and backward at {ODD_PX[0]}x{ODD_PX[1]} px")
 
 
@@ -222,13 +223,13 @@ def main() -> None:
     if options.rows is None:
         parser.error("--rows or --check is needed")
     rows: dict[str, dict[str, Any]] = json.loads(options.rows.read_text()) if options.rows.exists() else {}
-    wanted = {key: changes for key, changes in networks().items() if options.only in key}
+    selected = {key: changes for key, changes in networks().items() if options.only in key}
     for kind in ("gflop", "context_px", "seconds"):
-        for key in sorted(wanted, key=lambda name: rows.get(name, {}).get("gflop", 0)):
+        for key in sorted(selected, key=lambda name: rows.get(name, {}).get("gflop", 0)):
             row = rows.setdefault(key, {})
             if kind in row or "error" in row or (kind == "seconds" and row["gflop"] > options.time_up_to):
                 continue
-            row |= measure(kind, wanted[key])
+            row |= measure(kind, selected[key])
             write_bytes(options.rows, json.dumps(rows, indent=1).encode())
             print(key, row, flush=True)
     ordered = {key: rows[key] for key in networks() if key in rows}

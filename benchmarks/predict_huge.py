@@ -1,9 +1,10 @@
-"""A tiled TIFF of 30000x30000 pixels through `crackseg predict`: its peak memory, its time, and what joins.
+"""Measure peak memory and time of `crackseg predict` on a tiled TIFF of 30000x30000 px.
 
     python benchmarks/predict_huge.py [--side 30000] [--rows 30000] [--folder DIR] [-- OPTIONS OF crackseg predict]
 
-The image is a generated wall, mirrored again and again, with one crack drawn from corner to corner. It is streamed by
-`crackseg predict` in a process of its own, whose largest resident memory the system tells. Aim: at most 1.5 GB.
+The image is a generated wall, mirrored repeatedly, with one crack drawn from corner to corner. `crackseg predict`
+streams it in a separate process, whose largest resident memory the operating system reports. The script also checks
+that the crack is joined across all bands. Aim: at most 1.5 GB.
 """
 
 from __future__ import annotations
@@ -46,28 +47,28 @@ def main() -> None:
     parser.add_argument("--rows", type=int)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("options", nargs="*")
-    given = parser.parse_args()
-    rows = given.rows or given.side
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+    options = parser.parse_args()
+    rows = options.rows or options.side
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         image, out = Path(folder) / "deck.tif", Path(folder) / "out"
-        write_wall(image, rows, given.side)
-        print(f"{rows}x{given.side} px, {image.stat().st_size / 1e6:.0f} MB on disk", flush=True)
+        write_wall(image, rows, options.side)
+        print(f"{rows}x{options.side} px, {image.stat().st_size / 1e6:.0f} MB on disk", flush=True)
         start = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "crackseg", "predict", str(image), "-o", str(out), "-v", *given.options]
+            [sys.executable, "-m", "crackseg", "predict", str(image), "-o", str(out), "-v", *options.options]
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall_s = time.perf_counter() - start
-        told = json.loads((out / "deck.json").read_text(encoding="utf-8"))
+        result = json.loads((out / "deck.json").read_text(encoding="utf-8"))
         for path in sorted(out.iterdir()):
             print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
-    largest = max(told["cracks"], key=lambda crack: crack["length_px"])
+    largest = max(result["cracks"], key=lambda crack: crack["length_px"])
     print(
         f"exit {process.returncode}, {wall_s:.0f} s on the wall, {usage.ru_utime + usage.ru_stime:.0f} s of processor"
     )
     print(f"peak memory {usage.ru_maxrss * 1024 / 1e9:.2f} GB (aim 1.5)")
-    print(f"{len(told['cracks'])} components; the longest: {largest['length_px']:.0f} px, box {largest['box']}")
+    print(f"{len(result['cracks'])} components; the longest: {largest['length_px']:.0f} px, box {largest['box']}")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Peak memory and cost against the size of the image; memory of the network for each pixel of a tile.
+"""Measure peak memory and time of prediction against the size of the image.
 
     python benchmarks/predict_memory.py [--sides 256 512 ...] [--precision bf16] [--memory GIB] [--plot FILE]
 
-Each size is a process of its own: it loads the model, predicts a generated wall of that size once to warm up (a crop of
-512 px), then once for the clock, and the system tells its largest resident memory. Sizes above 179 million pixels are a
-tiled TIFF and are streamed. Processor seconds, user and system, stand beside those on the wall: they hold on a machine
-that is shared. Aim: time for each pixel flat from 256 to 16384 px, within a factor that `read` over `written` explains.
+Each size runs in a new process. It loads the model, warms up on a crop of 512 px, then predicts a generated wall of
+that size. The operating system reports its largest resident memory. Sizes above 179 million pixels are a tiled TIFF
+and are streamed. Processor seconds (user and system) stand next to wall seconds: they hold on a shared machine. Aim:
+a flat time per pixel from 256 to 16384 px, within a factor that `read` over `written` explains.
 
-`--tile-memory` prints what `crackseg.prediction.tiled.BYTES_PER_PX` stands for: growth of the peak from a tile of
-1024x1024 to one of 2048x2048 over the pixels between.
+`--tile-memory` prints the value behind `crackseg.prediction.tiled.BYTES_PER_PX`: the growth of the peak from a tile
+of 1024x1024 to one of 2048x2048, divided by the added pixels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SIDES = (256, 512, 1024, 2048, 4096, 8192, 16384)
 
 
 def measure(side: int, precision: str, memory_gib: float | None, *, one_tile: bool) -> dict[str, float]:
-    """What one process does: run with ``--measure``."""
+    """Code of one measured process: run with ``--measure``."""
     import data_gen
     from crackseg.geometry import Region
     from crackseg.imaging.codec import MAX_PIXELS, ArrayImage

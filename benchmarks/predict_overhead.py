@@ -1,11 +1,11 @@
-"""The whole command `crackseg predict`, cold, on one image over bare imports plus the network alone.
+"""Time a cold `crackseg predict` of one image against bare imports plus the network.
 
     python benchmarks/predict_overhead.py [--model MODEL] [--rounds 7] [--sizes 512 1024]
 
-Both sides are whole processes, run in turn, the fastest of each compared: the machine may be shared. Beside the time on
-the wall stands the processor time, user and system, which other work on the machine changes less.
-The floor imports numpy, cv2 and onnxruntime, loads the model and runs it once on as many pixels; it reads no image,
-mirrors no border, measures nothing and writes nothing. Aim: at most 1.3.
+Both sides are whole processes, run in turn, and the fastest of each counts: the machine may be shared. Processor time
+(user and system) stands next to wall time, because other work changes it less. The floor imports numpy, cv2 and
+onnxruntime, loads the model and runs it once on as many pixels. It reads no image, mirrors no border, and measures
+and writes nothing. Aim: at most 1.3.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ session.run(None, {"pixels": numpy.zeros((1, side, side, 3), numpy.uint8)})
 
 
 def seconds(command: list[str]) -> tuple[float, float]:
-    """Run a process; return its time on the wall and on the processors."""
+    """Run a process; return its wall and processor seconds."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -56,7 +56,7 @@ def compare(model: Path, side: int, rounds: int) -> None:
     for number, clock in enumerate(("wall", "processor")):
         floor_s, whole_s = (min(pair[side][number] for pair in times) for side in (0, 1))
         print(
-            f"{side}x{side}, {clock:9}: imports and network alone {floor_s:.2f} s, whole command {whole_s:.2f} s, "
+            f"{side}x{side}, {clock:9}: imports and network {floor_s:.2f} s, whole command {whole_s:.2f} s, "
             f"ratio {whole_s / floor_s:.2f} (aim 1.3)",
             flush=True,
         )

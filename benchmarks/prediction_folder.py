@@ -1,11 +1,11 @@
-"""A folder of images over as many times the network alone: an image for each core, and one image with all of them.
+"""Time the prediction of a folder against the network only.
 
     python benchmarks/prediction_folder.py [--count 200] [--side 1024] [--batch 20] [--runtime onnx] [--precision fp32]
 
-Batches of images are predicted and written as `crackseg predict` does, in either way, in turn with the network alone on
-as many images, with all threads and with one for each core, so that a machine shared with other work still gives a
-usable ratio. Beside the time on the wall stands that on the processors. Aim: at most 1.05 of the network with all
-threads. "Each core its own" is what `crackseg predict` does with several images of this size on several cores.
+Batches of images are predicted and written as `crackseg predict` does: with one image per core, and with all cores on
+one image. The network runs in turn on as many images, with all threads and with one thread per core. The ratio
+holds on a shared machine. Processor time stands next to wall time. Aim: at most 1.05 of the network with all threads.
+"Each core its own" is the mode that `crackseg predict` picks for several images of this size on several cores.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Prediction from file to mask on disk against MONAI's sliding window, network alone, and the machine's own limit.
+"""Time prediction from file to mask against MONAI's sliding-window inference.
 
     pip install monai; python benchmarks/prediction_speed.py [--side 2048] [--rounds 3] [--calibrate DIR]
 
-Every contestant has the same weights and the same image, its model is loaded, and one round of all of them follows the
-other, so that a machine shared with other work still gives usable ratios; the fastest round of each counts. MONAI is
-asked for tiles of 512 px, an overlap of a quarter and a Gaussian blend, in PyTorch and float32, as is usual.
+Every contestant has the same weights and the same image. Models are loaded before the clock starts. Rounds of all
+contestants follow one another and the fastest of each counts, so ratios hold on a shared machine. MONAI runs as
+usual: 512 px, a quarter shared between neighbours, a Gaussian blend, PyTorch in float32.
 
-For each: seconds from file to mask, how much faster than MONAI, seconds of the network alone on the tiles of its plan,
-the ratio of the two, and the share of the rate at which this machine multiplies matrices that the network reaches.
+Columns: seconds from file to mask, the factor over MONAI, seconds of the network on the same tiles, and the ratio of
+the two. The last column is the share of the machine's matrix-multiplication rate that the network reaches.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ def wall(side: int) -> np.ndarray:
 
 
 def contestants(calibrate: Path | None) -> dict[str, tuple[Predictor, str]]:
-    found = find_model()
-    data = found.read()
+    model = find_model()
+    data = model.read()
     onnx = OnnxPredictor(data, name="onnx")
     if calibrate is None:
-        made = [data_gen.generate_sample(data_gen.Recipe(size=256), seed=0, index=index) for index in range(16)]
-        samples = [(sample.image, sample.mask) for sample in made]
+        walls = [data_gen.generate_sample(data_gen.Recipe(size=256), seed=0, index=index) for index in range(16)]
+        samples = [(sample.image, sample.mask) for sample in walls]
     else:
         paths = find_all_samples([calibrate], "train")
         samples = [read_sample(sample) for sample in paths[:: max(1, len(paths) // 32)]]
@@ -74,9 +74,9 @@ def contestants(calibrate: Path | None) -> dict[str, tuple[Predictor, str]]:
     return {
         "onnxruntime fp32": (onnx, "fp32"),
         "OpenVINO fp32": (OpenVinoPredictor(from_onnx(data), onnx.card, precision="fp32"), "fp32"),
-        "torch fp32": (load_torch_predictor(found.path, device="cpu"), "fp32"),
+        "torch fp32": (load_torch_predictor(model.path, device="cpu"), "fp32"),
         "OpenVINO bf16": (OpenVinoPredictor(from_onnx(data), onnx.card, precision="bf16"), "bf16"),
-        "torch bf16": (load_torch_predictor(found.path, device="cpu", bfloat16=True), "bf16"),
+        "torch bf16": (load_torch_predictor(model.path, device="cpu", bfloat16=True), "bf16"),
         "OpenVINO int8": (int8.predictor, "int8"),
     }
 
@@ -95,7 +95,7 @@ def our_mask(predictor: Predictor, path: Path, out: Path, threshold: float) -> N
     write_png(out, mask_pixels(probability >= threshold), compression=1)
 
 
-def network_alone(predictor: Predictor, tiles: list[np.ndarray]) -> None:
+def network_only(predictor: Predictor, tiles: list[np.ndarray]) -> None:
     for tile in tiles:
         predictor(tile)
 
@@ -107,15 +107,15 @@ def main() -> None:
     parser.add_argument("--calibrate", type=Path)
     parser.add_argument("--only", help="part of the contestants' names")
     parser.add_argument("--no-monai", action="store_true")
-    given = parser.parse_args()
+    options = parser.parse_args()
     threads = int(os.environ.get("OMP_NUM_THREADS", usable_cores()))
     torch.set_num_threads(threads)
-    runners = {k: v for k, v in contestants(given.calibrate).items() if (given.only or "") in k}
-    found = load_torch_predictor(find_model().path, device="cpu")
-    network = found._network.to(memory_format=torch.contiguous_format)
-    threshold = found.card.threshold
-    pixels = wall(given.side)
-    plan = TileLimits().plan((given.side, given.side), found)
+    runners = {k: v for k, v in contestants(options.calibrate).items() if (options.only or "") in k}
+    predictor = load_torch_predictor(find_model().path, device="cpu")
+    network = predictor._network.to(memory_format=torch.contiguous_format)
+    threshold = predictor.card.threshold
+    pixels = wall(options.side)
+    plan = TileLimits().plan((options.side, options.side), predictor)
     tiles = [read_mirrored(ArrayImage(pixels), tile.read)[None] for tile in plan]
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 3, 256, 256))
@@ -126,11 +126,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder) / "wall.png", Path(folder) / "mask.png"
         write_png(path, pixels)
-        for number in range(given.rounds + 1):
-            taken = {} if given.no_monai else {"MONAI": seconds(lambda: monai_mask(network, path, out, threshold))}
+        for number in range(options.rounds + 1):
+            taken = {} if options.no_monai else {"MONAI": seconds(lambda: monai_mask(network, path, out, threshold))}
             for name, (predictor, _) in runners.items():
                 taken[name] = seconds(lambda: our_mask(predictor, path, out, threshold))  # noqa: B023
-                taken[f"{name} alone"] = seconds(lambda: network_alone(predictor, tiles))  # noqa: B023
+                taken[f"{name} network"] = seconds(lambda: network_only(predictor, tiles))  # noqa: B023
             for kind, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
                 rates[kind] = max(rates[kind], product_rate(dtype))
             if number:
@@ -142,10 +142,10 @@ def main() -> None:
         print(f"MONAI sliding window, torch fp32: {best['MONAI']:.2f} s from file to mask")
     for name, (_, kind) in runners.items():
         faster = f"{best['MONAI'] / best[name]:.2f} times as fast as MONAI, " if "MONAI" in best else ""
-        share = f", {100 * gflop / best[f'{name} alone'] / rates[kind]:.0f} % of the limit" if kind in rates else ""
+        share = f", {100 * gflop / best[f'{name} network'] / rates[kind]:.0f} % of the limit" if kind in rates else ""
         print(
-            f"{name}: {best[name]:.2f} s, {faster}network alone {best[f'{name} alone']:.2f} s, "
-            f"ratio {best[name] / best[f'{name} alone']:.2f}{share}",
+            f"{name}: {best[name]:.2f} s, {faster}network {best[f'{name} network']:.2f} s, "
+            f"ratio {best[name] / best[f'{name} network']:.2f}{share}",
             flush=True,
         )
 

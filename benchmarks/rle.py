@@ -1,11 +1,10 @@
-"""Run-length encodings against pycocotools, on the same mask of 1024x1024 pixels with about 11,000 runs.
+"""Time run-length encodings against pycocotools on one mask of 1024x1024 px.
 
     python benchmarks/rle.py [--rounds 60]
 
-Every line is timed once per round, one after the other, in seconds of processor time, and the fastest round of each
-counts: the machine may be shared, and the ratios still hold. pycocotools reads and writes its own compressed string
-alone, and memory that runs down the columns; the functions here read and return rows. Aim: competition text at its
-speed or better, once the text is parsed.
+The mask has about 11,000 runs. Every line is timed once per round in processor seconds, and the fastest round counts:
+the machine may be shared, and the ratios still hold. pycocotools reads and writes only its own compressed string, in
+column order; the functions here read and return rows. Aim: competition text, once parsed, at its speed or better.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ def decode_by_loop(text: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def tasks(mask: NDArray[np.bool_]) -> dict[str, tuple[str, Callable[[], object]]]:
-    """What is timed, by its name, and beside which line it stands."""
+    """Return the timed functions by name, each with its reference."""
     shape = mask.shape[0], mask.shape[1]
     columns = np.asfortranarray(mask.view(np.uint8))
     packed = cocotools.encode(columns)
@@ -102,8 +101,8 @@ def main() -> None:
             run()
             best[name] = min(best[name], time.process_time() - start)
     print(f"{SIDE}x{SIDE} pixels, {encode_pairs(mask).size // 2} runs, fastest of {rounds} rounds")
-    for name, (beside, _) in timed.items():
-        print(f"{name:24} {1000 * best[name]:8.2f} ms  {best[name] / best[beside]:6.2f} x {beside}")
+    for name, (reference, _) in timed.items():
+        print(f"{name:24} {1000 * best[name]:8.2f} ms  {best[name] / best[reference]:6.2f} x {reference}")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,25 @@
-"""A step of the training loop over the network's bare forward and backward pass.
+"""Time a training step against the network's bare forward and backward pass.
 
     python benchmarks/train_step.py [--steps 40] [--rounds 3]
 
-Bare: the same network, batch and arithmetic; no patches are prepared, nothing is averaged, clipped or optimised. The
-loop's time is that of whole epochs over their steps; the process that prepares patches starts once, in the first round.
-The sides take turns and their fastest rounds are compared: the machine may be shared. Aim: at most 1.10 on two cores.
+The bare side has the same network, batch and arithmetic. It prepares no patches, and averages, clips and optimises
+nothing. The loop's time is that of whole epochs divided by their steps. The process that prepares patches starts
+once, in the first round. The sides take turns and the fastest rounds are compared. Aim: at most 1.10 on two cores.
 
-Where other work takes the cores away, that ratio says little. So processor time is compared too: what the process that
-trains spends on a step in the loop over what it spends on a bare one, and what the process beside it spends on the
-patches of a step. On two free cores the second hides behind the first as long as it is the smaller one.
+On a busy machine wall time says little, so processor time is compared too. One column holds the training process, in
+the loop and bare. Another holds the second process, which prepares patches. On two free cores the second is hidden
+behind the first as long as it is the smaller one.
 
-Also printed: what the parts of a step beside the network cost, and what stood in their place (scaling the gradients
-whatever their norm, AdamW by one operation after the other, and asking for all tensors in each step); what a patch
-costs, by parts; and the bare step with its strided depthwise convolutions in bfloat16 like all the rest, over the bare
-step as it is (`crackseg.networks.precision.keep_strided_depthwise_float32`).
+Also printed:
+
+- the parts of a step apart from the network, and the slower code that they replaced
+- a patch, by parts
+- the bare step with its strided depthwise convolutions in bfloat16 over the bare step as it runs
+  (`crackseg.networks.precision.keep_strided_depthwise_float32`)
 
     python benchmarks/train_step.py --encoders mobilenet_v2 resnet34 tu-efficientnet_lite2 [--rounds 3]
 
-Instead of all that, the bare step of a U-Net on each of these encoders over that on the first: what a larger network, a
-teacher for one, costs to train. They take turns too.
+Times only the bare step of a U-Net on each of these encoders, relative to the first.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def write_data(folder: Path, *, count: int = 24) -> None:
 
 
 def bare_step_s(network: nn.Module, config: TrainConfig, *, bfloat16: bool) -> tuple[float, float]:
-    """Return the mean time of a forward and backward pass over one batch, by the clock and of the processor."""
+    """Return the mean wall time of a forward and backward pass."""
     side = config.data.patch_px
     pixels = torch.randint(0, 256, (config.data.batch_size, side, side, 3), dtype=torch.uint8)
     target = (torch.rand(config.data.batch_size, 1, side, side) > 0.95).float()
@@ -83,7 +84,7 @@ def since(start: tuple[float, float], steps: int) -> tuple[float, float]:
 
 
 def patch_ms(samples: Sequence[Sample], config: TrainConfig, *, count: int = 200) -> dict[str, float]:
-    """Return the processor time of a patch, and of its parts, a mean of many, in milliseconds."""
+    """Return the mean processor time of a patch, by parts, in ms."""
     undisturbed = config.model_copy(update={"augment": config.augment.model_copy(update={"confounders": 0.0})})
     whole, plain = PatchDataset(samples, config), PatchDataset(samples, undisturbed)
     takes: dict[str, Callable[[int], object]] = {
@@ -91,22 +92,22 @@ def patch_ms(samples: Sequence[Sample], config: TrainConfig, *, count: int = 200
         "without confounders": plain.__getitem__,
         "cut": plain._draw,
     }
-    found: dict[str, float] = {}
+    times_ms: dict[str, float] = {}
     for name, take in takes.items():
         start = time.process_time()
         for index in range(count):
             take(index)
-        found[name] = 1000 * (time.process_time() - start) / count
+        times_ms[name] = 1000 * (time.process_time() - start) / count
     return {
-        "a patch": found["all"],
-        "cutting and resizing": found["cut"],
-        "confounders": found["all"] - found["without confounders"],
-        "other changes": found["without confounders"] - found["cut"],
+        "a patch": times_ms["all"],
+        "cutting and resizing": times_ms["cut"],
+        "confounders": times_ms["all"] - times_ms["without confounders"],
+        "other changes": times_ms["without confounders"] - times_ms["cut"],
     }
 
 
 def parts_ms(loop: Loop) -> dict[str, float]:
-    """Return the processor time of what a step does beside the network, the least of five, in milliseconds."""
+    """Return processor times of a step apart from the network, in ms."""
     networks = (loop.network, loop.average)
     parts: dict[str, Callable[[], object]] = {
         "clipping": lambda: clip_gradients(loop._parameters, 1.0),
@@ -116,17 +117,17 @@ def parts_ms(loop: Loop) -> dict[str, float]:
         "average": loop._update_average,
         "walking through the modules": lambda: [[*each.parameters(), *each.buffers()] for each in networks],
     }
-    found: dict[str, float] = {}
+    times_ms: dict[str, float] = {}
     for name, part in parts.items():
         for _ in range(5):
             start = time.process_time()
             part()
-            found[name] = min(found.get(name, math.inf), 1000 * (time.process_time() - start))
-    return found
+            times_ms[name] = min(times_ms.get(name, math.inf), 1000 * (time.process_time() - start))
+    return times_ms
 
 
 def compare_encoders(encoders: Sequence[str], *, rounds: int) -> None:
-    """Print the shortest bare step on each encoder, by the clock, and over that on the first."""
+    """Print the shortest bare step on each encoder."""
     bfloat16 = use_bfloat16("auto", torch.device("cpu"))
     best = dict.fromkeys(encoders, math.inf)
     for _ in range(rounds):
@@ -172,7 +173,7 @@ def main() -> None:
             times["loop"].append(since(start, options.steps))
             times["bare"].append(bare_step_s(loop.network, config, bfloat16=bfloat16))
             times["plain"].append(bare_step_s(plain, config, bfloat16=bfloat16))
-        beside = parts_ms(loop)
+        other_parts = parts_ms(loop)
         loop.close()
         prepared = patch_ms(samples, config)
     wall = {side: min(value[0] for value in values) for side, values in times.items()}
@@ -181,9 +182,9 @@ def main() -> None:
     print(f"by the clock: loop {wall['loop']:.3f} s, bare {wall['bare']:.3f} s a step")
     print(f"loop over bare {wall['loop'] / wall['bare']:.2f} (aim 1.10)")
     print(f"of the processor: loop {processor['loop']:.3f} s, bare {processor['bare']:.3f} s a step")
-    beside_s = prepared["a patch"] * config.data.batch_size / 1000
-    print(f"loop over bare {processor['loop'] / processor['bare']:.2f}; patches beside it {beside_s:.3f} s a step")
-    print("beside the network: " + ", ".join(f"{name} {value:.1f} ms" for name, value in beside.items()))
+    patches_s = prepared["a patch"] * config.data.batch_size / 1000
+    print(f"loop over bare {processor['loop'] / processor['bare']:.2f}; patches {patches_s:.3f} s a step")
+    print("apart from the network: " + ", ".join(f"{name} {value:.1f} ms" for name, value in other_parts.items()))
     print(", ".join(f"{name} {value:.1f} ms" for name, value in prepared.items()))
     print(f"bare, all in bfloat16, over bare {processor['plain'] / processor['bare']:.2f}")
 

@@ -1,11 +1,10 @@
-"""Border weights of the U-Net paper: time against one distance transform per component, and a picture of the map.
+"""Time the border weights of the U-Net paper against one distance transform per component.
 
-    python benchmarks/weight_map.py [--rounds 5] [--picture docs/weight-map.png]
+    python benchmarks/weight_map.py [--rounds 5] [--figure docs/weight-map.png]
 
-The plain way stacks the distance transforms of all components and takes the two smallest, as published code does; once
-with OpenCV's transform and once with SciPy's. Rounds of the sides take turns and the fastest of each are compared, so
-that other work on the machine counts little. Aim: at least 10 times faster than the plain way with the same transform,
-at 200 components of 512x512 px.
+The plain way stacks the distance transforms of all components and takes the two smallest, as published code does. It
+runs once with OpenCV's transform and once with SciPy's. Rounds take turns and the fastest of each are compared. Aim:
+at least 10 times faster than the plain way with the same transform, at 200 components of 512x512 px.
 """
 
 from __future__ import annotations
@@ -29,21 +28,21 @@ W0, SIGMA = 10.0, 5.0
 
 
 def lines(count: int) -> NDArray[np.bool_]:
-    """Draw short crooked lines until there are so many components."""
+    """Draw short crooked lines until they form a number of components."""
     rng = np.random.default_rng(0)
     canvas = np.zeros((SIDE, SIDE), np.uint8)
     while True:
         start = rng.uniform(0, SIDE, 2)
         points = start + np.cumsum(rng.normal(0, 6, (6, 2)), axis=0)
         cv2.polylines(canvas, [points.astype(np.int32)], isClosed=False, color=1, thickness=2)
-        found, labels = cv2.connectedComponents(canvas)
-        if found > count:
+        count_labels, labels = cv2.connectedComponents(canvas)
+        if count_labels > count:
             keep = np.isin(labels, np.arange(1, count + 1))
             return np.asarray(keep, dtype=np.bool_)
 
 
 def long_lines(count: int) -> NDArray[np.bool_]:
-    """Draw nested rings cut open: components whose boxes fill the image, the worst case for neighbourhoods."""
+    """Draw nested open rings, the worst case for cropped boxes."""
     rows, cols = np.mgrid[:SIDE, :SIDE] - SIDE / 2
     radius, angle = np.hypot(rows, cols), np.arctan2(rows, cols)
     period = SIDE / 2 / (count / 4)
@@ -63,8 +62,8 @@ def scipy_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
 def plain(
     mask: NDArray[np.bool_], transform: Callable[[NDArray[np.bool_]], NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    found, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    distances = np.stack([transform(labels == number) for number in range(1, found)])
+    count_labels, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    distances = np.stack([transform(labels == number) for number in range(1, count_labels)])
     nearest = np.partition(distances, 1, axis=0)[:2]
     return np.asarray(W0 * np.exp(-((nearest[0] + nearest[1]) ** 2) / (2 * SIGMA**2)), dtype=np.float32)
 
@@ -105,19 +104,19 @@ def draw(path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
     print("| mask of 512x512 px | components | here | OpenCV, each | SciPy, each | OpenCV / here | difference |")
     print("|---|---|---|---|---|---|---|")
     for name, mask in (("short lines", lines(200)), ("rings", long_lines(50)), ("few lines", lines(10))):
         count = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[0] - 1
-        found = measure(mask, options.rounds)
+        row = measure(mask, options.rounds)
         print(
-            f"| {name} | {count} | {1000 * found['here']:.1f} ms | {1000 * found['OpenCV']:.0f} ms | "
-            f"{1000 * found['SciPy']:.0f} ms | {found['OpenCV'] / found['here']:.0f} | {found['difference']:.1e} |"
+            f"| {name} | {count} | {1000 * row['here']:.1f} ms | {1000 * row['OpenCV']:.0f} ms | "
+            f"{1000 * row['SciPy']:.0f} ms | {row['OpenCV'] / row['here']:.0f} | {row['difference']:.1e} |"
         )
-    if options.picture is not None:
-        draw(options.picture)
+    if options.figure is not None:
+        draw(options.figure)
 
 
 if __name__ == "__main__":

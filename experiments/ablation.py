@@ -1,14 +1,14 @@
-"""What each part of a training is worth: rows that differ in one thing, at equal minutes.
+"""Compare training variants that differ in one setting, at equal minutes.
 
     python experiments/ablation.py --data deepcrack256 --data cfd --out ablation --minutes 10 --seeds 0 1 2 \\
         --init mobilenet_v2=mobilenet_v2.pth --init resnet18=resnet18.pth
 
-Every row trains on the ``train`` parts of all data folders, chooses its threshold on what it holds out of them, and is
-scored once on their ``test`` parts: F1 of all crack pixels of a set taken together, and F1 within 2 px. Seeds go
-outermost, so that a table of one seed is there first. A run that was stopped goes on where it was; what is scored is
-not done again, and several processes may fill one OUT, each with seeds or rows of its own. The table is printed after
-every run and kept in OUT/ablation.md. Only trainings of one machine with the same load can be compared: the steps that
-each reached stand in the table.
+Every row trains on the ``train`` parts of all data folders and chooses its threshold on the images it holds out. It
+is scored once on their ``test`` parts: F1 of the pooled crack pixels of a set, and F1 within 2 px. Seeds are the
+outer loop, so a table of one seed is complete first. A stopped run continues and finished scores are kept. Several
+processes may fill one OUT, each with different seeds or rows. The table is printed after every run and kept in
+OUT/ablation.md. Compare only trainings of one machine under the same load: the table lists the steps that each
+reached.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def read_scores(path: Path) -> dict[str, dict[str, Scores]]:
 
 
 def table(scores: Mapping[str, Mapping[str, Scores]], groups: Sequence[str]) -> str:
-    """Return the table: means over the seeds, with the standard deviation where there are several."""
+    """Return the table: means and standard deviations over the seeds."""
     lines = [
         f"| row | seeds | steps | validation | {' | '.join(f'{group}, F1 / 2 px' for group in groups)} |",
         f"|---|---|---|---|{'---|' * len(groups)}",

@@ -1,11 +1,11 @@
-"""A model's scores on several data sets by every protocol, with intervals, as the tables of docs/accuracy.md.
+"""Score a model on several data sets by every protocol, for docs/accuracy.md.
 
     python experiments/accuracy.py --model crackseg-mobile --data data/deepcrack256 --data data/cfd \\
         --clean data/bg_concrete_wall --out runs/accuracy
 
-Each set is scored by `crackseg evaluate --protocol all --report OUT/SET`, sets without cracks (``--clean``) by protocol
-native alone. What is scored is not done again. The tables are printed at the end and kept in OUT/TABLE.md; the page
-with the worst images of each set is OUT/SET/evaluation.html.
+Each set is scored by `crackseg evaluate --protocol all --report OUT/SET`. Sets without cracks (``--clean``) are
+scored by protocol native only. Finished scores are kept. The tables are printed at the end and written to
+OUT/TABLE.md. The page with the worst images of each set is OUT/SET/evaluation.html.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CLEAN = {"called crack": "false_alarm_clean", "images with a false call": "clean
 
 
 def scored(folder: Path, protocol: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Score a set, as far as it is not done, and return the scores by protocol."""
+    """Score a set unless its scores exist; return them by protocol."""
     name = folder.resolve().name
     path = options.out / name / "evaluation.json"
     if not path.exists():
@@ -46,9 +46,9 @@ def scored(folder: Path, protocol: str, options: argparse.Namespace) -> dict[str
         )
         if done.returncode:
             raise SystemExit(done.returncode)
-    told = json.loads(path.read_text())
-    scores = {key: value["data"][name] for key, value in told["protocols"].items()}
-    return {**scores, "images": told["data"][name]["images"]}
+    report = json.loads(path.read_text())
+    scores = {key: value["data"][name] for key, value in report["protocols"].items()}
+    return {**scores, "images": report["data"][name]["images"]}
 
 
 def shown(score: dict[str, float | None], *, percent: bool = False) -> str:
@@ -62,12 +62,12 @@ def shown(score: dict[str, float | None], *, percent: bool = False) -> str:
     return f"{text} [{factor * score['low']:.{digits}f}, {factor * score['high']:.{digits}f}]"
 
 
-def tables(found: dict[str, dict[str, Any]], clean: dict[str, dict[str, Any]]) -> str:
+def tables(scored: dict[str, dict[str, Any]], clean: dict[str, dict[str, Any]]) -> str:
     parts = []
-    for protocol, columns in COLUMNS.items() if found else ():
+    for protocol, columns in COLUMNS.items() if scored else ():
         rows = [
             [name, str(scores["images"]), *(shown(scores[protocol][key]) for key in columns.values())]
-            for name, scores in found.items()
+            for name, scores in scored.items()
             if protocol in scores
         ]
         parts.append(f"Protocol {protocol}:\n\n{markdown(['set', 'images', *columns], rows)}")
@@ -90,13 +90,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, action="append", default=[])
     parser.add_argument("--clean", type=Path, action="append", default=[], help="a set without cracks")
     parser.add_argument(
-        "--native", type=Path, action="append", default=[], help="a set to score by protocol native alone"
+        "--native", type=Path, action="append", default=[], help="a set to score by protocol native only"
     )
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     clean = score_all(options.clean, "native", options)
-    found = score_all(options.native, "native", options)
-    text = tables({**score_all(options.data, "all", options), **found}, clean)
+    native = score_all(options.native, "native", options)
+    text = tables({**score_all(options.data, "all", options), **native}, clean)
     write_bytes(make_folder(options.out) / "TABLE.md", (text + "\n").encode())
     print(text)
 

@@ -1,13 +1,15 @@
-"""The mean of the weights of several trainings of one network, as a run folder that can be shipped and started from.
+"""Average the weights of several trainings of one network into a run folder.
 
     python experiments/average_weights.py WEIGHTS WEIGHTS ... --data DIR [--data DIR ...] --out RUN
         [--validation-fraction 0.05]
 
-WEIGHTS are run folders, checkpoints or ONNX models of crackseg, or the ``resume.safetensors`` of a training that was
-stopped, of which its running average counts. They are of trainings that began at one another's weights, or their mean
-lies between valleys; one alone stays as it is. It is scored on the validation images that ``crackseg train`` would have
-held out of the train parts of these folders, which gives its threshold; its card is that of the last of them with
-these scores. Printed are F1 of every folder with cracks at the threshold, and their mean.
+WEIGHTS are run folders, checkpoints, ONNX models of crackseg, or the ``resume.safetensors`` of a stopped training,
+whose running average counts. The trainings must have started from one another's weights; otherwise their mean is
+worse than each of them. A single network stays unchanged.
+
+The mean is scored on the validation images that ``crackseg train`` would have held out of these folders, which gives
+its threshold. Its card is that of the last training with these scores. The script prints F1 of every folder with
+cracks at the threshold, and their mean.
 
 Source:
     Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing
@@ -38,7 +40,7 @@ AVERAGE = "average."
 
 
 def load(path: Path) -> tuple[SegmentationNetwork, ModelCard]:
-    """Load a model, or the running average of a training that was stopped after an epoch at least."""
+    """Load a model, or the running average of a stopped training."""
     if path.name != RESUME_FILE:
         return load_network(path)
     network, card = load_network(path.with_name("best.safetensors"))
@@ -48,7 +50,7 @@ def load(path: Path) -> tuple[SegmentationNetwork, ModelCard]:
 
 
 def mean_network(paths: list[Path]) -> tuple[SegmentationNetwork, ModelCard]:
-    """Return the network and the card of the last file, its weights and running statistics the mean of all."""
+    """Return the averaged network with the card of the last file."""
     states = []
     for path in paths:
         network, card = load(path)
@@ -61,8 +63,8 @@ def mean_network(paths: list[Path]) -> tuple[SegmentationNetwork, ModelCard]:
     return network, card
 
 
-def _told(path: Path) -> str:
-    """Return the name of a run, or of a file with that of its run: many are called last.safetensors."""
+def _run_name(path: Path) -> str:
+    """Return the name of a run or of a file in it."""
     return path.name if path.is_dir() else f"{path.resolve().parent.name}/{path.name}"
 
 
@@ -73,11 +75,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--validation-fraction", type=float, default=0.05)
     options = parser.parse_args()
-    network, card = mean_network([find_weights(given) for given in options.weights])
+    network, card = mean_network([find_weights(source) for source in options.weights])
     _, samples = hold_out(find_all_samples(options.data, "train"), options.validation_fraction)
-    found = validate(TorchPredictor(network, card, device=torch.device("cpu")), samples)
-    threshold = sum_counts(found).crack.steady_threshold(card.threshold)
-    groups = {"all": sum_counts(found), **sum_by_group(samples, found)}
+    counts = validate(TorchPredictor(network, card, device=torch.device("cpu")), samples)
+    threshold = sum_counts(counts).crack.steady_threshold(card.threshold)
+    groups = {"all": sum_counts(counts), **sum_by_group(samples, counts)}
     scores = {group: part.scores_at(threshold) for group, part in groups.items()}
     f1 = {group: part.crack.counts_at(threshold).f1 for group, part in groups.items() if part.crack.images}
     card = dataclasses.replace(
@@ -85,7 +87,7 @@ def main() -> None:
         name=options.out.name,
         threshold=threshold,
         scores={"validation": {group: {k: round(v, 4) for k, v in part.items()} for group, part in scores.items()}},
-        training={**card.training, "mean_of": [_told(Path(given)) for given in options.weights]},
+        training={**card.training, "mean_of": [_run_name(Path(source)) for source in options.weights]},
     )
     save_weights(make_folder(options.out) / "best.safetensors", network, card)
     export_onnx(network, options.out / RUN_MODEL, card)

@@ -1,9 +1,9 @@
-"""Whether the models in the package still score what their cards say, to the digits of the card.
+"""Check that the shipped models still reach the scores on their cards.
 
     python experiments/check_card.py --data DIR [--data DIR ...] [--model NAME ...]
 
-Scores the test part of each folder as `crackseg evaluate --protocol native` does, rounds as `ship_model.py` did, and
-prints each score that differs; the exit code is 1 where one does. A folder that a card does not name is an error.
+Scores the test part of each folder as `crackseg evaluate --protocol native` does and rounds as `ship_model.py` does.
+Prints each score that differs; the exit code is 1 if any differs. A folder that a card does not name is an error.
 """
 
 from __future__ import annotations
@@ -25,16 +25,22 @@ def main() -> None:
     options = parser.parse_args()
     differing = 0
     for name in options.model or shipped_models():
-        told = shipped_card(name).scores["test"]
+        card_scores = shipped_card(name).scores["test"]
         for group, result in count_samples(load_model(name), find_all_samples(options.data, "test")).items():
-            if group not in told:
-                raise SystemExit(f"the card of {name} has no scores of {group}; expected one of {', '.join(told)}")
-            found = rounded(result)
-            wrong = [key for key in told[group].keys() | found.keys() if told[group].get(key) != found.get(key)]
+            if group not in card_scores:
+                raise SystemExit(
+                    f"the card of {name} has no scores of {group}; expected one of {', '.join(card_scores)}"
+                )
+            scores = rounded(result)
+            wrong = [
+                key
+                for key in card_scores[group].keys() | scores.keys()
+                if card_scores[group].get(key) != scores.get(key)
+            ]
             differing += len(wrong)
-            print(f"{name}, {group}: {len(found) - len(wrong)} of {len(found)} scores are those of the card")
+            print(f"{name}, {group}: {len(scores) - len(wrong)} of {len(scores)} scores are those of the card")
             for key in sorted(wrong):
-                print(f"  {key}: card {told[group].get(key)}, found {found.get(key)}")
+                print(f"  {key}: card {card_scores[group].get(key)}, scores {scores.get(key)}")
     raise SystemExit(1 if differing else 0)
 
 

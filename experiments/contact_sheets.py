@@ -1,6 +1,9 @@
-"""The pictures of docs/generate.md: `python experiments/contact_sheets.py [--only NAME ...]`.
+"""Draw the contact sheets of docs/generate.md.
 
-Ten samples of each recipe, 256x256 pixels as generated, each above its truth: the outline of its mask and the boxes.
+    python experiments/contact_sheets.py [--only NAME ...]
+
+Each sheet has ten samples of one recipe, 256x256 px as generated. Below each sample stands its true mask as an
+outline, with the boxes.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ LARGEST_BYTES = 400_000
 
 
 def write_sheet(recipe: Recipe, path: Path) -> None:
-    """Write ten samples and their truth as one JPEG, as good as its size allows."""
+    """Write ten samples and their true masks as one JPEG."""
     rows = []
     for first in (0, COLUMNS):
         samples = [generate_sample(recipe, seed=SEED, index=first + column) for column in range(COLUMNS)]
@@ -40,10 +43,10 @@ def write_sheet(recipe: Recipe, path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="*", default=[])
-    given = parser.parse_args()
+    options = parser.parse_args()
     target = make_folder(ROOT / "docs" / "generate")
     for path in sorted((ROOT / "configs" / "generate").glob("*.yaml")):
-        if not given.only or path.stem in given.only:
+        if not options.only or path.stem in options.only:
             write_sheet(load_config(Recipe, path, overrides=[f"size={SIDE}"]), target / f"{path.stem}.jpg")
 
 

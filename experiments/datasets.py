@@ -1,6 +1,6 @@
-"""What the doctor finds in each of the data folders in a folder, as the tables and lines of docs/datasets.md.
+"""Check every data folder in a folder, for the tables of docs/datasets.md.
 
-python experiments/datasets.py DATA > found.md
+python experiments/datasets.py DATA > findings.md
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HEAD = (
 def row(name: str, report: DatasetReport) -> str:
     sums = report.sums
     iou, width = sums.shift_iou, sums.width_mean_px
-    told = report.to_dict()
+    summary = report.to_dict()
     splits = " + ".join(f"{count} {split}" for split, count in report.splits.items())
     cells = [
         name,
@@ -33,8 +33,8 @@ def row(name: str, report: DatasetReport) -> str:
         "-" if width is None else f"{width:.1f}",
         "-" if iou is None else f"{iou:.3f}",
         "-" if iou is None else f"{2 * iou / (1 + iou):.3f}",
-        f"{told['errors']}",
-        f"{told['warnings']}",
+        f"{summary['errors']}",
+        f"{summary['warnings']}",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -50,10 +50,10 @@ def main() -> None:
     total: Counter[str] = Counter()
     for name, report in reports.items():
         print(f"\n## {name}\n")
-        for kind, found in group_by_kind(report.findings).items():
-            total[kind] += len(found)
-            print(f"- {found[0].severity.name.lower()}: {TITLES[kind]}: {len(found)}")
-            print("\n".join(f"  - {describe_finding(finding)}" for finding in found[:SHOWN]))
+        for kind, findings in group_by_kind(report.findings).items():
+            total[kind] += len(findings)
+            print(f"- {findings[0].severity.name.lower()}: {TITLES[kind]}: {len(findings)}")
+            print("\n".join(f"  - {describe_finding(finding)}" for finding in findings[:SHOWN]))
     print(f"\n{dict(total)}")
 
 

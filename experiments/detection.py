@@ -1,10 +1,10 @@
-"""Cracks as detections: box AP as pycocotools counts it, and how many true components are found.
+"""Score cracks as detections: box AP by pycocotools, and recall of components.
 
     python experiments/detection.py [--model M] [--count 40] [--data DIR ...]
 
-Each component of a mask is a box; its score is the mean probability along its centrelines. DIR is a data set, whose
-test half is taken; without --data generated photographs are. AP is at an IoU of 0.5, and the mean over 0.5 to 0.95. A
-true component is found when half its pixels lie within 2 px of a pixel called crack.
+Each component of a mask is a box. Its score is the mean probability along its centrelines. DIR is a data set, of
+which the test half is used; without --data, images are generated. AP is at an IoU of 0.5, and the mean over 0.5 to
+0.95. A true component counts as detected if half its pixels lie within 2 px of a predicted crack pixel.
 """
 
 from __future__ import annotations
@@ -53,24 +53,24 @@ def flat(box: Any) -> list[float]:
 
 
 def score(title: str, samples: Iterator[Sample], model: crackseg.Model) -> None:
-    images, truth, found = [], [], []
+    images, true_boxes, detections = [], [], []
     counts = ComponentCounts()
     for number, (image, mask) in enumerate(samples, start=1):
         images.append({"id": number, "height": mask.shape[0], "width": mask.shape[1]})
         for box in find_components(mask).boxes().tolist():
             x, y, width, height = flat(box)
             item = {"image_id": number, "category_id": 1, "bbox": [x, y, width, height], "iscrowd": 0}
-            truth.append({**item, "id": len(truth) + 1, "area": width * height})
+            true_boxes.append({**item, "id": len(true_boxes) + 1, "area": width * height})
         result = model.predict(image)
         for crack in result.cracks:
-            found.append({"image_id": number, "category_id": 1, "bbox": flat(crack.box), "score": crack.score})
+            detections.append({"image_id": number, "category_id": 1, "bbox": flat(crack.box), "score": crack.score})
         counts += ComponentCounts.of(result.mask, mask, tolerance_px=TOLERANCE_PX)
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         true = COCO()
-        true.dataset = {"images": images, "annotations": truth, "categories": [{"id": 1, "name": "crack"}]}
+        true.dataset = {"images": images, "annotations": true_boxes, "categories": [{"id": 1, "name": "crack"}]}
         true.createIndex()
-        scorer = COCOeval(true, true.loadRes(found), "bbox")
+        scorer = COCOeval(true, true.loadRes(detections), "bbox")
         scorer.params.maxDets = [1, 10, 1000]
         scorer.evaluate()
         scorer.accumulate()

@@ -1,11 +1,12 @@
-"""Which images are too far from what a model was trained on: walls that it never saw, and what is no wall.
+"""Measure the out-of-domain distance of unseen walls and of images that show no wall.
 
     python experiments/domain.py DIR [DIR ...]
 
-Each folder is a data set with parts ``train`` and ``test``. For each set, the description is fitted to the train parts
-of all others and the test images of the one left out are measured: how many would be refused, though they are walls.
-Then the description of all sets measures pictures that are no walls: those that come with scikit-image, and drawn ones.
-Last, what a description costs beside a prediction, both as the least processor time of several rounds.
+Each folder is a data set with parts ``train`` and ``test``. For each set, the description is fitted to the train
+parts of all others, and the test images of the left-out set are measured. The table lists how many would be refused
+although they show walls. Then the description of all sets measures images that show no wall: those of scikit-image,
+and drawn ones. Last, the cost of a description is compared with that of a prediction, both as the least processor
+time of several rounds.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def document(seed: int, *, paper: int, ink: int, noise: float = 0.0) -> Image:
 
 
 def screenshot(seed: int) -> Image:
-    """Draw windows with writing."""
+    """Draw frames with writing."""
     rng = np.random.default_rng(seed)
     image = np.full((720, 1280, 3), rng.integers(200, 256, 3), np.uint8)
     for _ in range(25):
@@ -80,7 +81,7 @@ def plot(seed: int) -> Image:
 
 
 def gradients() -> dict[str, Image]:
-    """Draw pictures that change smoothly, or in steps."""
+    """Draw images that change smoothly, or in steps."""
     row, col = np.mgrid[:400, :500]
     planes = {
         "across": col / 2,
@@ -105,7 +106,7 @@ def noises() -> dict[str, Image]:
 
 
 def no_walls() -> dict[str, dict[str, Image]]:
-    """Return pictures that are no walls, by kind; and surfaces, which are like walls."""
+    """Return images without walls by kind, and surfaces like walls."""
     here = Path(skimage.data.__file__).parent
     docs = Path(__file__).parents[1] / "docs"
 
@@ -125,7 +126,7 @@ def no_walls() -> dict[str, dict[str, Image]]:
         "gradients and patterns": gradients(),
         "noise": noises(),
         "black, white": {"black": np.zeros((300, 400, 3), np.uint8), "white": np.full((300, 400, 3), 255, np.uint8)},
-        "photographs of other things": stored(THINGS),
+        "images of other things": stored(THINGS),
         "surfaces (not to be refused)": stored(SURFACES),
     }
 
@@ -142,13 +143,13 @@ def least_s(work: Callable[[Image], object], images: list[Image], rounds: int) -
 
 
 def leave_one_out(train: Mapping[str, NDArray[np.float64]], tests: Mapping[str, NDArray[np.float64]]) -> None:
-    """Print how far the test images of each set are from all other sets."""
+    """Print the distances of each set's test images from all others."""
     print(f"{'left out':<22} {'images':>6} {'median':>7} {'largest':>8} {'limit':>6} {'refused':>8}")
     for name, test in tests.items():
         domain = fit_domain([described for other, described in train.items() if other != name])
-        found = distances(domain, test)
-        refused = 100 * float((found > domain.limit).mean())
-        figures = f"{np.median(found):>7.2f} {found.max():>8.2f} {domain.limit:>6.2f} {refused:>6.1f} %"
+        measured = distances(domain, test)
+        refused = 100 * float((measured > domain.limit).mean())
+        figures = f"{np.median(measured):>7.2f} {measured.max():>8.2f} {domain.limit:>6.2f} {refused:>6.1f} %"
         print(f"{name:<22} {len(test):>6} {figures}")
 
 
@@ -160,8 +161,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     train = describe_files({it.name: [item.image for item in find_samples(it, "train")] for it in options.data})
     paths = {it.name: [item.image for item in find_samples(it, "test")] for it in options.data}
-    chosen = {name: found[:: -(-len(found) // options.most)] for name, found in paths.items()}
-    tests = {name: np.array([describe(read_image(path)) for path in found]) for name, found in chosen.items()}
+    chosen = {name: files[:: -(-len(files) // options.most)] for name, files in paths.items()}
+    tests = {name: np.array([describe(read_image(path)) for path in files]) for name, files in chosen.items()}
     leave_one_out(train, tests)
     domain = fit_domain(list(train.values()))
     print(f"\nfitted to all: limit {domain.limit:.2f}")

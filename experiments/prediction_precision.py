@@ -1,9 +1,9 @@
-"""Pooled F1 of bfloat16 and int8 against float32 on real test images, and what averaging over likenesses gains.
+"""Compare pooled F1 of bfloat16, int8 and test-time augmentation with float32.
 
     python experiments/prediction_precision.py --data DIR [--data DIR ...] [--every 1] [--tta-every 4]
 
-int8 is calibrated with images of the `train` parts and scored on the `test` parts; every precision as `crackseg export`
-would write it. The threshold is the model's own.
+int8 is calibrated with images of the `train` parts and scored on the `test` parts. Every precision is written as
+`crackseg export` writes it. The threshold is the model's own.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every n-th test image")
     parser.add_argument("--tta-every", type=int, default=4)
     options = parser.parse_args()
-    found = find_model(options.model)
-    data = found.read()
-    whole = OnnxPredictor(data, name=found.name)
+    model_file = find_model(options.model)
+    data = model_file.read()
+    whole = OnnxPredictor(data, name=model_file.name)
     train = find_all_samples(options.data, "train")
     used = [read_sample(train[index * len(train) // options.calibrate]) for index in range(options.calibrate)]
     others = {

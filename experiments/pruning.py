@@ -1,12 +1,12 @@
-"""One trained U-Net++, four speeds: F1 against time at every depth it can be cut to.
+"""Compare F1 and time of one trained U-Net++ at every depth that it can be cut to.
 
     crackseg train --config configs/train/unetplusplus.yaml --data D --output nested --minutes 30
     python experiments/pruning.py --run nested --data D [--val V] [--out cut]
 
-Each depth is cut out as a network of its own and gets its own threshold, chosen on the ``val`` parts (where there are
-none, on the images that the training held out); scored are the ``test`` parts. The time is what the processor spends on
-one image of 1024x1024 px in one thread and float32, the lowest of three. With ``--out``, each depth is written there
-as a checkpoint that crackseg predicts from.
+Each depth becomes a separate network with its own threshold, chosen on the ``val`` parts. Without a ``val`` part, the
+images that the training held out are used. The ``test`` parts are scored. The time is processor seconds for one image
+of 1024x1024 px, one thread, float32, the lowest of three. With ``--out``, each depth is written as a checkpoint that
+crackseg predicts from.
 """
 
 from __future__ import annotations

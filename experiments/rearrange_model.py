@@ -1,9 +1,9 @@
-"""Rearrange the graphs of the models in the package as `crackseg.exporting.onnx_graph` does for every export.
+"""Rewrite the graphs of the shipped models as `crackseg.exporting.onnx_graph` does.
 
     python experiments/rearrange_model.py NAME [NAME ...] [--data DIR ...] [--every 16] [--dry-run]
 
-Weights and cards stay what they are. The new graph is compared with the old one on generated walls, and on every n-th
-test image of the folders that are given; it is written only if no probability moves by more than 1e-4.
+Weights and card stay as they are, except for the hashes. The new graph is compared with the old one on generated
+walls, and on every n-th test image of the folders. A model whose probabilities move by more than 1e-4 is not written.
 """
 
 from __future__ import annotations

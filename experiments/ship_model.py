@@ -1,12 +1,14 @@
-"""Put the model of a run into the package, and its scores on test images into its card.
+"""Put the model of a run into the package, with its test scores in its card.
 
     python experiments/ship_model.py RUN NAME --data DIR [--data DIR ...] [--terms TEXT] [--limit TEXT ...]
     python experiments/ship_model.py --look NAME --data DIR [--data DIR ...]
 
-Writes crackseg/weights/NAME.onnx and NAME.json beside it: the run's card, the scores of `crackseg evaluate` on the test
-part of each folder, F1 with its 95 % interval over images, and the sha256 of the model. The card inside the model is
-the same one. What the training images look like (`crackseg.modelcard.domain`) is the run's own; where that has none,
-and with ``--look``, which changes nothing else of a shipped model, it is taken from the train parts of the folders.
+Writes crackseg/weights/NAME.onnx with the card inside, and the same card as NAME.json. The card is the run's, with the
+scores of `crackseg evaluate` on the test part of each folder and the sha256 of the model. F1 has its 95 % interval over
+images.
+
+The description of the training images (`crackseg.modelcard.domain`) is the run's own. If the run has none, it is
+fitted to the train parts of the folders. ``--look`` fits it anew for a shipped model and changes nothing else.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ WITH_INTERVAL = ("f1", "f1_2px", "false_alarm")
 
 
 def rounded(result: Evaluation) -> dict[str, Any]:
-    """Return the scores of a set to four digits, those of `WITH_INTERVAL` with their intervals."""
+    """Return the scores of a set to four digits, with intervals."""
     scores: dict[str, Any] = {"images": result.images}
     for key, estimate in result.estimates(HEADLINE).items():
         scores[key] = None if estimate.value is None else round(estimate.value, 4)
@@ -43,7 +45,7 @@ def rounded(result: Evaluation) -> dict[str, Any]:
 
 
 def look_of(folders: list[Path]) -> dict[str, Any]:
-    """Return what the train images of some folders look like, for a card."""
+    """Return the description of some folders' train images."""
     groups: dict[str, list[Path]] = {}
     for sample in find_all_samples(folders, "train"):
         groups.setdefault(sample.group, []).append(sample.image)

@@ -1,4 +1,4 @@
-"""Tables of benchmarks, and the choice of what goes into them: nothing here trains, reads or writes."""
+"""Format tables of scores and choose the samples behind them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from crackseg.datasets.samples import Sample
 
 Result = dict[str, Any]
-"""What a run came to: "command", "steps", "minutes", "threshold", and the scores of each set under "test"."""
+"""Result of a run: "command", "steps", "minutes", "threshold", and the scores of each set in "test"."""
 
 
 def choose(samples: Sequence[Sample], count: int, seed: int) -> list[Sample]:
-    """Choose samples by a hash of seed and stem: a larger choice holds every smaller one of the same seed."""
+    """Choose samples by a hash of seed and stem."""
 
     def rank(sample: Sample) -> bytes:
         return hashlib.sha256(f"{seed}:{sample.image.stem}".encode("utf-8", "replace")).digest()
@@ -23,7 +23,7 @@ def choose(samples: Sequence[Sample], count: int, seed: int) -> list[Sample]:
 
 
 def even_halves(real: Sequence[str], generated: Sequence[str]) -> dict[str, float]:
-    """Return shares of the patches: half for the real sets, half for the generated ones, each half divided evenly."""
+    """Return shares of the patches: half real, half generated."""
     return {name: round(1 / len(names), 4) for names in (real, generated) for name in names}
 
 
@@ -37,7 +37,7 @@ def cell(scores: Mapping[str, Any] | None) -> str:
 
 
 def mean_cell(results: Sequence[Mapping[str, Any] | None]) -> str:
-    """Return the mean over the sets with cracks; nothing unless each of them is there."""
+    """Return the mean over the sets with cracks, or nothing."""
     if not results or None in results:
         return "-"
     cracked = [scores for scores in results if scores is not None and scores["crack_px"]]
@@ -52,25 +52,25 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
 
 
-def without_table(sets: Sequence[str], unseen: Mapping[str, Result], seen: Result | None, model: str) -> str:
-    """Return the table of the left-out sets; the last row is the mean over the sets with cracks that are done."""
+def without_table(sets: Sequence[str], unseen: Mapping[str, Result], trained: Result | None, model: str) -> str:
+    """Return the table of the left-out sets."""
     rows, pairs = [], []
     for name in sets:
         result = unseen.get(name)
         if result is None:
             continue
-        pair = (result["test"].get(name), None if seen is None else seen["test"].get(name))
+        pair = (result["test"].get(name), None if trained is None else trained["test"].get(name))
         pairs.append(pair)
         rows.append([name, cell(pair[0]), cell(pair[1]), *facts(result)])
     mean = [mean_cell([pair[side] for pair in pairs]) for side in (0, 1)]
     rows.append(
         [f"mean of {sum(bool(pair[0] and pair[0]['crack_px']) for pair in pairs)} with cracks", *mean, *[""] * 3]
     )
-    return markdown(["left out", "never seen", f"seen: {model}", "threshold", "steps", "minutes"], rows)
+    return markdown(["left out", "never seen", f"trained on it: {model}", "threshold", "steps", "minutes"], rows)
 
 
 def few_table(name: str, base: Mapping[str, Any], rows: Mapping[str, Sequence[Result]]) -> str:
-    """Return the table of a few images; each row holds its results of several seeds."""
+    """Return the table of a few images."""
     lines = [["base as it is", "0", "1", cell(base["test"][name]), f"{base['threshold']:g}", "", "0"]]
     for title, results in rows.items():
         if not results:
@@ -87,8 +87,8 @@ def share_table(sets: Sequence[str], rows: Mapping[str, Result]) -> str:
     """Return the table of the real images' shares."""
     lines = []
     for title, result in rows.items():
-        found = [result["test"].get(name) for name in sets]
-        lines.append([title, str(result["images"]), *map(cell, found), mean_cell(found), *facts(result)])
+        scores = [result["test"].get(name) for name in sets]
+        lines.append([title, str(result["images"]), *map(cell, scores), mean_cell(scores), *facts(result)])
     return markdown(["training images", "real", *sets, "mean with cracks", "threshold", "steps", "minutes"], lines)
 
 

@@ -1,11 +1,13 @@
-"""What a threshold chosen on few images costs on others: the one of the highest F1 beside the one that trainings take.
+"""Measure the F1 lost by choosing a threshold on few images.
 
     python experiments/threshold_choice.py --data DIR [--data DIR ...] [--model NAME] [--images 60] [--draws 200]
 
-The model runs once over the test images of each folder, `--images` at most. Then a few of them are drawn, a threshold
-is chosen on these, and its F1 on the rest is taken from the highest that any threshold has there: the F1 it costs. The
-model's own threshold is where the steady choice starts from. Printed are means over draws and folders, and in brackets
-the means over folders of what the worst twentieth of the draws cost at least. Nothing here depends on the machine.
+The model runs once over the test images of each folder, at most `--images`. Then a few of them are drawn and a
+threshold is chosen on these. The loss is the highest F1 of any threshold on the rest, less the F1 of the chosen one.
+The rule that trainings use is compared with the highest F1; it starts from the model's own threshold.
+
+The script prints means over draws and folders. In brackets stands the least loss in the worst twentieth of the draws.
+Nothing here depends on the machine.
 """
 
 from __future__ import annotations
@@ -30,11 +32,11 @@ CHOICES = ("highest F1", "as trainings choose", "the model's own")
 
 def count_images(model: Model, folder: Path, images: int) -> list[ProbabilityHistogram]:
     """Return the histogram of each image."""
-    found = []
+    histograms = []
     for sample in find_samples(folder, "test")[:images]:
         image, true = read_sample(sample)
-        found.append(ProbabilityHistogram.of(predict_probability(ArrayImage(image), model.predictor), true))
-    return found
+        histograms.append(ProbabilityHistogram.of(predict_probability(ArrayImage(image), model.predictor), true))
+    return histograms
 
 
 def pool(histograms: Sequence[ProbabilityHistogram]) -> ProbabilityHistogram:
@@ -42,7 +44,7 @@ def pool(histograms: Sequence[ProbabilityHistogram]) -> ProbabilityHistogram:
 
 
 def costs(histograms: list[ProbabilityHistogram], count: int, draws: int, start: float) -> np.ndarray:
-    """Return what each choice costs in each draw, ``(draws, 3)``; draws without any crack are left out."""
+    """Return the F1 lost by each choice, ``(draws, 3)``."""
     rng = np.random.default_rng(count)
     rows = []
     for _ in range(draws):
@@ -51,7 +53,7 @@ def costs(histograms: list[ProbabilityHistogram], count: int, draws: int, start:
         if not few.images or not rest.images:
             continue
         highest = rest.counts_at(rest.best_threshold()).f1
-        # Thresholds are multiples of 1 / BINS where counts are asked for.
+        # Thresholds are multiples of 1 / BINS where counts are evaluated.
         chosen = few.best_threshold(), few.steady_threshold(start), round(start * BINS) / BINS
         rows.append([highest - rest.counts_at(threshold).f1 for threshold in chosen])
     return np.array(rows)
@@ -68,9 +70,9 @@ def main() -> None:
     sets = [count_images(model, folder, options.images) for folder in options.data]
     rows = []
     for count in COUNTS:
-        found = [costs(one, count, options.draws, model.card.threshold) for one in sets]
-        means = np.mean([each.mean(axis=0) for each in found], axis=0)
-        worst = np.mean([np.quantile(each, 0.95, axis=0) for each in found], axis=0)
+        losses = [costs(one, count, options.draws, model.card.threshold) for one in sets]
+        means = np.mean([each.mean(axis=0) for each in losses], axis=0)
+        worst = np.mean([np.quantile(each, 0.95, axis=0) for each in losses], axis=0)
         rows.append([str(count), *(f"{mean:.3f} ({high:.3f})" for mean, high in zip(means, worst, strict=True))])
     print(markdown(["images", *CHOICES], rows))
 

@@ -1,4 +1,4 @@
-"""How far a model travels: data sets it never saw, a few images of a new place, real images beside generated ones.
+"""Measure transfer: unseen data sets, a few images of a new place, shares of real images.
 
     python experiments/transfer.py leave-one-out --data data/deepcrack256 --data data/cfd --generated synth \\
         --init mobilenet_v2.pth --all crackseg-mobile --minutes 10 --out runs/leave-one-out
@@ -7,15 +7,16 @@
     python experiments/transfer.py real-share --data data/deepcrack256 --data data/cfd --generated synth \\
         --init mobilenet_v2.pth --minutes 10 --out runs/real-share
 
-Every training is `crackseg train` in a process of its own, as a user runs it, and its threshold is the one chosen on
-what it held out of the images it saw. It is scored once, on the ``test`` part of each set: F1 of all crack pixels of a
-set together / F1 within 2 px; of a set without cracks, the share of its pixels called crack.
+Every training is `crackseg train` in a separate process, as a user runs it. Its threshold is the one chosen on the
+images it held out. It is scored once, on the ``test`` part of each set: F1 of the pooled crack pixels of a set / F1
+within 2 px. A set without cracks is scored by the share of its pixels marked as crack.
 
-Each run's folder keeps its command and scores in result.json: a run that was stopped goes on, what is scored is not
-done again, and several processes may fill one OUT with ``--only``. The table is printed after every run and kept in
-OUT/TABLE.md. Equal minutes can only be compared on one machine under the same load: the steps that each run reached
-stand in the table. Equal steps, where the machine is shared: no ``--minutes``, but ``--change schedule.epochs=1
---change schedule.steps_per_epoch=130``.
+Each run's folder keeps its command and scores in result.json: a stopped run continues and finished scores are kept.
+Several processes may fill one OUT with ``--only``. The table is printed after every run and kept in OUT/TABLE.md.
+
+Compare equal minutes only on one machine under the same load: the table lists the steps that each run reached. On a
+shared machine, compare equal steps: no ``--minutes``, but ``--change schedule.epochs=1 --change
+schedule.steps_per_epoch=130``.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def kept(run: Path) -> Result | None:
 def run_once(
     run: Path, arguments: Sequence[str], folders: Sequence[Path], options: argparse.Namespace, images: int | None = None
 ) -> Result:
-    """Train and score one run, as far as it is not done; ``images`` are its real ones, where a table tells them."""
+    """Train and score one run unless its result exists."""
     changed = [f"--set={change}" for change in options.change]
     command = ["train", *arguments, *changed, f"--seed={options.seed}", f"--device={options.device}"]
     command = [*command, "--output", str(run), "--resume"]
@@ -67,21 +68,21 @@ def run_once(
 def score_once(
     run: Path, model: str | Path, folders: Sequence[Path], options: argparse.Namespace, facts: Mapping[str, Any]
 ) -> Result:
-    """Score a model on the test parts of the folders on which it is not scored yet, and keep that in a run's folder."""
+    """Score a model on the test parts not scored yet."""
     result = kept(run) or {**facts, "test": {}}
     todo = [folder for folder in folders if folder.resolve().name not in result["test"]]
     if todo:
         print(f"scoring {model} on {', '.join(folder.name for folder in todo)}", flush=True)
         loaded = load_model(model, device=options.device)
-        found = count_samples(loaded, find_all_samples(todo, "test"))
+        scores = count_samples(loaded, find_all_samples(todo, "test"))
         result["threshold"] = loaded.threshold(None)
-        result["test"] |= {name: one.to_dict() for name, one in found.items()}
+        result["test"] |= {name: one.to_dict() for name, one in scores.items()}
         write_bytes(make_folder(run) / "result.json", json.dumps(result, indent=1).encode())
     return result
 
 
 def score_model(name: str, folders: Sequence[Path], options: argparse.Namespace) -> Result:
-    """Score a finished model; its folder is named by its bytes, so that another one is not taken for it."""
+    """Score a finished model in a folder named by its hash."""
     digest = hashlib.sha256(find_model(name).read()).hexdigest()[:12]
     return score_once(options.out / f"model-{digest}", name, folders, options, {"model": name})
 
@@ -106,7 +107,7 @@ def mix_without(options: argparse.Namespace, present: Sequence[str]) -> Mapping[
     return mix if isinstance(mix, str) else {name: share for name, share in mix.items() if name in present}
 
 
-def tell(options: argparse.Namespace, table: str) -> None:
+def write_table(options: argparse.Namespace, table: str) -> None:
     write_bytes(make_folder(options.out) / "TABLE.md", (table + "\n").encode())
     print(table, flush=True)
 
@@ -114,7 +115,7 @@ def tell(options: argparse.Namespace, table: str) -> None:
 def leave_one_out(options: argparse.Namespace) -> None:
     sets = {folder.resolve().name: folder for folder in options.data}
     chosen = options.only or list(sets)
-    seen = None if options.all is None else score_model(options.all, options.data, options)
+    trained = None if options.all is None else score_model(options.all, options.data, options)
     for name in chosen:
         rest = [folder for other, folder in sets.items() if other != name] + options.generated
         mix = mix_without(options, [folder.resolve().name for folder in rest])
@@ -122,7 +123,7 @@ def leave_one_out(options: argparse.Namespace) -> None:
         run_once(run, [*data_options(rest, mix), *start_options(options)], [sets[name]], options)
         done = {each: kept(options.out / f"without-{each}") for each in sets}
         unseen = {each: result for each, result in done.items() if result is not None}
-        tell(options, without_table(list(sets), unseen, seen, options.all or "-"))
+        write_table(options, without_table(list(sets), unseen, trained, options.all or "-"))
 
 
 def few_images(options: argparse.Namespace) -> None:
@@ -139,16 +140,16 @@ def few_images(options: argparse.Namespace) -> None:
                 minutes = [] if options.minutes is None else [f"--minutes={options.minutes}"]
                 arguments = [f"--data={photos}", *config, f"--init={start}", *minutes]
                 run_once(run, arguments, [options.folder], options, count)
-                tell(options, few_table(name, base, few_rows(options, starts)))
+                write_table(options, few_table(name, base, few_rows(options, starts)))
 
 
 def few_rows(options: argparse.Namespace, titles: Mapping[str, str]) -> dict[str, list[Result]]:
-    """Return what is done, by row; a row without result is left out of the table."""
+    """Return the finished results by row."""
     rows = {}
     for count in options.counts:
         for title in titles:
-            found = [kept(options.out / f"{title.replace(' ', '-')}-{count}-{choice}") for choice in options.choices]
-            rows[f"{title}, {count}"] = [result for result in found if result is not None]
+            results = [kept(options.out / f"{title.replace(' ', '-')}-{count}-{choice}") for choice in options.choices]
+            rows[f"{title}, {count}"] = [result for result in results if result is not None]
     return rows
 
 
@@ -169,9 +170,9 @@ def real_share(options: argparse.Namespace) -> None:
         mix = even_halves([folder.resolve().name for folder in real], generated if share is not None else ())
         arguments = [*data_options(folders, mix), *start_options(options)]
         run_once(run, arguments, [*options.data, *options.test], options, images)
-        found = {text: kept(options.out / share_name(each)) for text, each in titles.items()}
-        done = {text: result for text, result in found.items() if result is not None}
-        tell(options, share_table(sets, done))
+        results = {text: kept(options.out / share_name(each)) for text, each in titles.items()}
+        done = {text: result for text, result in results.items() if result is not None}
+        write_table(options, share_table(sets, done))
 
 
 def share_name(share: float | None) -> str:
@@ -179,7 +180,7 @@ def share_name(share: float | None) -> str:
 
 
 def share_of(folder: Path, percent: float, options: argparse.Namespace) -> Path | None:
-    """Return a folder with a share of a folder's train images, at least two, or None for none of them."""
+    """Return a folder with a share of a folder's train images."""
     if percent >= 100:
         return folder
     samples = find_all_samples([folder], "train")
@@ -215,10 +216,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     tables = parser.add_subparsers(dest="table", required=True)
     one = tables.add_parser("leave-one-out", parents=[common, mixed])
-    one.add_argument("--all", help="a model that saw all sets, to stand beside")
+    one.add_argument("--all", help="a model that saw all sets, to list next to them")
     few = tables.add_parser("few-images", parents=[common])
     few.add_argument("--set", type=Path, dest="folder", required=True, metavar="DIR")
-    few.add_argument("--base", required=True, help="a run or model that has not seen the set")
+    few.add_argument("--base", required=True, help="a run or model that was not trained on the set")
     few.add_argument("--counts", type=int, nargs="+", default=[5, 10, 20, 50])
     few.add_argument("--choices", type=int, nargs="+", default=[0], help="seeds of the choice of images")
     share = tables.add_parser("real-share", parents=[common, mixed])
