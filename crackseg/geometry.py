@@ -45,7 +45,11 @@ class Region:
         return self.height, self.width
 
     def slices(self, origin: tuple[int, int] = (0, 0)) -> tuple[slice, slice]:
-        """Return the slices of this region in an array with first pixel ``origin`` (row, col)."""
+        """Return the row and column `slice` of this region in an array.
+
+        Args:
+            origin: Row and column of the first pixel of the array.
+        """
         row, col = origin
         return slice(self.row0 - row, self.row1 - row), slice(self.col0 - col, self.col1 - col)
 
@@ -55,7 +59,7 @@ class ScaleSource(Protocol):
 
     @property
     def fixed(self) -> Scale | None:
-        """Scale that holds for every image; None if it must be found in the pixels of each image."""
+        """Scale of every image; None if each image must show its scale."""
 
     def scale_of(self, image: NDArray[np.uint8], *, name: str = "image") -> Scale:
         """Return the scale of an image.

@@ -363,7 +363,7 @@ def skeleton_lengths(skeleton: NDArray[np.bool_], labels: NDArray[np.integer], c
         count: Labels, that of the background included.
 
     Returns:
-        ``(count,)`` lengths in pixels, by label, at least 1.
+        ``(C,)`` lengths in pixels, by label, at least 1.
 
     Source:
         Kulpa, "Area and perimeter measurement of blobs in discrete binary pictures", Computer Graphics and Image

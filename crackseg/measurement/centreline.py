@@ -1,4 +1,4 @@
-"""Centrelines: the branches of a skeleton as sub-pixel lines that reach from tip to tip."""
+"""Turn the branches of a skeleton into sub-pixel lines from tip to tip."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _TIP_STEP_PX = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Centrelines:
-    """The centrelines of all branches.
+    """Centrelines of all branches.
 
     Attributes:
-        lines: Their points, about a pixel apart.
-        components: ``(m,)`` component of each line.
-        ends: ``(m, 2, 3)`` row, column and radius of the nodes at its two ends.
-        degrees: ``(m, 2)`` how many branches meet there: 1 at a free end, 3 or more in a junction.
+        lines: The ``m`` lines, with points about a pixel apart.
+        components: ``(m,)`` int64 component of each line.
+        ends: ``(m, 2, 3)`` float64 row, column and disc radius of the nodes at both ends, in pixels.
+        degrees: ``(m, 2)`` int64 number of branches at these nodes: 1 at a free end, 3 or more in a junction.
     """
 
     lines: Lines
@@ -34,9 +34,12 @@ class Centrelines:
     degrees: Indices
 
     def away_from_junctions(self) -> NDArray[np.bool_]:
-        """Tell which points lie outside the discs of the junctions at their line's ends, ``(n,)``.
+        """Return which points lie outside the discs of junctions.
 
-        Inside, several branches are as one, and no width is that of a crack.
+        Inside a disc, branches merge, so a width there is not that of one crack.
+
+        Returns:
+            ``(n,)`` bool, one for each point of the lines.
         """
         away = np.ones(self.lines.radii_px.size, dtype=np.bool_)
         for end in range(2):
@@ -47,17 +50,17 @@ class Centrelines:
 
 
 def find_centrelines(components: Components, skeleton: Skeleton, graph: SkeletonGraph) -> Centrelines:
-    """Make lines of the branches of a skeleton.
+    """Turn the branches of a skeleton into lines.
 
-    The staircase of the pixels is smoothed away, a little more in wide cracks, whose skeleton wanders with their edges.
-    A tip is found anew: thinning leaves the end of a branch somewhere between the tip and half a width before it, at
-    times in a corner. So the last width of the branch is cut off, and the line goes on straight until it leaves the
-    crack.
+    Smoothing removes the staircase of the pixels. It is stronger in wide cracks, whose skeleton follows their edges.
+
+    Thinning ends a branch up to half a width before the tip, sometimes in a corner. The last width of the branch is
+    therefore cut off, and the line continues straight until it leaves the crack.
 
     Args:
-        components: The components that were thinned.
+        components: The components of the mask.
         skeleton: Their skeletons.
-        graph: Their branches. A node without any becomes a line of its own.
+        graph: Their branches. A node without branches becomes a line with one point.
     """
     branches = _Branches(graph)
     rows, cols = components.positions(skeleton.pixels[branches.pixels])
@@ -72,7 +75,15 @@ def find_centrelines(components: Components, skeleton: Skeleton, graph: Skeleton
 
 
 class _Branches:
-    """A graph as arrays: the pixels of its branches one after the other, and the nodes at their ends."""
+    """Branches of a graph as arrays.
+
+    Attributes:
+        pixels: ``(n,)`` int64 numbers of the skeleton pixels, branch by branch.
+        starts: ``(m + 1,)`` int64 first pixel of each branch, and the end of the last one.
+        ends: ``(m, 2, 3)`` float64 row, column and disc radius of the nodes at both ends, in pixels.
+        degrees: ``(m, 2)`` int64 number of branches at these nodes.
+        closed: ``(m,)`` bool, True for a ring.
+    """
 
     def __init__(self, graph: SkeletonGraph) -> None:
         paths = [branch.pixels for branch in graph.branches.values()]
@@ -94,13 +105,13 @@ def _row_of(node: Node) -> tuple[float, float, float]:
 
 
 def _find_tips(lines: Lines, components: Components, free: NDArray[np.bool_], angles_deg: Values) -> Lines:
-    """Cut the last width off every free end, and lead the line straight on until it leaves the crack.
+    """Replace the last width at free ends by a straight line.
 
     Args:
         lines: The lines.
-        components: The crack's pixels.
-        free: ``(m, 2)`` which ends are tips.
-        angles_deg: ``(m,)`` direction of a line of which nothing is left, in degrees.
+        components: The components of the mask.
+        free: ``(m, 2)`` bool, True for ends that are tips.
+        angles_deg: ``(m,)`` directions of lines that are shorter than a width, in degrees.
     """
     first, last = _uncut(lines, free)
     ways = np.stack([_directions(lines, first, last), _directions(lines, last, first)], axis=1)
@@ -110,13 +121,13 @@ def _find_tips(lines: Lines, components: Components, free: NDArray[np.bool_], an
     bases = np.stack([first, last], axis=1)
     reach = np.zeros(free.shape)
     reach[free] = _reach(components, lines.places[bases[free]], ways[free], lines.radii_px[bases[free]])
-    return _extended(lines, bases, ways, reach)
+    return _extend(lines, bases, ways, reach)
 
 
 def _uncut(lines: Lines, free: NDArray[np.bool_]) -> tuple[Indices, Indices]:
-    """Return the first and the last point of each line that is at least a width from any free end, ``(m,)`` each.
+    """Return first and last points a width from free ends, ``(m,)`` each.
 
-    They are the same point where there is none: that of the junction, or the middle one.
+    If a line has no such point, both are its point at the junction, or its middle one.
     """
     line, index = lines.line_of(), np.arange(lines.radii_px.size)
     way = np.cumsum(lines.steps_px())
@@ -131,7 +142,7 @@ def _uncut(lines: Lines, free: NDArray[np.bool_]) -> tuple[Indices, Indices]:
 
 
 def _directions(lines: Lines, tips: Indices, others: Indices) -> Values:
-    """Return the unit vectors that lead out of the lines at their points ``tips``, ``(m, 2)``."""
+    """Return the outward unit vectors of the lines at points ``tips``, ``(m, 2)``."""
     reach = np.maximum(np.rint(lines.radii_px[tips]).astype(np.int64), 3)
     inner = tips + np.sign(others - tips) * np.minimum(reach, np.abs(others - tips))
     way = lines.places[tips] - lines.places[inner]
@@ -139,15 +150,15 @@ def _directions(lines: Lines, tips: Indices, others: Indices) -> Values:
 
 
 def _reach(components: Components, places: Values, ways: Values, radii_px: Values) -> Values:
-    """Return how far it is from points inside a crack to its edge in given directions, ``(k,)``, in pixels."""
-    picture = components.grid * np.uint8(255)
+    """Return the distances from points to the crack's edge, ``(k,)``, in pixels."""
+    solid = components.grid * np.uint8(255)
     reach, before = np.zeros(len(places)), np.full(len(places), 1.0)
     active = np.arange(len(places))
     step = 0
     while active.size:
         step += 1
         spots = places[active] + step * _TIP_STEP_PX * ways[active] - components.origin
-        inside = sample(picture, spots[:, :1], spots[:, 1:])[:, 0] / 255
+        inside = sample(solid, spots[:, :1], spots[:, 1:])[:, 0] / 255
         left = inside < 0.5
         gone = active[left]
         share = (before[gone] - 0.5) / np.maximum(before[gone] - inside[left], 1e-9)
@@ -157,8 +168,8 @@ def _reach(components: Components, places: Values, ways: Values, radii_px: Value
     return reach
 
 
-def _extended(lines: Lines, bases: Indices, ways: Values, reach: Values) -> Lines:
-    """Return the lines from one base to the other, gone on straight from both."""
+def _extend(lines: Lines, bases: Indices, ways: Values, reach: Values) -> Lines:
+    """Return the lines between their bases, extended straight from both."""
     number = np.arange(lines.closed.size)
     added = np.rint(reach).astype(np.int64)
     added[(added == 0) & (reach > 0)] = 1

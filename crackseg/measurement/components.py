@@ -1,4 +1,4 @@
-"""The connected pieces of a mask, as lists of their pixels."""
+"""Find the connected components of a mask, as lists of pixels."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _PINHOLE_AREA_PX = 4.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Components:
-    """The 8-connected components of a mask, cut out of the image, one empty pixel all round.
+    """``C`` 8-connected components of a mask, cut out of the image with a rim of one empty pixel.
 
-    Everything after this works on the pixels of the cracks alone, so that its cost grows with them and not with the
-    image. A pixel is named by its flat index into ``grid``: its neighbours are one index, or ``stride``, away.
+    Later steps visit only crack pixels, so their cost grows with the cracks and not with the image. A pixel is
+    identified by its flat index into ``grid``; its neighbours are one index, or ``stride``, away.
 
     Attributes:
-        grid: ``(h, w) uint8``, 1 in a crack, 0 elsewhere and all along the rim.
+        grid: ``(h, w)`` uint8, 1 in a crack, 0 elsewhere and in the rim.
         origin: Row and column in the image of the first pixel of ``grid``; -1 where the rim lies outside the image.
-        pixels: ``(n,) int64`` flat indices of the crack pixels, component by component, ascending in each.
-        starts: ``(count + 1,) int64`` where the pixels of each component start, and where the last ones end.
-        areas: ``(count,) int64`` pixels of each component in the mask; filled pinholes do not count.
+        pixels: ``(n,)`` int64 flat indices of the crack pixels, component by component, ascending in each.
+        starts: ``(C + 1,)`` int64 first index into ``pixels`` of each component, and the end of the last one.
+        areas: ``(C,)`` int64 area of each component in the mask, in pixels; filled pinholes do not count.
     """
 
     grid: NDArray[np.uint8]
@@ -39,30 +39,42 @@ class Components:
 
     @property
     def stride(self) -> int:
-        """Step from a pixel to the one below it."""
+        """Step in flat index from a pixel to the one below it."""
         return int(self.grid.shape[1])
 
     def labels(self) -> NDArray[np.int64]:
-        """Return the component of each of the pixels, ``(n,)``, from 0."""
+        """Return the component of each pixel, ``(n,)`` int64, from 0."""
         return np.repeat(np.arange(self.count), np.diff(self.starts))
 
     def positions(self, pixels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows and columns in the image of pixels given by flat index."""
+        """Return the positions of pixels in the image.
+
+        Args:
+            pixels: ``(k,)`` int64 flat indices.
+
+        Returns:
+            ``(k,)`` int64 rows and ``(k,)`` int64 columns, in pixels.
+        """
         rows, cols = np.divmod(pixels, self.stride)
         return rows + self.origin[0], cols + self.origin[1]
 
     def boxes(self) -> NDArray[np.int64]:
-        """Return the tight box of each component, ``(count, 4)``: row0, col0, row1, col1, half-open, in the image."""
+        """Return the tight box of each component.
+
+        Returns:
+            ``(C, 4)`` int64 row0, col0, row1, col1, half-open, in pixels of the image.
+        """
         places, first = self.positions(self.pixels), self.starts[:-1]
         low = [np.minimum.reduceat(values, first) for values in places]
         high = [np.maximum.reduceat(values, first) + 1 for values in places]
         return np.stack([*low, *high], axis=1)
 
     def rotated_boxes(self) -> NDArray[np.float64]:
-        """Return the smallest rectangle round the pixels of each component, at any angle.
+        """Return the smallest rectangle at any angle around each component.
 
         Returns:
-            ``(count, 4, 2)`` rows and columns of the corners; a pixel reaches half a pixel round its centre.
+            ``(C, 4, 2)`` float64 rows and columns of the corners, in pixels; a pixel is a unit square around its
+            centre.
         """
         rows, cols = self.positions(self.pixels)
         # Only the first and the last pixel of a row can touch the rectangle.
@@ -75,16 +87,17 @@ class Components:
         corners = np.array([(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)])
         points = np.stack([rows[bounds], cols[bounds]], axis=1)[:, None] + corners
         points = points.reshape(-1, 2).astype(np.float32)
-        found = [
+        rectangles = [
             cv2.boxPoints(cv2.minAreaRect(points[4 * first : 4 * stop]))
             for first, stop in zip(owner[:-1].tolist(), owner[1:].tolist(), strict=True)
         ]
-        return np.array(found, dtype=np.float64).reshape(-1, 4, 2)
+        return np.array(rectangles, dtype=np.float64).reshape(-1, 4, 2)
 
     def orientations(self) -> NDArray[np.float64]:
-        """Return the angle of the axis of least inertia of each component, ``(count,)``, in degrees, in [0, 180).
+        """Return the angle of the axis of least inertia of each component.
 
-        It is 0 along a row and counted counter-clockwise as seen.
+        Returns:
+            ``(C,)`` float64 angles in [0, 180), in degrees: 0 along a row, counter-clockwise in the image.
         """
         sizes, labels = np.diff(self.starts), self.labels()
         rows, cols = self.positions(self.pixels)
@@ -96,12 +109,12 @@ class Components:
 
 
 def find_components(mask: NDArray[np.bool_], *, fill_pinholes: bool = False) -> Components:
-    """Find the 8-connected components of a mask, in the order of their first pixels.
+    """Find the 8-connected components of a mask, ordered by first pixel.
 
     Args:
-        mask: ``(H, W)`` crack pixels.
-        fill_pinholes: Also take in the holes that are smaller than a square as wide as the crack round them: grains
-            inside a crack, which are no reason for it to fork.
+        mask: ``(H, W)`` bool crack mask.
+        fill_pinholes: Also fill holes smaller than a square as wide as the crack around them. Such grains inside a
+            crack would otherwise make its skeleton fork.
     """
     image = np.ascontiguousarray(mask).view(np.uint8)
     left, top, width, height = cv2.boundingRect(image)
@@ -110,9 +123,9 @@ def find_components(mask: NDArray[np.bool_], *, fill_pinholes: bool = False) -> 
     grid[1:-1, 1:-1] = inner
     if fill_pinholes:
         _fill_pinholes(grid)
-    count, found = cv2.connectedComponents(grid, connectivity=8)
+    count, numbers = cv2.connectedComponents(grid, connectivity=8)
     pixels = np.flatnonzero(grid.ravel().view(np.bool_))
-    labels = np.asarray(found, dtype=np.int32).ravel()[pixels] - 1
+    labels = np.asarray(numbers, dtype=np.int32).ravel()[pixels] - 1
     solid = inner[np.divmod(pixels, width + 2)[0] - 1, pixels % (width + 2) - 1]
     if count > 2:
         order = np.argsort(labels, kind="stable")
@@ -123,11 +136,11 @@ def find_components(mask: NDArray[np.bool_], *, fill_pinholes: bool = False) -> 
 
 
 def _fill_pinholes(grid: NDArray[np.uint8]) -> None:
-    """Set what lies inside small holes; a hole with something in it stays."""
-    contours, found = cv2.findContours(grid, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    """Fill small holes; a hole that holds another component stays."""
+    contours, hierarchy = cv2.findContours(grid, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return
-    parents = np.asarray(found)[0, :, 3]
+    parents = np.asarray(hierarchy)[0, :, 3]
     holes = np.flatnonzero(parents >= 0)
     sizes = {hole: cv2.contourArea(contours[hole]) for hole in holes.tolist()}
     for parent in sorted(set(parents[holes].tolist())):
@@ -141,7 +154,7 @@ def _fill_pinholes(grid: NDArray[np.uint8]) -> None:
 
 
 def _fill(grid: NDArray[np.uint8], contour: NDArray[np.int32]) -> None:
-    """Set the pixels inside a contour, if none of them is set."""
+    """Set the pixels inside a contour if none of them is set."""
     left, top, width, height = cv2.boundingRect(contour)
     inside = np.zeros((height, width), dtype=np.uint8)
     cv2.drawContours(inside, [contour], -1, 1, cv2.FILLED, offset=(-left, -top))

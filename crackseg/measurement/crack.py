@@ -1,4 +1,4 @@
-"""Each connected crack of a mask, measured."""
+"""Measure every connected crack of a mask."""
 
 from __future__ import annotations
 
@@ -83,12 +83,12 @@ class CrackMeasurement:
 
     @property
     def width_mean_mm(self) -> float | None:
-        """Mean width, in millimetres; None without a scale or if it cannot be measured."""
+        """Mean width, in millimetres; None without a scale or if unknown."""
         return None if self.scale is None else self.width.mean.to_mm(self.scale).value
 
     @property
     def width_max_mm(self) -> float | None:
-        """Greatest width, in millimetres; None without a scale or if it cannot be measured."""
+        """Greatest width, in millimetres; None without a scale or if unknown."""
         return None if self.scale is None else self.width.max.to_mm(self.scale).value
 
     def __repr__(self) -> str:
@@ -147,9 +147,10 @@ class CrackMeasurement:
         return {name: _round(value) for name, value in values.items() if value is not None or name in WIDTHS_PX}
 
     def to_row(self) -> dict[str, Any]:
-        """Return one flat row for a data frame, with the columns `ROW_NAMES`; None where a value is unknown.
+        """Return one flat row for a data frame, with the columns `ROW_NAMES`.
 
-        ``box`` and ``width_max_at`` are split into their numbers; ``rotated_box`` is left out.
+        A value is None where it is unknown. ``box`` and ``width_max_at`` are split into their numbers;
+        ``rotated_box`` is left out.
         """
         values = self.to_dict()
         cells: list[Any] = []
@@ -177,21 +178,32 @@ def measure_cracks(
 ) -> tuple[CrackMeasurement, ...]:
     """Measure every 8-connected component of a mask.
 
-    Widths are taken across the crack from the photograph, the probability or the mask, whichever says most; see
-    ``docs/measurement.md`` for what each is worth.
+    Widths are measured across the crack in the grey values, the probability or the mask, whichever resolves the crack
+    best. ``docs/measurement.md`` states the errors of each.
 
     Args:
-        mask: ``(H, W)`` crack pixels.
-        scale: Millimetres per pixel, if known.
-        probability: ``(H, W)`` crack probability, in [0, 1], that gave the mask.
-        threshold: Probability from which a pixel counts as crack.
-        image: ``(H, W, 3)`` RGB photograph in which it was found.
+        mask: ``(H, W)`` bool crack mask.
+        scale: Millimetres per pixel; None if unknown.
+        probability: ``(H, W)`` float32 crack probability of the mask, in [0, 1].
+        threshold: Least probability of a crack pixel, in [0, 1].
+        image: ``(H, W, 3)`` uint8 RGB image of the mask, 0 to 255.
 
     Returns:
-        The components, largest area first; none is left out for being small.
+        The components, largest area first; small ones are included.
 
     Raises:
-        ValueError: If the arrays differ in size.
+        ValueError: If the arrays differ in height or width.
+
+    Example:
+        >>> import numpy as np
+        >>> from crackseg.geometry import Scale
+        >>> mask = np.zeros((40, 60), dtype=bool)
+        >>> mask[10:15, 5:55] = True
+        >>> measure_cracks(mask)
+        (CrackMeasurement(50.0 px long, 5.0 px wide (mean), box (10, 5, 15, 55)),)
+        >>> (crack,) = measure_cracks(mask, scale=Scale(0.2, "a ruler"))
+        >>> crack.area_px, round(crack.length_mm, 1), crack.pattern
+        (250, 10.0, 'single')
     """
     for other in (probability, image):
         if other is not None and other.shape[:2] != mask.shape:
@@ -218,7 +230,7 @@ def measure_cracks(
 
 
 class _Tables:
-    """Everything that is known of the components, to be read out one by one."""
+    """Tables of all components, from which single measurements are read."""
 
     def __init__(
         self,

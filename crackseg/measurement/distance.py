@@ -1,4 +1,4 @@
-"""How far the pixels of a crack are from its edge, exactly, where that is asked for and nowhere else."""
+"""Compute exact distances from crack pixels to the background."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from crackseg.measurement.components import Components
 
 
 def distances_to_background(components: Components, pixels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the Euclidean distance from the centres of crack pixels to the nearest centre of a background pixel.
+    """Return the Euclidean distances from crack pixels to the nearest background pixel.
 
-    What lies outside the image is background. The distance along the row is found for every crack pixel from the ends
-    of its run; then each asked pixel looks up and down its column, no further than the distance it already has. So
-    the cost grows with the crack pixels, where a distance transform's grows with the image.
+    Distances are measured between pixel centres, and the outside of the image is background. The ends of each run
+    give every crack pixel its distance along the row. Each pixel of ``pixels`` then searches its column, no further
+    than its distance so far. The cost grows with the crack pixels; that of a distance transform grows with the image.
 
     Args:
         components: The components of a mask.
-        pixels: ``(n,)`` flat indices of crack pixels.
+        pixels: ``(n,)`` int64 flat indices of crack pixels.
 
     Returns:
-        ``(n,)`` distances, in pixels, at least 1.
+        ``(n,)`` float64 distances, in pixels, at least 1.
 
     Source:
         Felzenszwalb, Huttenlocher, "Distance transforms of sampled functions", Theory of Computing 8 (2012) 415-428,
@@ -40,7 +40,7 @@ def distances_to_background(components: Components, pixels: NDArray[np.int64]) -
 
 
 def _distances_along_rows(components: Components) -> NDArray[np.int32]:
-    """Return, by flat index, the distance of crack pixels to the nearest background in their row; 0 elsewhere."""
+    """Return distances to the background along rows, by flat index; else 0."""
     flat = components.grid.ravel()
     edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     starts, lengths = edges[::2], edges[1::2] - edges[::2]

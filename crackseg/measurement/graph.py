@@ -1,4 +1,4 @@
-"""The skeleton as a graph: branches that run from node to node."""
+"""Trace skeletons into graphs of nodes and branches."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _FREE, _TAKEN = -1, -2
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An endpoint, a junction, or the point where a ring was cut open.
+    """Endpoint, junction, or the point where a ring was cut open.
 
     Attributes:
         row: Row in the image, in pixels; the mean of several skeleton pixels for a junction.
         col: Column in the image, in pixels.
-        radius_px: Radius of the disc round it that fits inside the crack.
-        pixel: One of its pixels, by number in the skeleton.
+        radius_px: Radius of the largest disc around it inside the crack, in pixels.
+        pixel: Number of one of its pixels in the skeleton.
     """
 
     row: float
@@ -34,11 +34,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A part of a skeleton that does not fork.
+    """Part of a skeleton that does not fork.
 
     Attributes:
-        pixels: Its pixels in order, both ends included, by number in the skeleton.
-        ends: The two nodes it runs between, by name; the same twice if it comes back to where it started.
+        pixels: Numbers of its pixels in the skeleton, in order, both ends included.
+        ends: Names of the nodes at its two ends; twice the same name for a ring.
     """
 
     pixels: list[int]
@@ -47,14 +47,14 @@ class Branch:
 
 @dataclass(slots=True)
 class SkeletonGraph:
-    """The branches and nodes of all components, by name; names mean nothing.
+    """Nodes and branches of all components, by name; a name is a number without meaning.
 
     A component that is a single point has a node and no branch.
 
     Attributes:
-        nodes: The nodes.
-        branches: The branches.
-        at: The branches that meet in each node; one that starts and ends there counts twice.
+        nodes: Nodes by name.
+        branches: Branches by name.
+        at: Names of the branches that meet in each node; a ring counts twice.
     """
 
     nodes: dict[int, Node] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class SkeletonGraph:
         return name
 
     def remove_branch(self, name: int) -> Branch:
-        """Take a branch out; its nodes stay."""
+        """Remove and return a branch; its nodes stay."""
         branch = self.branches.pop(name)
         for end in branch.ends:
             self.at[end].remove(name)
@@ -88,11 +88,11 @@ def trace_graph(components: Components, skeleton: Skeleton) -> SkeletonGraph:
     """Trace a skeleton from node to node.
 
     Args:
-        components: The components that were thinned.
+        components: The components of the mask.
         skeleton: Their skeletons.
 
     Returns:
-        Every pixel of the skeleton in a node, in a branch or in both.
+        A graph in which every skeleton pixel belongs to a node, a branch or both.
     """
     near, radii_px = _neighbours(components, skeleton.pixels), skeleton.radii_px
     degrees = (near >= 0).sum(axis=1)
@@ -119,9 +119,12 @@ def trace_graph(components: Components, skeleton: Skeleton) -> SkeletonGraph:
 
 
 def _neighbours(components: Components, skeleton: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Return the neighbours of each skeleton pixel by number, ``(n, 8)``, clockwise from the one above; -1 for none.
+    """Return the neighbours of each skeleton pixel by number, -1 for none.
 
-    A diagonal neighbour counts only where no straight way round exists, so that a corner is no fork.
+    A diagonal neighbour counts only if no straight path leads around it, so that a corner is not a fork.
+
+    Returns:
+        ``(n, 8)`` int32 numbers, clockwise from the neighbour above.
     """
     number = np.full(components.grid.size, -1, dtype=np.int32)
     number[skeleton] = np.arange(skeleton.size, dtype=np.int32)
@@ -133,17 +136,20 @@ def _neighbours(components: Components, skeleton: NDArray[np.int64]) -> NDArray[
 
 
 def _in_square(near: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Tell which pixels belong to a square of 2x2, where thinning could go no further: a fork, if anything."""
-    found = np.zeros(len(near), dtype=np.bool_)
+    """Return which pixels belong to a square of 2x2, ``(n,)`` bool.
+
+    Thinning cannot reduce such a square, which is a fork at most.
+    """
+    in_square = np.zeros(len(near), dtype=np.bool_)
     for first, second in ((2, 4), (4, 6), (6, 0), (0, 2)):
         whole = np.flatnonzero((near[:, first] >= 0) & (near[:, second] >= 0))
         over = near[whole, first]
-        found[whole[near[over, second] >= 0]] = True
-    return found
+        in_square[whole[near[over, second] >= 0]] = True
+    return in_square
 
 
 def _clusters(pixels: list[int], near: NDArray[np.int32]) -> Iterator[list[int]]:
-    """Yield the connected groups of some pixels."""
+    """Yield the connected groups of pixels."""
     left = set(pixels)
     for first in pixels:
         if first not in left:
@@ -151,14 +157,14 @@ def _clusters(pixels: list[int], near: NDArray[np.int32]) -> Iterator[list[int]]
         left.remove(first)
         cluster = [first]
         for pixel in cluster:
-            found = left.intersection(near[pixel].tolist())
-            left -= found
-            cluster.extend(sorted(found))
+            neighbours = left.intersection(near[pixel].tolist())
+            left -= neighbours
+            cluster.extend(sorted(neighbours))
         yield cluster
 
 
 def _starts(near: NDArray[np.int32], node_of: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Return the pixels of nodes, each with each of its neighbours outside the node."""
+    """Return all pairs of a node pixel and a neighbour outside it."""
     pixels = np.flatnonzero(node_of >= 0)
     which, bit = np.nonzero((near[pixels] >= 0) & (node_of[near[pixels]] != node_of[pixels][:, None]))
     starts = pixels[which]
@@ -166,13 +172,13 @@ def _starts(near: NDArray[np.int32], node_of: NDArray[np.int64]) -> list[tuple[i
 
 
 def _walk(start: int, first: int, links: tuple[list[int], list[int]], names: list[int]) -> Branch | None:
-    """Walk from a node to the next; None if that branch was walked before, from its other end.
+    """Walk from a node to the next; None for a known branch.
 
     Args:
         start: A pixel of the node.
         first: The next pixel.
         links: The two neighbours of each pixel that has two.
-        names: The node each pixel belongs to, or -1; what is walked over is marked.
+        names: The node of each pixel, or -1; visited pixels are marked.
     """
     if names[first] >= 0:
         return Branch([start, first], (names[start], names[first])) if start < first else None
@@ -189,7 +195,7 @@ def _walk(start: int, first: int, links: tuple[list[int], list[int]], names: lis
 
 
 def _rings(links: tuple[list[int], list[int]], names: list[int]) -> Iterator[list[int]]:
-    """Yield the closed lines without any node; the first pixel comes again at the end."""
+    """Yield the rings without a node, with the first pixel repeated last."""
     for start, name in enumerate(names):
         if name != _FREE:
             continue

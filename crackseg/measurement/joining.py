@@ -1,4 +1,4 @@
-"""Cracks of an image that is never in memory as a whole: found row by row, joined, and measured one place at a time."""
+"""Join and measure the cracks of images too large for memory."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from crackseg.measurement.values import Measured, WidthStatistics
 
 Whole = NDArray[np.int64]
 
-_CHUNK_ROWS = 256
+_BAND_ROWS = 256
 _MOST_RUNS = 40_000_000
-"""Runs that are kept, of 12 bytes each; an image with more is no image of cracks."""
+"""Most runs of crack pixels in an image, of 12 bytes each; a mask with more does not show cracks."""
 
 _BLOCK_PX = 1024
-"""Cracks that fit a block of this side are measured together with those that begin in the same block."""
+"""Side of a block; cracks no larger are measured together with those that begin in the same block."""
 
-_ALONE_PX = 9_000_000
-"""A box of up to this many pixels is measured whole, and a larger one in pieces."""
+_WHOLE_PX = 9_000_000
+"""Largest area of a box that is measured as a whole; larger ones are measured in pieces."""
 
 _PIECE_PX = 2048
 _MARGIN_PX = 32
-"""Pixels around a crack that are looked at too: its width is read from the slopes beside it."""
+"""Context around a crack: its width is measured in the slopes next to it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JoinedMask:
-    """The crack pixels of an image, as runs along its rows, sorted by component and then by row.
+    """Crack pixels of an image as ``n`` runs along its rows, sorted by ``C`` components and then by row.
 
     Attributes:
         shape: Height and width of the image, in pixels.
-        rows: ``(n,)`` row of each run.
-        starts: ``(n,)`` its first column.
-        stops: ``(n,)`` one past its last column.
-        first: ``(count + 1,)`` the runs of component i are ``first[i]`` to ``first[i + 1]``.
+        rows: ``(n,)`` int32 row of each run, in pixels.
+        starts: ``(n,)`` int32 first column of each run.
+        stops: ``(n,)`` int32 one past the last column of each run.
+        first: ``(C + 1,)`` int64; the runs of component i are ``first[i]`` to ``first[i + 1]``.
     """
 
     shape: tuple[int, int]
@@ -59,16 +59,20 @@ class JoinedMask:
 
     @property
     def area_px(self) -> int:
-        """Crack pixels of the image."""
+        """Number of crack pixels in the image."""
         return int((self.stops - self.starts).sum(dtype=np.int64))
 
     def areas(self) -> Whole:
-        """Return the area of each component, ``(count,)``, in pixels."""
+        """Return the area of each component, ``(C,)`` int64, in pixels."""
         lengths = (self.stops - self.starts).astype(np.int64)
         return np.add.reduceat(lengths, self.first[:-1]) if self.count else np.zeros(0, np.int64)
 
     def boxes(self) -> Whole:
-        """Return the tight box of each component, ``(count, 4)``: row0, col0, row1, col1, half-open."""
+        """Return the tight box of each component.
+
+        Returns:
+            ``(C, 4)`` int64 row0, col0, row1, col1, half-open, in pixels.
+        """
         if not self.count:
             return np.zeros((0, 4), np.int64)
         low = [np.minimum.reduceat(values, self.first[:-1]) for values in (self.rows, self.starts)]
@@ -76,38 +80,42 @@ class JoinedMask:
         return np.stack([*low, *high], axis=1).astype(np.int64)
 
     def draw(self, region: Region, components: Sequence[int]) -> NDArray[np.bool_]:
-        """Return the ``(h, w)`` mask of some components in a region."""
+        """Return the ``(h, w)`` bool mask of the given components in a region."""
         parts = [np.arange(self.first[label], self.first[label + 1]) for label in components]
-        return self._drawn(np.concatenate(parts) if parts else np.zeros(0, np.int64), region)
+        return self._draw_runs(np.concatenate(parts) if parts else np.zeros(0, np.int64), region)
 
     def bands(self, height: int) -> Iterator[NDArray[np.bool_]]:
-        """Walk the whole mask from top to bottom, ``height`` rows at a time."""
+        """Yield the mask from top to bottom, ``height`` rows at a time.
+
+        Yields:
+            ``(h, W)`` bool masks; the last may be lower.
+        """
         order = np.argsort(self.rows, kind="stable")
         rows = self.rows[order]
         for row0 in range(0, self.shape[0], height):
             row1 = min(row0 + height, self.shape[0])
             begin, end = np.searchsorted(rows, [row0, row1])
-            yield self._drawn(order[begin:end], Region(row0, 0, row1, self.shape[1]))
+            yield self._draw_runs(order[begin:end], Region(row0, 0, row1, self.shape[1]))
 
-    def _drawn(self, runs: Whole, region: Region) -> NDArray[np.bool_]:
+    def _draw_runs(self, runs: Whole, region: Region) -> NDArray[np.bool_]:
         rows = self.rows[runs] - region.row0
         starts = np.clip(self.starts[runs] - region.col0, 0, region.width)
         stops = np.clip(self.stops[runs] - region.col0, 0, region.width)
-        seen = (rows >= 0) & (rows < region.height) & (starts < stops)
-        # Runs of a row do not touch, so no place is counted twice.
+        inside = (rows >= 0) & (rows < region.height) & (starts < stops)
+        # Runs of a row do not touch, so no pixel is counted twice.
         steps = np.zeros((region.height, region.width + 1), dtype=np.int8)
-        steps[rows[seen], starts[seen]] = 1
-        steps[rows[seen], stops[seen]] = -1
+        steps[rows[inside], starts[inside]] = 1
+        steps[rows[inside], stops[inside]] = -1
         return np.cumsum(steps, axis=1, dtype=np.int8)[:, :-1].view(np.bool_)
 
 
 class MaskJoiner:
-    """Takes the probability of an image row by row, and joins the components of its mask.
+    """Joins the components of a mask whose probability arrives row by row.
 
     Args:
-        width: Of the image, in pixels.
-        threshold: Probability from which a pixel counts as crack.
-        low: With hysteresis, the probability from which a pixel counts if it hangs together with one at the threshold.
+        width: Width of the image, in pixels.
+        threshold: Least probability of a crack pixel, in [0, 1].
+        low: Lower threshold of a hysteresis: also keep pixels >= ``low`` connected to a pixel at the threshold.
     """
 
     def __init__(self, width: int, *, threshold: float, low: float | None = None) -> None:
@@ -121,18 +129,21 @@ class MaskJoiner:
         self._last = np.zeros(width, dtype=np.int64)
 
     def add(self, probability: NDArray[np.float32]) -> None:
-        """Take the next rows, ``(h, W)``.
+        """Add the next rows of the image.
+
+        Args:
+            probability: ``(h, W)`` float32 crack probability, in [0, 1].
 
         Raises:
-            ImageError: If there are too many crack pixels to be those of cracks.
+            ImageError: If the mask has too many runs of crack pixels to be a mask of cracks.
         """
-        for start in range(0, len(probability), _CHUNK_ROWS):
-            self._add(probability[start : start + _CHUNK_ROWS])
+        for start in range(0, len(probability), _BAND_ROWS):
+            self._add(probability[start : start + _BAND_ROWS])
 
     def _add(self, probability: NDArray[np.float32]) -> None:
         mask = probability >= self._low
-        count, found = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
-        labels = np.asarray(found, dtype=np.int32)
+        count, numbers = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+        labels = np.asarray(numbers, dtype=np.int32)
         offset = len(self._parents)
         self._parents.extend(range(offset, offset + count - 1))
         certain = np.ones(count, dtype=np.bool_)
@@ -146,7 +157,7 @@ class MaskJoiner:
         self._run_count += rows.size
         if self._run_count > _MOST_RUNS:
             raise ImageError(
-                f"the mask is no mask of cracks: more than {_MOST_RUNS:,} runs of pixels",
+                f"expected a mask of cracks, got more than {_MOST_RUNS:,} runs of crack pixels",
                 hint="choose a higher --threshold",
             )
         self._join(np.where(mask[0], labels[0].astype(np.int64) + offset, 0))
@@ -154,7 +165,7 @@ class MaskJoiner:
         self._row += len(mask)
 
     def _join(self, first: Whole) -> None:
-        """Join the components that touch across the border between the last row and this one."""
+        """Join the components that touch between the last row and ``first``."""
         pairs = []
         for shift in (-1, 0, 1):
             above, below = self._last[max(-shift, 0) : self._width - max(shift, 0)], first[max(shift, 0) :]
@@ -172,7 +183,7 @@ class MaskJoiner:
         return label
 
     def finish(self) -> JoinedMask:
-        """Return the mask, its components in the order of their first pixels."""
+        """Return the mask, with components ordered by first pixel."""
         roots = np.array(self._parents, dtype=np.int64)
         while roots.size and (roots != (further := roots[roots])).any():
             roots = further
@@ -190,7 +201,7 @@ class MaskJoiner:
 
 
 def _runs_of(mask: NDArray[np.bool_]) -> tuple[Whole, Whole, Whole]:
-    """Return row, first column and one past the last column of each run."""
+    """Return row, first column and end column of each run, ``(n,)`` each."""
     padded = np.zeros((mask.shape[0], mask.shape[1] + 2), dtype=np.int8)
     padded[:, 1:-1] = mask
     steps = np.diff(padded, axis=1).ravel()
@@ -200,13 +211,13 @@ def _runs_of(mask: NDArray[np.bool_]) -> tuple[Whole, Whole, Whole]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """Where the measurement of joined cracks looks things up.
+    """Readers of image and probability around joined cracks.
 
     Attributes:
-        image: Returns the ``(h, w, 3) uint8`` pixels of a region.
-        probability: Returns the ``(h, w) float32`` probability of a region.
-        threshold: Probability from which a pixel counts as crack.
-        scale: Millimetres per pixel, if known.
+        image: Function that returns the ``(h, w, 3)`` uint8 RGB pixels of a region, 0 to 255.
+        probability: Function that returns the ``(h, w)`` float32 probability of a region, in [0, 1].
+        threshold: Least probability of a crack pixel, in [0, 1].
+        scale: Millimetres per pixel; None if unknown.
     """
 
     image: Callable[[Region], NDArray[np.uint8]]
@@ -218,29 +229,29 @@ class Surroundings:
 def measure_joined(mask: JoinedMask, around: Surroundings) -> tuple[CrackMeasurement, ...]:
     """Measure every component of a joined mask, as `measure_cracks` does.
 
-    A component too large to be held is measured in pieces: its lengths, branches and junctions are those of the pieces
-    together, its mean width their mean by length. Its ends, tortuosity, median and 95th percentile are then not known.
+    A component too large for memory is measured in pieces. Its length, branches and junctions are the sums over the
+    pieces, its mean width is their mean by length. Its endpoints, tortuosity, median and 95th percentile are unknown.
 
     Args:
-        mask: The mask.
-        around: Where image and probability are.
+        mask: The joined mask.
+        around: Readers of image and probability.
 
     Returns:
         The components, largest area first.
     """
     boxes = mask.boxes()
     blocks: dict[tuple[int, int], list[int]] = {}
-    found: list[CrackMeasurement] = []
+    cracks: list[CrackMeasurement] = []
     for label, (row0, col0, row1, col1) in enumerate(boxes.tolist()):
         if max(row1 - row0, col1 - col0) <= _BLOCK_PX:
             blocks.setdefault((row0 // _BLOCK_PX, col0 // _BLOCK_PX), []).append(label)
-        elif (row1 - row0) * (col1 - col0) <= _ALONE_PX:
-            found += _measure(mask, [label], _box_of(boxes[[label]]), around)
+        elif (row1 - row0) * (col1 - col0) <= _WHOLE_PX:
+            cracks += _measure(mask, [label], _box_of(boxes[[label]]), around)
         else:
-            found.append(_measure_in_pieces(mask, label, _box_of(boxes[[label]]), around))
+            cracks.append(_measure_in_pieces(mask, label, _box_of(boxes[[label]]), around))
     for labels in blocks.values():
-        found += _measure(mask, labels, _box_of(boxes[labels]), around)
-    return tuple(sorted(found, key=lambda crack: (-crack.area_px, crack.box)))
+        cracks += _measure(mask, labels, _box_of(boxes[labels]), around)
+    return tuple(sorted(cracks, key=lambda crack: (-crack.area_px, crack.box)))
 
 
 def _box_of(boxes: Whole) -> Region:
@@ -250,7 +261,7 @@ def _box_of(boxes: Whole) -> Region:
 def _measure(
     mask: JoinedMask, labels: Sequence[int], box: Region, around: Surroundings, *, margin: int = _MARGIN_PX
 ) -> list[CrackMeasurement]:
-    """Measure some components as far as they lie in a box."""
+    """Measure the parts of components that lie in a box."""
     region = Region(
         max(box.row0 - margin, 0),
         max(box.col0 - margin, 0),
@@ -266,11 +277,11 @@ def _measure(
         threshold=around.threshold,
         image=around.image(region),
     )
-    return [_moved(crack, region, mask.shape) for crack in cracks]
+    return [_move_to_image(crack, region, mask.shape) for crack in cracks]
 
 
-def _moved(crack: CrackMeasurement, region: Region, shape: tuple[int, int]) -> CrackMeasurement:
-    """Return the measurement of a crack in a region as that of a crack in the image."""
+def _move_to_image(crack: CrackMeasurement, region: Region, shape: tuple[int, int]) -> CrackMeasurement:
+    """Return a measurement with coordinates and density of the whole image."""
     row, col = region.row0, region.col0
     max_row, max_col = crack.width.max_at
     share = region.height * region.width / (shape[0] * shape[1])
@@ -314,7 +325,7 @@ def _measure_in_pieces(mask: JoinedMask, label: int, box: Region, around: Surrou
 
 
 def _axes(mask: JoinedMask, runs: slice) -> tuple[tuple[tuple[float, float], ...], float]:
-    """Return the smallest rectangle round a component, and the angle of its axis of least inertia, in degrees."""
+    """Return the smallest rectangle's corners and the main axis, in degrees."""
     rows, starts, stops = (values[runs].astype(np.float64) for values in (mask.rows, mask.starts, mask.stops))
     sides = [(row, col) for row in (rows - 0.5, rows + 0.5) for col in (starts - 0.5, stops - 0.5)]
     points = np.concatenate([np.stack(side, axis=1) for side in sides]).astype(np.float32)
@@ -335,7 +346,7 @@ def _combine_patterns(pieces: Sequence[CrackMeasurement], widest: CrackMeasureme
 
 
 def _combine_widths(pieces: Sequence[CrackMeasurement], widest: CrackMeasurement) -> WidthStatistics:
-    """Return the mean width by length and the greatest width of the pieces of a component."""
+    """Return the mean and greatest width of a component from its pieces."""
     mean_px = _mean_by_length((piece.width.mean.value, piece.length_px) for piece in pieces)
     uncertainty_px = _mean_by_length((piece.width.mean.uncertainty, piece.length_px) for piece in pieces)
     return dataclasses.replace(
@@ -348,7 +359,7 @@ def _combine_widths(pieces: Sequence[CrackMeasurement], widest: CrackMeasurement
 
 
 def _mean_by_length(values: Iterable[tuple[float | None, float]]) -> float | None:
-    """Return the mean of the known values, weighted by length; None if none is known."""
+    """Return the mean of known values weighted by length; None without any."""
     known = [(value, length) for value, length in values if value is not None]
     total = sum(length for _, length in known)
     return sum(value * length for value, length in known) / total if total else None

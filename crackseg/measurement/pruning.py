@@ -1,4 +1,4 @@
-"""Spurs off the graph of a skeleton: what thinning makes of a rough edge is no branch of the crack."""
+"""Remove the spurs that thinning a rough edge leaves in a skeleton graph."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import math
 from crackseg.measurement.graph import Branch, Node, SkeletonGraph
 
 SPUR_PX, SPUR_SHARE = 3.0, 0.7
-"""A branch with a free end is a spur if it leaves the disc at its junction by less than this many pixels, or by less
-than this share of the disc's radius."""
+"""Limits of a spur: a branch with a free end that leaves the disc at its junction by less than this.
+
+The first is in pixels, the second a share of the disc's radius; the larger one counts."""
 
 
 def prune(graph: SkeletonGraph) -> None:
-    """Drop spurs, and make one junction of two whose discs hold each other's centres, as where wide cracks cross.
+    """Remove spurs and merge neighbouring junctions, in place.
 
-    The shortest spurs go first, and no junction loses so many that nothing runs through it any more. The graph is
-    changed in place.
+    Junctions are merged if their discs contain each other's centres, as where wide cracks cross. The shortest spurs
+    are removed first, and every junction keeps at least two branches.
     """
     _join(graph, list(graph.nodes))
     while True:
@@ -32,22 +33,22 @@ def prune(graph: SkeletonGraph) -> None:
 
 
 def _spurs(graph: SkeletonGraph) -> list[tuple[float, int, int, int]]:
-    """Return how far each spur sticks out, its name, its free end and its junction."""
-    found = []
+    """Return length, name, free end and junction of each spur."""
+    spurs = []
     for name, branch in graph.branches.items():
         degrees = [len(graph.at[end]) for end in branch.ends]
         if sorted(degrees)[0] != 1 or sorted(degrees)[1] < 3:
             continue
         tip, fork = branch.ends if degrees[0] == 1 else branch.ends[::-1]
         one, other = graph.nodes[tip], graph.nodes[fork]
-        out = _apart(one, other) + one.radius_px - other.radius_px
+        out = _distance(one, other) + one.radius_px - other.radius_px
         if out < max(SPUR_PX, SPUR_SHARE * other.radius_px):
-            found.append((out, name, tip, fork))
-    return found
+            spurs.append((out, name, tip, fork))
+    return spurs
 
 
 def _contract(graph: SkeletonGraph) -> list[int]:
-    """Make one of every two junctions that are closer to each other than their discs reach; return those left."""
+    """Merge junctions that lie in each other's discs; return the merged ones."""
     changed = []
     for name in list(graph.branches):
         branch = graph.branches.get(name)
@@ -57,7 +58,7 @@ def _contract(graph: SkeletonGraph) -> list[int]:
         if one == other or min(len(graph.at[one]), len(graph.at[other])) < 3:
             continue
         reach = max(graph.nodes[one].radius_px, graph.nodes[other].radius_px)
-        if _apart(graph.nodes[one], graph.nodes[other]) > reach or len(branch.pixels) > 1.5 * reach + 2:
+        if _distance(graph.nodes[one], graph.nodes[other]) > reach or len(branch.pixels) > 1.5 * reach + 2:
             continue
         graph.remove_branch(name)
         _merge_nodes(graph, one, other)
@@ -66,7 +67,7 @@ def _contract(graph: SkeletonGraph) -> list[int]:
 
 
 def _merge_nodes(graph: SkeletonGraph, kept: int, gone: int) -> None:
-    """Move all branch ends from one junction to another, which moves half way."""
+    """Merge two junctions into one half way between them."""
     first, second = graph.nodes[kept], graph.nodes[gone]
     radius = max(first.radius_px, second.radius_px)
     graph.nodes[kept] = Node((first.row + second.row) / 2, (first.col + second.col) / 2, radius, first.pixel)
@@ -78,7 +79,7 @@ def _merge_nodes(graph: SkeletonGraph, kept: int, gone: int) -> None:
 
 
 def _join(graph: SkeletonGraph, nodes: list[int]) -> None:
-    """Make one branch of two wherever only two meet in a node."""
+    """Join two branches into one at every node where only two meet."""
     for node in nodes:
         if node not in graph.nodes or len(graph.at[node]) != 2 or graph.at[node][0] == graph.at[node][1]:
             continue
@@ -91,5 +92,5 @@ def _join(graph: SkeletonGraph, nodes: list[int]) -> None:
         del graph.nodes[node], graph.at[node]
 
 
-def _apart(one: Node, other: Node) -> float:
+def _distance(one: Node, other: Node) -> float:
     return math.hypot(one.row - other.row, one.col - other.col)

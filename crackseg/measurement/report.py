@@ -38,7 +38,7 @@ class MeasuredMask:
         return sum(crack.area_px for crack in self.cracks) / (self.shape[0] * self.shape[1])
 
     def __repr__(self) -> str:
-        """Return name, number of cracks and their share of the image in one line."""
+        """Return name, number of cracks and their share in one line."""
         return f"MeasuredMask({self.name!r}, {self._count()}, {100 * self.crack_fraction:.2f} %)"
 
     def _count(self) -> str:
@@ -63,7 +63,10 @@ class MeasuredMask:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one flat row per crack, ready for a data frame; see `CrackMeasurement.to_row`."""
+        """Return one flat row per crack, ready for a data frame.
+
+        See `CrackMeasurement.to_row` for the columns.
+        """
         scale = {
             "scale_mm_per_px": None if self.scale is None else self.scale.mm_per_px,
             "scale_source": None if self.scale is None else self.scale.source,
@@ -106,7 +109,7 @@ def to_csv(masks: Sequence[MeasuredMask]) -> str:
 
 
 def _cells(crack: CrackMeasurement) -> list[object]:
-    """Return the cells of a row, "cannot_measure" for a width that cannot be measured."""
+    """Return the cells of a row, "cannot_measure" for an unknown width."""
     cells: list[object] = []
     for name, value in crack.to_row().items():
         unknown = "cannot_measure" if name in WIDTHS_PX else ""

@@ -1,4 +1,4 @@
-"""Where millimetres come from: a scale file, or a marker of known size in the picture."""
+"""Read the scale of images from a scale file or from markers in the image."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _DICTIONARIES = (
     cv2.aruco.DICT_APRILTAG_36h11,
 )
 _CORNER_PX = 0.5
-"""How far a corner of a marker may be off, in pixels."""
+"""Uncertainty of the position of a marker's corner, in pixels."""
 _SMALLEST_SIDE_PX = 16.0
 
 
 class ScaleFile(Section):
-    """What a scale file may say: millimetres per pixel, or a known length, or the camera's geometry.
+    """Contents of a scale file: millimetres per pixel, a known length, or the camera's geometry.
 
     Attributes:
         mm_per_px: Millimetres per pixel.
-        length_mm: A length known in reality, in millimetres.
-        length_px: The same length in the picture, in pixels.
-        distance_mm: From the camera to the surface, in millimetres; the surface square to the view.
+        length_mm: Length of an object on the surface, in millimetres.
+        length_px: Length of the same object in the image, in pixels.
+        distance_mm: Distance from the camera to the surface, perpendicular to it, in millimetres.
         focal_length_mm: Focal length of the lens (not the 35 mm equivalent), in millimetres.
-        pixel_um: Side of a pixel of the sensor, in micrometres; larger by as much as the picture was shrunk.
-        uncertainty_percent: By how much the scale may be off, at a confidence of 95 %.
+        pixel_um: Side of a sensor pixel, in micrometres, multiplied by the factor by which the image was shrunk.
+        uncertainty_percent: Uncertainty of the scale at 95 % confidence, in percent.
     """
 
     mm_per_px: _Positive | None = None
@@ -58,10 +58,11 @@ class ScaleFile(Section):
             (self.length_mm, self.length_px),
             (self.distance_mm, self.focal_length_mm, self.pixel_um),
         )
-        given = [way for way in ways if any(value is not None for value in way)]
-        if len(given) != 1 or None in given[0]:
-            wanted = "mm_per_px, or length_mm with length_px, or distance_mm with focal_length_mm and pixel_um"
-            raise ValueError(f"expected either {wanted}")
+        started = [way for way in ways if any(value is not None for value in way)]
+        if len(started) != 1 or None in started[0]:
+            raise ValueError(
+                "expected one of mm_per_px, length_mm with length_px, or distance_mm with focal_length_mm and pixel_um"
+            )
         return self
 
 
@@ -69,27 +70,27 @@ def read_scale(path: Path) -> Scale:
     """Read a scale file; see `ScaleFile`.
 
     Raises:
-        ConfigError: If it cannot be read or says too little, too much or something wrong.
+        ConfigError: If the file cannot be read, or gives no scale, more than one, or a wrong value.
     """
-    said = load_config(ScaleFile, path)
+    config = load_config(ScaleFile, path)
     name = display_text(path.name)
-    if said.mm_per_px is not None:
-        value, how = said.mm_per_px, f"{said.mm_per_px:g} mm per pixel"
-    elif said.length_mm is not None and said.length_px is not None:
-        value, how = said.length_mm / said.length_px, f"{said.length_mm:g} mm over {said.length_px:g} px"
+    if config.mm_per_px is not None:
+        value, how = config.mm_per_px, f"{config.mm_per_px:g} mm per pixel"
+    elif config.length_mm is not None and config.length_px is not None:
+        value, how = config.length_mm / config.length_px, f"{config.length_mm:g} mm over {config.length_px:g} px"
     else:
-        distance, focal, pixel = said.distance_mm or 0.0, said.focal_length_mm or 1.0, said.pixel_um or 0.0
+        distance, focal, pixel = config.distance_mm or 0.0, config.focal_length_mm or 1.0, config.pixel_um or 0.0
         value = distance * pixel / 1000 / focal
         how = f"{distance:g} mm away, focal length {focal:g} mm, pixels of {pixel:g} um"
-    return Scale(value, f"{name}: {how}", said.uncertainty_percent / 100)
+    return Scale(value, f"{name}: {how}", config.uncertainty_percent / 100)
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Markers of known size that lie on the surface in every picture.
+    """Markers of known size on the surface in every image; a `ScaleSource`.
 
     Attributes:
-        side_mm: Side of the black square of each, in millimetres.
+        side_mm: Side of the black square of each marker, in millimetres.
 
     Raises:
         UsageError: If ``side_mm`` is not a positive, finite number.
@@ -99,7 +100,7 @@ class Marker:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.side_mm) and self.side_mm > 0):
-            raise UsageError(f"expected a marker's side of more than 0 mm, got {self.side_mm:g}")
+            raise UsageError(f"expected a marker side of more than 0 mm, got {self.side_mm:g}")
 
     @property
     def fixed(self) -> None:
@@ -128,24 +129,24 @@ class Marker:
 
 
 def find_marker_scale(image: NDArray[np.uint8], side_mm: float, *, name: str = "image") -> Scale:
-    """Find ArUco or AprilTag markers of known size in a picture and return the scale they give.
+    """Return the scale of an image from its ArUco or AprilTag markers.
 
-    The surface must be flat and the markers lie on it. What the view is tilted shows in sides of different length; it
-    goes into the uncertainty with the half pixel that a corner may be off.
+    The surface must be flat, with the markers on it. A tilted view makes the sides of a marker differ. This spread and
+    half a pixel per corner give the uncertainty.
 
     Args:
-        image: ``(H, W, 3)`` RGB pixels.
+        image: ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
         side_mm: Side of the black square of each marker, in millimetres.
-        name: What to call the picture in an error.
+        name: Name of the image in errors.
 
     Returns:
-        The scale, with what was found as its source.
+        The scale; its source names the markers.
 
     Raises:
-        ImageError: If there is no marker in the picture.
+        ImageError: If no marker is found in the image.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    sides, found = [], []
+    sides, ids = [], []
     for number in _DICTIONARIES:
         settings = cv2.aruco.DetectorParameters()
         settings.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
@@ -156,7 +157,7 @@ def find_marker_scale(image: NDArray[np.uint8], side_mm: float, *, name: str = "
             lengths = np.hypot(*(np.roll(around, -1, axis=0) - around).T)
             if lengths.min() >= _SMALLEST_SIDE_PX:
                 sides.append(lengths)
-                found.append(int(marker))
+                ids.append(int(marker))
         if sides:
             break
     if not sides:
@@ -169,6 +170,6 @@ def find_marker_scale(image: NDArray[np.uint8], side_mm: float, *, name: str = "
     side_px = float(lengths.mean())
     spread = float(np.ptp(lengths)) / 2 / side_px
     uncertainty = float(np.hypot(spread, 2 * _CORNER_PX / side_px / np.sqrt(len(sides))))
-    numbers = ", ".join(str(number) for number in found)
-    source = f"marker {numbers} of {side_mm:g} mm in the picture, {side_px:.1f} px wide"
+    numbers = ", ".join(str(number) for number in ids)
+    source = f"marker {numbers} of {side_mm:g} mm in the image, {side_px:.1f} px wide"
     return Scale(side_mm / side_px, source, min(uncertainty, 0.99))

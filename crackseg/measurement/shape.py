@@ -1,4 +1,4 @@
-"""The shape of each component: its length, how far it winds, how it branches."""
+"""Tabulate length, tortuosity and branching of each component."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ Pattern = Literal["single", "branched", "network"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShapeTable:
-    """Shapes by component.
+    """Shapes of ``C`` components.
 
     Attributes:
-        lengths_px: ``(count,)`` length of all branches together, at least 1.
-        tortuosities: ``(count,)`` length over the straight way between the ends of the branches; NaN for a closed line.
-        branches: ``(count,)`` number of branches.
-        endpoints: ``(count,)`` number of free ends.
-        junctions: ``(count,)`` number of junctions.
-        loops: ``(count,)`` number of meshes that branches enclose.
+        lengths_px: ``(C,)`` float64 total length of all branches, at least 1, in pixels.
+        tortuosities: ``(C,)`` float64 length over the straight distance between the ends of the branches; NaN for
+            a closed line.
+        branches: ``(C,)`` int64 number of branches.
+        endpoints: ``(C,)`` int64 number of free ends.
+        junctions: ``(C,)`` int64 number of junctions.
+        loops: ``(C,)`` int64 number of meshes enclosed by branches.
     """
 
     lengths_px: Values
@@ -36,14 +37,14 @@ class ShapeTable:
     loops: Indices
 
     def pattern(self, component: int) -> Pattern:
-        """Return what a component looks like: without a junction, with some, or with junctions and meshes."""
+        """Return the pattern of a component from its junctions and meshes."""
         if self.junctions[component] == 0:
             return "single"
         return "network" if self.loops[component] > 0 else "branched"
 
 
 def tabulate_shapes(skeleton: Skeleton, graph: SkeletonGraph, centrelines: Centrelines, count: int) -> ShapeTable:
-    """Describe the shape of each of ``count`` components."""
+    """Return the shape of each of ``count`` components."""
     lines, owner = centrelines.lines, centrelines.components
     lengths = lines.lengths_px()
     way = lines.places[lines.starts[1:] - 1] - lines.places[lines.starts[:-1]]
@@ -54,16 +55,16 @@ def tabulate_shapes(skeleton: Skeleton, graph: SkeletonGraph, centrelines: Centr
     degrees = np.array([len(graph.at[name]) for name in graph.nodes], dtype=np.int64)
     home = skeleton.labels[[node.pixel for node in graph.nodes.values()]]
 
-    def nodes(of: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Indices:
-        return np.bincount(home[of], minlength=count)
+    def count_nodes(chosen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Indices:
+        return np.bincount(home[chosen], minlength=count)
 
-    alone = nodes(degrees == 0)
+    isolated = count_nodes(degrees == 0)
     branches = np.bincount(owner, minlength=count)
     return ShapeTable(
         lengths_px=np.maximum(np.bincount(owner, lengths, minlength=count), 1.0),
         tortuosities=np.divide(wound, chords, out=np.full(count, np.nan), where=chords > 0),
         branches=branches,
-        endpoints=nodes(degrees == 1) + 2 * alone,
-        junctions=nodes(degrees > 2),
-        loops=branches - alone - nodes(degrees >= 0) + 1,
+        endpoints=count_nodes(degrees == 1) + 2 * isolated,
+        junctions=count_nodes(degrees > 2),
+        loops=branches - isolated - count_nodes(degrees >= 0) + 1,
     )

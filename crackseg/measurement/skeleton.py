@@ -1,4 +1,4 @@
-"""Thinning of a mask to lines one pixel wide."""
+"""Thin masks to lines one pixel wide."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _NEIGHBOURS = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Skeleton:
-    """The skeletons of all components.
+    """Skeletons of all components.
 
     Attributes:
-        pixels: ``(n,) int64`` flat indices, component by component.
-        labels: ``(n,) int64`` component of each.
-        radii_px: ``(n,)`` distance of each from the nearest background pixel, centre to centre.
+        pixels: ``(n,)`` int64 flat indices of the skeleton pixels, component by component.
+        labels: ``(n,)`` int64 component of each pixel.
+        radii_px: ``(n,)`` float64 distance of each pixel from the nearest background pixel, centre to centre, in
+            pixels.
     """
 
     pixels: NDArray[np.int64]
@@ -31,20 +32,29 @@ class Skeleton:
 
 
 def find_skeleton(components: Components) -> Skeleton:
-    """Thin components and measure how far their skeletons are from the edge."""
+    """Return the skeletons of components, with distances to the background."""
     kept = thin(components)
     pixels = components.pixels[kept]
     return Skeleton(pixels, components.labels()[kept], distances_to_background(components, pixels))
 
 
 def skeletonise(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Thin a mask to lines one pixel wide that keep its topology; see `thin`.
+    """Thin a mask to lines one pixel wide with the same topology.
+
+    See `thin` for the method.
 
     Args:
-        mask: ``(H, W)`` mask.
+        mask: ``(H, W)`` bool mask.
 
     Returns:
-        ``(H, W)`` mask of the skeleton, a subset of ``mask``.
+        ``(H, W)`` bool mask of the skeleton, a subset of ``mask``.
+
+    Example:
+        >>> import numpy as np
+        >>> mask = np.zeros((5, 9), dtype=bool)
+        >>> mask[1:4, 1:8] = True
+        >>> skeletonise(mask).astype(int)[2].tolist()
+        [0, 0, 1, 1, 1, 1, 1, 0, 0]
     """
     components = find_components(mask)
     skeleton = np.zeros(mask.shape, dtype=np.bool_)
@@ -53,24 +63,24 @@ def skeletonise(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def thin(components: Components) -> NDArray[np.bool_]:
-    """Tell which crack pixels are left when all components are thinned to lines one pixel wide.
+    """Return which crack pixels remain after thinning to lines one pixel wide.
 
-    Only pixels whose neighbours changed are looked at again, so the cost grows with the crack pixels, not with the
-    image times the width of the widest crack.
+    Only pixels whose neighbours changed are visited again. The cost therefore grows with the crack pixels, not with
+    the size of the image times the greatest width.
 
     Returns:
-        ``(n,)``, True for each of ``components.pixels`` that is part of the skeleton.
+        ``(n,)`` bool, True for each of ``components.pixels`` in the skeleton.
 
     Source:
         Guo, Hall, "Parallel thinning with two-subiteration algorithms", Commun. ACM 32 (1989) 359-373, algorithm A1.
-        It keeps diagonals two pixels wide and squares of 2x2, which the better known one of Zhang and Suen wipes out.
+        It keeps diagonals two pixels wide and squares of 2x2, which the better known one of Zhang and Suen removes.
     """
     around = steps(components.stride)
     on, codes = components.grid.ravel().copy(), np.zeros(components.grid.size, dtype=np.uint8)
     codes[components.pixels] = neighbour_codes(on, components.pixels, components.stride)
     tables, stamps = _removable(), np.empty(codes.size, dtype=np.int32)
     either = tables[0] | tables[1]
-    # What each of the two tables has still to look at: whatever changed since it last looked.
+    # Pixels that changed since each of the two tables was last applied.
     todo = [components.pixels[either[codes[components.pixels]]]] * 2
     idle, turn = 0, 0
     while idle < 2:
@@ -88,20 +98,20 @@ def thin(components: Components) -> NDArray[np.bool_]:
 
 
 def steps(stride: int) -> NDArray[np.int64]:
-    """Return the step in flat index to each of the eight neighbours."""
+    """Return the ``(8,)`` int64 steps in flat index to the eight neighbours."""
     return np.array([row * stride + col for row, col in _NEIGHBOURS])
 
 
 def neighbour_codes(on: NDArray[np.uint8], pixels: NDArray[np.int64], stride: int) -> NDArray[np.uint8]:
-    """Return which neighbours of pixels are on: bit k is neighbour k, clockwise from the one above.
+    """Return the codes of the neighbours of pixels.
 
     Args:
-        on: ``(n,)`` 0 or 1 by flat index.
-        pixels: ``(m,)`` flat indices of pixels that are not on the rim.
+        on: ``(n,)`` uint8 0 or 1 by flat index.
+        pixels: ``(m,)`` int64 flat indices of pixels outside the rim.
         stride: Step from a pixel to the one below it.
 
     Returns:
-        ``(m,)`` codes.
+        ``(m,)`` uint8 codes: bit k is neighbour k, clockwise from the one above.
     """
     codes = np.zeros(pixels.size, dtype=np.uint8)
     for bit, step in enumerate(steps(stride)):
@@ -110,20 +120,20 @@ def neighbour_codes(on: NDArray[np.uint8], pixels: NDArray[np.int64], stride: in
 
 
 def _unique(values: NDArray[np.int64], stamps: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Drop what occurs twice. ``stamps`` is scratch space with a place for every value."""
+    """Return values without repetitions; ``stamps`` is scratch space for every value."""
     order = np.arange(values.size, dtype=np.int32)
     stamps[values] = order
     return np.asarray(values[stamps[values] == order])
 
 
 def _code_bits() -> NDArray[np.bool_]:
-    """Return the eight neighbours of all 256 codes, ``(8, 256)``."""
+    """Return the eight neighbours of all 256 codes, ``(8, 256)`` bool."""
     return ((np.arange(256) >> np.arange(8)[:, None]) & 1).astype(np.bool_)
 
 
 @cache
 def _removable() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return the two tables of Guo and Hall: True where a pixel with that code of neighbours is taken away."""
+    """Return Guo and Hall's two tables of removable codes, ``(256,)`` each."""
     up, up_right, right, down_right, down, down_left, left, up_left = _code_bits()
     corners = (
         ~up & (up_right | right),

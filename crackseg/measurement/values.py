@@ -49,7 +49,7 @@ class Measured:
     uncertainty: float | None = None
 
     def to_mm(self, scale: Scale) -> Measured:
-        """Return the number in millimetres, its uncertainty combined with that of the scale."""
+        """Return the number in millimetres; its uncertainty includes that of the scale."""
         if self.value is None or self.uncertainty is None:
             return Measured()
         uncertainty_px = math.hypot(self.uncertainty, self.value * scale.uncertainty)

@@ -1,4 +1,4 @@
-"""The widths of each component: where they are taken from, their distribution, and the greatest and its place."""
+"""Tabulate source, distribution and maximum of the widths of each component."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from crackseg.measurement.width import grey_widths, mask_widths, probability_wid
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Evidence:
-    """What there is beside the mask to measure widths in.
+    """Arrays to measure widths in, in addition to the mask.
 
     Attributes:
-        probability: ``(H, W)`` crack probability the mask was cut out of, or None.
-        threshold: Where it was cut.
-        image: ``(H, W, 3)`` RGB photograph, or None.
+        probability: ``(H, W)`` float32 crack probability of the mask, in [0, 1]; None if unknown.
+        threshold: Least probability of a crack pixel, in [0, 1].
+        image: ``(H, W, 3)`` uint8 RGB image, 0 to 255; None if unknown.
     """
 
     probability: NDArray[np.float32] | None = None
@@ -38,15 +38,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WidthTable:
-    """Widths by component, in pixels, each point of a centreline counted with the length it stands for.
+    """Widths of ``C`` components; each point of a centreline weighs as much as the length it represents.
 
     Attributes:
-        sources: What they were measured in, ``count`` of them.
-        means: ``(count,)`` mean.
-        medians: ``(count,)`` median.
-        p95s: ``(count,)`` 95th percentile.
-        greatest: ``(count,)`` maximum.
-        places: ``(count, 2)`` row and column of the maximum.
+        sources: Source of the widths of each component.
+        means: ``(C,)`` float64 mean widths, in pixels.
+        medians: ``(C,)`` float64 median widths, in pixels.
+        p95s: ``(C,)`` float64 95th percentiles of the width, in pixels.
+        greatest: ``(C,)`` float64 greatest widths, in pixels.
+        places: ``(C, 2)`` float64 row and column of the greatest width, in pixels.
     """
 
     sources: list[WidthSource]
@@ -57,14 +57,14 @@ class WidthTable:
     places: Values
 
     def columns(self) -> dict[WidthStatistic, Values]:
-        """Return the four numbers of all components by name."""
+        """Return the four statistics by name, ``(C,)`` float64 each, in pixels."""
         return {"mean": self.means, "median": self.medians, "p95": self.p95s, "max": self.greatest}
 
 
 def tabulate_widths(components: Components, centrelines: Centrelines, evidence: Evidence) -> WidthTable:
     """Measure the widths of all components.
 
-    Points inside the disc of a junction do not count, unless a component has no others.
+    Points inside the disc of a junction count only for a component without other points.
     """
     lines = centrelines.lines
     owner = centrelines.components[lines.line_of()]
@@ -80,7 +80,7 @@ def tabulate_widths(components: Components, centrelines: Centrelines, evidence: 
 def _choose(
     components: Components, centrelines: Centrelines, evidence: Evidence, counted: tuple[Indices, Values]
 ) -> tuple[list[WidthSource], Values]:
-    """Return the source for each component, and the widths of all points in the source of their component."""
+    """Return the source of each component and all widths in it."""
     lines, count = centrelines.lines, components.count
     first: WidthSource = "mask" if evidence.probability is None else "probability"
     if evidence.probability is None:
@@ -89,12 +89,14 @@ def _choose(
         widths = probability_widths(evidence.probability, lines, evidence.threshold)
     if evidence.image is None:
         return [first] * count, widths
-    picture = np.asarray(cv2.cvtColor(evidence.image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-    seen = grey_widths(picture, lines)
-    shown, contrast, noise = (_mean(counted, v, count) for v in (np.nan_to_num(widths), seen.contrast, seen.noise))
+    grey_values = np.asarray(cv2.cvtColor(evidence.image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    measured = grey_widths(grey_values, lines)
+    shown, contrast, noise = (
+        _mean(counted, v, count) for v in (np.nan_to_num(widths), measured.contrast, measured.noise)
+    )
     grey = (contrast >= LEAST_CONTRAST) & (contrast >= LEAST_CONTRAST_TO_NOISE * noise) & (shown < GREY_BELOW_PX)
     sources: list[WidthSource] = ["grey" if use else first for use in grey.tolist()]
-    return sources, np.where(grey[counted[0]], seen.widths_px, widths)
+    return sources, np.where(grey[counted[0]], measured.widths_px, widths)
 
 
 def _mean(counted: tuple[Indices, Values], values: Values, count: int) -> Values:
