@@ -42,7 +42,7 @@ from crackseg.networks.precision import keep_strided_depthwise_float32, use_bflo
 from crackseg.training.config import TrainConfig
 from crackseg.training.distributed import Team
 from crackseg.training.loop import Loop
-from crackseg.training.losses import total_loss
+from crackseg.training.loss_sum import total_loss
 from crackseg.training.optimiser import clip_gradients
 from crackseg.training.patches import PatchDataset
 from data_gen import Recipe, generate_sample

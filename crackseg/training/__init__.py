@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crackseg.training.label_width import LabelWidths, measure_labels
     from crackseg.training.loop import TrainingCallback, TrainingProgress
     from crackseg.training.loss_config import LossConfig
-    from crackseg.training.losses import total_loss
+    from crackseg.training.loss_sum import total_loss
     from crackseg.training.preview import draw_preview
     from crackseg.training.rate_finder import RateTrial, find_rate, save_trial
     from crackseg.training.run import TrainingData, TrainingResult, train
@@ -78,7 +78,7 @@ _HOMES = {
     "save_trial": "crackseg.training.rate_finder",
     "split_folds": "crackseg.training.cross_validation",
     "tensorboard_progress": "crackseg.training.tensorboard",
-    "total_loss": "crackseg.training.losses",
+    "total_loss": "crackseg.training.loss_sum",
     "train": "crackseg.training.run",
     "train_folds": "crackseg.training.cross_validation",
     "validate": "crackseg.training.validation",

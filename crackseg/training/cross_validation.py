@@ -1,4 +1,4 @@
-"""Several trainings, each validated on another part of the samples: how far a score depends on the division."""
+"""Train and validate once per fold, to show how much scores depend on the held-out part."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from crackseg.datasets.samples import Sample
-from crackseg.errors import UsageError
+from crackseg.errors import UsageError, display_text
 from crackseg.files import make_folder, write_bytes
 from crackseg.training.config import TrainConfig
 from crackseg.training.loop import TrainingCallback, TrainingProgress, ignore_progress
@@ -21,25 +22,48 @@ SUMMARY_FILE = "folds.json"
 _SCORES = ("f1", "precision", "recall", "iou")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class FoldsResult:
-    """How the trainings of all folds ended.
+    """Result of the trainings of all folds, finished or stopped.
 
     Attributes:
-        finished: False if they were stopped; then they can be resumed.
-        scores: The validation scores of each fold that has ended.
+        output: Folder of all folds.
+        finished: False if the training was stopped and can be resumed.
+        scores: Validation scores of each finished fold: ``f1``, ``precision``, ``recall`` and ``iou``.
     """
 
+    output: Path
     finished: bool
     scores: tuple[dict[str, float], ...]
 
+    def __repr__(self) -> str:
+        folds = "1 fold" if len(self.scores) == 1 else f"{len(self.scores)} folds"
+        score = f", F1 {self.mean('f1'):.3f} +- {self.deviation('f1'):.3f}" if self.scores else ""
+        return f"FoldsResult('{display_text(self.output)}', {folds}{score}{'' if self.finished else ', stopped'})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-ready values."""
+        means = {key: self.mean(key) if self.scores else None for key in _SCORES}
+        deviations = {f"{key}_deviation": self.deviation(key) for key in _SCORES}
+        return {
+            "output": display_text(self.output),
+            "finished": self.finished,
+            "folds": self.rows(),
+            **means,
+            **deviations,
+        }
+
+    def rows(self) -> list[dict[str, float]]:
+        """Return one flat row per fold, for a data frame."""
+        return [{"fold": number, **scores} for number, scores in enumerate(self.scores, start=1)]
+
     def mean(self, key: str) -> float:
-        """Return the mean of a score over the folds; NaN of none."""
+        """Return the mean of a score over the folds; NaN without folds."""
         values = [scores[key] for scores in self.scores]
         return sum(values) / len(values) if values else math.nan
 
     def deviation(self, key: str) -> float:
-        """Return the standard deviation of a score over the folds, n - 1 in its denominator; 0 of one."""
+        """Return the sample standard deviation of a score; 0 for one fold."""
         if len(self.scores) < 2:
             return 0.0
         mean = self.mean(key)
@@ -47,20 +71,22 @@ class FoldsResult:
 
 
 def split_folds(samples: Sequence[Sample], count: int) -> tuple[TrainingData, ...]:
-    """Divide samples into folds: each sample is validated on in one of them, and trained on in the others.
+    """Split samples into folds that each hold out other samples.
 
-    Each group is dealt out evenly, in the order of a hash of the files' stems.
+    The samples of each data set are distributed evenly, in the order of a hash of their file stems.
 
     Args:
-        samples: As many as folds at least.
-        count: How many folds, two at least.
+        samples: Samples, at least one per fold.
+        count: Number of folds, at least two.
 
     Raises:
         UsageError: If there are too few folds or samples.
     """
     if count < 2 or count > len(samples):
         raise UsageError(
-            f"expected 2 to {len(samples)} folds, as there are {len(samples)} images, got {count}", where="--folds"
+            f"expected 2 to {len(samples)} folds for {len(samples)} images, got {count}",
+            where="--folds",
+            hint="choose another number or add images",
         )
     fold_of: dict[Sample, int] = {}
     for group in dict.fromkeys(sample.group for sample in samples):
@@ -85,18 +111,20 @@ def train_folds(
     device: str = "auto",
     progress: TrainingCallback | None = None,
 ) -> FoldsResult:
-    """Train once for each fold, into ``output/fold1``, ``output/fold2``, ..., and write ``folds.json``.
+    """Train once per fold and write the scores to ``folds.json``.
+
+    Fold K goes to the run folder ``output/foldK``, counted from 1.
 
     Args:
-        config: How; minutes and epochs are those of one fold.
-        folds: The folds, by `split_folds`.
-        output: The folder for all of them.
-        resume: Go on where an earlier call stopped; finished folds are not trained again.
+        config: Configuration of the training; minutes and epochs are those of one fold.
+        folds: Folds from `split_folds`.
+        output: Folder of all folds.
+        resume: Continue an earlier call; finished folds are not trained again.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         progress: Called after every step and every epoch, with the finished share of all folds.
 
     Raises:
-        CracksegError: What `train` raises.
+        CracksegError: Any error of `train`.
     """
     notify = progress or ignore_progress
     scores: list[dict[str, float]] = []
@@ -105,18 +133,18 @@ def train_folds(
         def shift(current: TrainingProgress, number: int = number) -> None:
             notify(dataclasses.replace(current, done=(number + current.done) / len(folds)))
 
-        result = train(config, data, output / f"fold{number + 1}", resume=resume, device=device, progress=shift)
-        if not result.finished:
-            return FoldsResult(finished=False, scores=tuple(scores))
-        scores.append({key: float(result.card.scores["validation"]["all"][key]) for key in _SCORES})
-    found = FoldsResult(finished=True, scores=tuple(scores))
+        fold = train(config, data, output / f"fold{number + 1}", resume=resume, device=device, progress=shift)
+        if not fold.finished:
+            return FoldsResult(output, finished=False, scores=tuple(scores))
+        scores.append({key: float(fold.card.scores["validation"]["all"][key]) for key in _SCORES})
+    result = FoldsResult(output, finished=True, scores=tuple(scores))
     summary = {
         "folds": scores,
-        "mean": {key: round(found.mean(key), 4) for key in _SCORES},
-        "deviation": {key: round(found.deviation(key), 4) for key in _SCORES},
+        "mean": {key: round(result.mean(key), 4) for key in _SCORES},
+        "deviation": {key: round(result.deviation(key), 4) for key in _SCORES},
     }
     write_bytes(make_folder(output) / SUMMARY_FILE, (json.dumps(summary, indent=2) + "\n").encode())
-    return found
+    return result
 
 
 def _rank(sample: Sample) -> bytes:

@@ -39,7 +39,7 @@ class Team:
         return self.rank == 0
 
     def prepare(self, network: nn.Module) -> None:
-        """Make the batch normalisation of a network, in place, use the batches of all processes.
+        """Extend batch normalisation, in place, to the batches of all processes.
 
         Raises:
             ConfigError: If the network has another kind of batch normalisation.
@@ -57,7 +57,7 @@ class Team:
                 )
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """Wrap a network so that its backward pass averages gradients over the processes."""
+        """Wrap a network to average its gradients over the processes."""
         if self.size == 1:
             return network
         return DistributedDataParallel(network)
@@ -82,7 +82,7 @@ class Team:
         return torch.cat(parts)
 
     def agree(self, *, stop: bool, elapsed_s: float) -> tuple[bool, float]:
-        """Return whether any process wants to stop, and the longest time in seconds."""
+        """Combine the stop flags (any) and times (longest) of all processes."""
         if self.size == 1:
             return stop, elapsed_s
         values = torch.tensor([float(stop), elapsed_s], dtype=torch.float64, device=self.device)

@@ -24,7 +24,7 @@ from crackseg.training.distillation import load_teacher, teacher_loss
 from crackseg.training.distributed import Team
 from crackseg.training.feature_cache import FeatureCache
 from crackseg.training.loader import Batch, iter_batches
-from crackseg.training.losses import total_loss
+from crackseg.training.loss_sum import total_loss
 from crackseg.training.optimiser import clip_gradients, find_encoder, freeze, make_optimiser, restore_averages, set_rate
 from crackseg.training.patches import PatchDataset
 from crackseg.training.resume import ResumeState

@@ -1,4 +1,4 @@
-"""The optimiser of a network: learning rates that fall from its head to its first layers, and an encoder kept still."""
+"""Build the optimiser, clip gradients and freeze the encoder."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from crackseg.errors import ConfigError
 from crackseg.training.config import OptimiserConfig
 
 STAGES = 5
-"""An encoder is taken for so many stages, each with the same number of tensors."""
+"""Number of encoder stages for ``decay_below``, each with the same number of tensors."""
 
 
 def make_optimiser(network: nn.Module, config: OptimiserConfig) -> torch.optim.AdamW:
-    """Return AdamW; only kernels decay, not biases and normalisation, and each group knows its factor on the rate.
+    """Build AdamW with weight decay on kernels only.
 
-    The encoder's deepest stage learns at ``decay_below`` times the rate of everything else, the stage before it at
-    the square of that, and so on down to the image.
+    The learning rate of the deepest encoder stage is ``decay_below`` times that of the rest of the network. The next
+    stage has the square of that factor, and so on towards the image.
 
     Args:
-        network: A segmentation network; what it calls ``network.encoder`` is the encoder.
-        config: The optimiser.
+        network: A segmentation network with its encoder in ``network.encoder``.
+        config: Configuration of the optimiser.
 
     Source:
         Howard, Ruder, "Universal language model fine-tuning for text classification", ACL 2018, section 3.2.
@@ -50,14 +50,15 @@ def make_optimiser(network: nn.Module, config: OptimiserConfig) -> torch.optim.A
 
 
 def restore_averages(optimiser: torch.optim.Optimizer, stored: Mapping[str, Tensor]) -> None:
-    """Give an optimiser back the averages it keeps of each parameter, and its count of steps.
+    """Restore the moving averages and step counts of an optimiser.
 
-    They get the layout in memory of their parameter, which files do not keep: the fused form walks through both by
-    address, and would pair the wrong numbers.
+    Averages get the memory layout of their parameter, which files do not keep. The fused optimiser walks through both
+    by address, and would otherwise pair the wrong numbers.
 
     Args:
         optimiser: An optimiser of the same parameters.
-        stored: Tensors by ``INDEX.NAME``, the index being that of the parameter in the optimiser's state.
+        stored: Tensors by ``INDEX.NAME``, where INDEX is the number of the parameter in the optimiser's state. Averages
+            have the shape of their parameter; step counts have shape ``()``.
     """
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     slots: dict[int, dict[str, Tensor]] = {}
@@ -70,15 +71,15 @@ def restore_averages(optimiser: torch.optim.Optimizer, stored: Mapping[str, Tens
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> None:
-    """Scale gradients down so that their norm, taken together, is at most ``limit``; what is below stays untouched."""
-    learning = [parameter for parameter in parameters if parameter.grad is not None]
-    norm = nn.utils.get_total_norm([parameter.grad for parameter in learning if parameter.grad is not None])
+    """Scale gradients, of any shape, to a total norm of ``limit``."""
+    trained = [parameter for parameter in parameters if parameter.grad is not None]
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in trained if parameter.grad is not None])
     if not norm <= limit:
-        nn.utils.clip_grads_with_norm_(learning, limit, norm)
+        nn.utils.clip_grads_with_norm_(trained, limit, norm)
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate; every group takes its own share of it."""
+    """Set the learning rate, times the factor of each parameter group."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group.get("factor", 1.0)
 
@@ -87,20 +88,20 @@ def find_encoder(network: nn.Module) -> nn.Module:
     """Return the encoder of a segmentation network.
 
     Raises:
-        ConfigError: If it has none.
+        ConfigError: If the network has none.
     """
     encoder = getattr(getattr(network, "network", None), "encoder", None)
     if not isinstance(encoder, nn.Module):
         raise ConfigError(
-            "this architecture has no encoder that could be kept still",
+            "expected 0, since this architecture has no encoder to freeze",
             where="optimiser.frozen",
-            hint="unet-classic learns as a whole; set optimiser.frozen=0",
+            hint="set optimiser.frozen=0 or choose another network.arch",
         )
     return encoder
 
 
 def freeze(encoder: nn.Module, *, frozen: bool) -> None:
-    """Keep an encoder still, its batch normalisation included, or let it learn."""
+    """Freeze an encoder with its batch normalisation, or train it again."""
     for parameter in encoder.parameters():
         parameter.requires_grad_(not frozen)
     encoder.train(not frozen)

@@ -41,7 +41,7 @@ class Example:
 
     @property
     def f1(self) -> float:
-        """F1 of this image; 1 if it has neither a true nor a predicted crack."""
+        """F1 of this image; 1 without true and predicted cracks."""
         value = Counts.of(self.predicted, self.true).f1
         return 1.0 if math.isnan(value) else value
 
@@ -85,12 +85,12 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
 
 
 def class_keys(row: Mapping[str, float]) -> tuple[str, ...]:
-    """Return the keys of a row that hold the F1 of one defect class."""
+    """Return the keys of per-class F1 in a row."""
     return tuple(key for key in row if key.startswith("f1_class"))
 
 
 def draw_samples(examples: Sequence[Example], path: Path, *, columns: int = 4) -> None:
-    """Draw the validation images with the worst, the median and the best F1.
+    """Draw validation images with the worst, median and best F1.
 
     Hits are green, misses orange and false alarms red. A defect predicted as another class is blue.
 

@@ -1,4 +1,4 @@
-"""What a network will see: a sheet of training patches, as they are cut and augmented."""
+"""Draw a sheet of augmented training patches."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ _BORDER_WEIGHT = (0, 160, 255)
 def draw_preview(
     config: TrainConfig, samples: Sequence[Sample], output: Path, *, rows: int = 4, columns: int = 6
 ) -> Path:
-    """Write ``preview.png``: the first patches of a training, each beside itself with its mask.
+    """Draw the first patches of a training to ``preview.png``.
 
-    The outline of the mask is drawn in red. Where the losses use border weights, these are laid over it in blue.
+    Each patch is drawn twice: plain, and with the outline of its mask in red. If a loss uses border weights, they
+    overlay the second one in blue.
 
     Args:
-        config: The training.
-        samples: What it trains on.
-        output: The folder to write to.
-        rows: Rows of the sheet.
-        columns: Patches in a row.
+        config: Configuration of the training.
+        samples: Training samples.
+        output: Folder to write to.
+        rows: Number of rows of the sheet.
+        columns: Number of patches per row.
 
     Returns:
         The file.
 
     Raises:
-        CracksegError: What reading the samples raises.
+        CracksegError: Any error of reading the samples.
         OutputError: If the file cannot be written.
     """
     check_sizes(samples)
@@ -52,23 +53,32 @@ def draw_preview(
         top, left = row * step + _GAP_PX, 2 * col * step + _GAP_PX
         has_border = target.ndim == 3 and config.loss.border.weight > 0
         border = np.asarray(target[1], dtype=np.float32) / max(config.loss.border.w0, 1e-6) if has_border else None
-        truth = np.asarray(target if target.ndim == 2 else target[0]) > 0
-        for place, tile in ((left, image), (left + step, _with_truth(image, truth, border))):
-            small = cv2.resize(tile, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
+        true = np.asarray(target if target.ndim == 2 else target[0]) > 0
+        for place, patch in ((left, image), (left + step, _overlay_mask(image, true, border))):
+            small = cv2.resize(patch, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
             sheet[top : top + _SIDE_PX, place : place + _SIDE_PX] = small
     path = make_folder(output) / PREVIEW_FILE
     write_png(path, sheet)
     return path
 
 
-def _with_truth(
-    image: NDArray[np.uint8], truth: NDArray[np.bool_], border: NDArray[np.float32] | None
+def _overlay_mask(
+    image: NDArray[np.uint8], true: NDArray[np.bool_], border: NDArray[np.float32] | None
 ) -> NDArray[np.uint8]:
-    """Return a patch with the outline of its mask, and its border weights in [0, 1] where there are any."""
+    """Draw the mask outline and the border weights on a patch.
+
+    Args:
+        image: ``(P, P, 3)`` uint8 RGB pixels.
+        true: ``(P, P)`` bool true mask.
+        border: ``(P, P)`` float32 border weights, 1 for the largest; None if there are none.
+
+    Returns:
+        ``(P, P, 3)`` uint8 RGB pixels.
+    """
     drawn = image.copy()
     if border is not None:
         share = np.clip(border, 0, 1)[..., None]
         drawn = np.rint(drawn * (1 - share) + np.array(_BORDER_WEIGHT) * share).astype(np.uint8)
-    inner = cv2.erode(truth.astype(np.uint8), np.ones((3, 3), np.uint8))
-    drawn[truth & (inner == 0)] = _OUTLINE
+    inner = cv2.erode(true.astype(np.uint8), np.ones((3, 3), np.uint8))
+    drawn[true & (inner == 0)] = _OUTLINE
     return drawn

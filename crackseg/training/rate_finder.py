@@ -1,10 +1,11 @@
-"""The learning rate that suits a network and its data: a short trial with rates that rise at every step."""
+"""Find a learning rate in a short trial with rising rates."""
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,13 +26,13 @@ from crackseg.training.patches import PatchDataset
 LOWEST, HIGHEST = 1e-6, 1.0
 _SMOOTHING = 0.9
 _TOO_HIGH = 4.0
-"""A trial ends once the smoothed loss is so many times the lowest seen."""
+"""A trial ends once the smoothed loss exceeds its minimum by this factor."""
 _SAFETY = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RateTrial:
-    """A trial of learning rates.
+    """Losses of a trial with rising learning rates.
 
     Attributes:
         rates: Learning rate of each step, rising.
@@ -41,13 +42,27 @@ class RateTrial:
     rates: tuple[float, ...]
     losses: tuple[float, ...]
 
+    def __repr__(self) -> str:
+        return f"RateTrial({len(self.rates)} steps, learning rate {self.suggestion:g})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the suggestion as JSON-ready values."""
+        return {"learning_rate": self.suggestion, "steps": len(self.rates)}
+
+    def rows(self) -> list[dict[str, float]]:
+        """Return one flat row per step, for a data frame."""
+        pairs = zip(self.rates, self.losses, strict=True)
+        return [{"step": step, "learning_rate": rate, "loss": loss} for step, (rate, loss) in enumerate(pairs, start=1)]
+
     @property
     def suggestion(self) -> float:
-        """A tenth of the rate at which the loss was lowest, to two digits: high, and still far from where it rises.
+        """Suggested learning rate: a tenth of the rate with the lowest loss.
+
+        It has two digits. It is high, and still well below the rates at which the loss rises.
 
         Source:
-            Smith, "Cyclical learning rates for training neural networks", WACV 2017, section 3.3, for the trial; the
-            tenth is the rule of the fastai library.
+            Smith, "Cyclical learning rates for training neural networks", WACV 2017, section 3.3, for the trial. The
+            factor of a tenth is the rule of the fastai library.
         """
         return float(f"{self.rates[int(np.argmin(self.losses))] / _SAFETY:.1e}")
 
@@ -60,18 +75,18 @@ def find_rate(
     steps: int = 100,
     progress: TrainingCallback | None = None,
 ) -> RateTrial:
-    """Train a copy of nothing lasting: each step at a higher rate, until the loss runs away.
+    """Train at rising learning rates until the loss diverges; discard the network.
 
     Args:
-        config: The training to find a rate for; its own rate is left aside.
-        samples: What to train on.
-        device: Where to compute.
-        steps: Steps from `LOWEST` to `HIGHEST`.
+        config: Configuration of the training; its learning rate is not used.
+        samples: Training samples.
+        device: Device to compute on.
+        steps: Number of steps from `LOWEST` to `HIGHEST`.
         progress: Called after every step.
 
     Raises:
-        TrainingError: If the loss is no number from the first steps on.
-        CracksegError: What building the network and reading the samples raise.
+        TrainingError: If the loss is not finite in the first three steps.
+        CracksegError: Any error of building the network or reading the samples.
     """
     notify = progress or ignore_progress
     check_sizes(samples)
@@ -106,10 +121,10 @@ def find_rate(
 
 
 def save_trial(trial: RateTrial, output: Path) -> None:
-    """Write ``learning_rate.csv`` and ``learning_rate.png`` into a folder.
+    """Write ``learning_rate.csv`` and ``learning_rate.png`` to a folder.
 
     Raises:
-        OutputError: If they cannot be written.
+        OutputError: If a file cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

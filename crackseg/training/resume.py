@@ -1,4 +1,4 @@
-"""Where a run stopped, and whether it may go on: with the same configuration only."""
+"""Save the state of a training, and check that a run may be resumed."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ from crackseg.imaging.codec import read_file
 from crackseg.training.config import TrainConfig
 
 RESUME_FILE = "resume.safetensors"
-"""Network, average, optimiser and counters of a run, in one file beside ``last.safetensors``."""
+"""File in the run folder with network, moving average, optimiser and counters."""
 _MAY_CHANGE = ("schedule.epochs", "schedule.minutes", "schedule.patience")
 _SHOWN = 5
-"""Differences that are shown; a line has its limits."""
+"""Largest number of differences in an error message."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeState:
-    """Everything a training needs to go on as if it had never stopped.
+    """Complete state of a stopped training.
 
     Attributes:
-        tensors: Network, average and optimiser, by name.
-        values: Counters, history and configuration, ready for JSON.
+        tensors: Tensors of network, moving average and optimiser by name, of any shape.
+        values: JSON-ready counters, history and configuration.
     """
 
     tensors: Mapping[str, Tensor]
     values: Mapping[str, Any]
 
     def save(self, path: Path) -> None:
-        """Write the state to one file, durably, whole or not at all.
+        """Write the state to one file, completely or not at all.
 
         Raises:
-            OutputError: If it cannot be written.
+            OutputError: If the file cannot be written.
         """
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
         write_bytes(path, safetensors.torch.save(tensors, {"state": json.dumps(self.values)}), durable=True)
 
     @classmethod
     def load(cls, path: Path) -> ResumeState:
-        """Read a state back.
+        """Read a state from a file.
 
         Raises:
             UsageError: If there is no such file.
-            ModelError: If it is no such state.
+            ModelError: If the file holds no state of a training.
         """
         data = read_file(path)
         try:
@@ -62,25 +62,32 @@ class ResumeState:
             length = int.from_bytes(data[:8], "little")
             values = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["state"])
         except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise ModelError("is no state of a training", where=path, hint="start again in another folder") from error
+            raise ModelError("not the state of a training", where=path, hint="start again in another folder") from error
         return cls(tensors, values)
 
 
 def state_to_resume(config: TrainConfig, output: Path, *, resume: bool) -> ResumeState | None:
-    """Return the state of the run in a folder; None if there is none yet.
+    """Return the state of the run in a folder, if any.
+
+    Args:
+        config: Configuration of the training.
+        output: Run folder.
+        resume: Allow a run in the folder.
 
     Raises:
-        UsageError: If the folder holds a run and ``resume`` is off.
-        ConfigError: If the run was begun with another configuration; how long it lasts may differ.
+        UsageError: If the folder holds a run and ``resume`` is False.
+        ConfigError: If the run has another configuration. Only its length may differ.
         ModelError: If the state is damaged.
     """
     path = output / RESUME_FILE
     if not path.exists():
         if (output / "best.safetensors").exists() and not resume:
-            raise UsageError("holds a run already", where=output, hint="choose another folder")
+            raise UsageError("the folder holds a run already", where=output, hint="choose another folder")
         return None
     if not resume:
-        raise UsageError("holds a run already", where=output, hint="add --resume to go on, or choose another folder")
+        raise UsageError(
+            "the folder holds a run already", where=output, hint="add --resume to continue it, or choose another folder"
+        )
     state = ResumeState.load(path)
     was, now = yaml.safe_load(dump_config(_config_of(state))), yaml.safe_load(dump_config(config))
     differences = list(_differences(was, now))
@@ -88,23 +95,25 @@ def state_to_resume(config: TrainConfig, output: Path, *, resume: bool) -> Resum
         shown = ", ".join(differences[:_SHOWN])
         more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
         raise ConfigError(
-            f"the run was begun with another configuration: {shown}{more}",
+            f"the run has another configuration: {shown}{more}",
             where=output,
-            hint="use the same one, or another folder",
+            hint="use the same configuration or another folder",
         )
     return state
 
 
 def _config_of(state: ResumeState) -> TrainConfig:
-    """Return the configuration of a run; keys that did not exist when it was begun have their defaults."""
+    """Return the configuration of a run; keys added since have their defaults."""
     try:
         return TrainConfig.model_validate(yaml.safe_load(state.values["config"]))
     except (ValidationError, yaml.YAMLError, KeyError) as error:
-        raise ConfigError("the run was begun with a configuration that is not understood here") from error
+        raise ConfigError(
+            "the configuration of the run is invalid in this version", hint="start again in another folder"
+        ) from error
 
 
 def _differences(was: object, now: object, key: str = "") -> Iterator[str]:
-    """Yield the keys in which two configurations differ; how long to train may change."""
+    """Yield the differences of two configurations, except in their length."""
     if key in _MAY_CHANGE:
         return
     if isinstance(was, dict) and isinstance(now, dict):

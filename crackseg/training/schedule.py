@@ -1,4 +1,4 @@
-"""How far a training is, by steps or by the clock, and the learning rate that follows from it."""
+"""Compute the finished share of a training and its learning rate."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from crackseg.training.config import OptimiserConfig, ScheduleConfig
 
 
 def steps_per_epoch(config: ScheduleConfig, *, images: int, batch_size: int) -> int:
-    """Return the steps between two validations."""
+    """Return the number of steps between two validations."""
     return config.steps_per_epoch or min(max(math.ceil(images / batch_size), 50), 500)
 
 
 def share_done(config: ScheduleConfig, *, step: int, epoch_steps: int, elapsed_s: float) -> float:
-    """Return how much of a training is done, in [0, 1]: by the clock where minutes are set, else by steps."""
+    """Return the finished share of a training, in [0, 1].
+
+    It follows the clock if ``minutes`` is set, else the steps.
+    """
     if config.minutes is not None:
         return min(elapsed_s / (60 * config.minutes), 1.0)
     return min(step / (config.epochs * epoch_steps), 1.0)
 
 
 def learning_rate(config: OptimiserConfig, done: float) -> float:
-    """Return the learning rate at a progress in [0, 1]: a linear rise, then half a cosine down to 0.
+    """Return the learning rate at a finished share in [0, 1].
+
+    It rises linearly, then falls to 0 along half a cosine.
 
     Source:
         Loshchilov, Hutter, "SGDR", ICLR 2017, eq. 5, one period; warm-up as in Goyal et al. 2017.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, noted for the next moment at which a training can stop without a loss."""
+"""Turn Ctrl-C and SIGTERM into a stop after the current step."""
 
 from __future__ import annotations
 
@@ -11,18 +11,24 @@ from types import FrameType
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turn SIGINT and SIGTERM into a wish to stop after the current step, where signals can be caught."""
-    wish = threading.Event()
+    """Catch SIGINT and SIGTERM during the block.
 
-    def note(_signal: int, _frame: FrameType | None) -> None:
-        wish.set()
+    Outside the main thread, where signals cannot be caught, it does nothing.
+
+    Yields:
+        A function that returns True once a signal has arrived.
+    """
+    stop = threading.Event()
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
 
     if threading.current_thread() is not threading.main_thread():
-        yield wish.is_set
+        yield stop.is_set
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield wish.is_set
+        yield stop.is_set
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

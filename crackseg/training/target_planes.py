@@ -1,4 +1,4 @@
-"""What a loss needs to know of a true mask beside the mask: planes that stand behind it in the target."""
+"""Add the planes that losses need to the true mask of a target."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from crackseg.training.weight_map import border_weights, signed_distance
 
 
 def needed_planes(config: LossConfig, classes: int) -> int:
-    """Return how many planes the losses of a configuration need behind the mask.
+    """Return the number of planes that the losses need after the mask.
 
     Args:
-        config: The losses.
+        config: Weights and settings of the losses.
         classes: Channels of the network's output.
     """
     return int(config.border.weight > 0) + (max(classes - 1, 1) if config.boundary else 0)
@@ -24,17 +24,17 @@ def needed_planes(config: LossConfig, classes: int) -> int:
 def target_planes(
     mask: NDArray[np.uint8], config: LossConfig, classes: int = 1, *, border: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
-    """Return a mask with the planes that the losses need behind it.
+    """Return a mask followed by the planes that the losses need.
 
     Args:
-        mask: ``(H, W)``: 1 where crack is, or the number of the class.
-        config: The losses.
+        mask: ``(H, W)`` uint8 class numbers; 1 for crack with one class.
+        config: Weights and settings of the losses.
         classes: Channels of the network's output.
-        border: ``(H, W)`` border weights that were carried along with the mask; computed from it if None.
+        border: ``(H, W)`` float32 border weights of the mask; computed if None.
 
     Returns:
-        ``(1 + P, H, W)``: the mask; the border weights, if ``border`` is among the losses; the signed distance to each
-        class but the background, in pixels, if ``boundary`` is.
+        ``(1 + P, H, W)`` float32. The first plane is the mask. The border weights follow if ``border`` is among the
+        losses, and the signed distance to each class except the background, in pixels, if ``boundary`` is.
     """
     planes = [mask.astype(np.float32)]
     if config.border.weight:
@@ -47,8 +47,17 @@ def target_planes(
 
 
 def add_planes(target: Tensor, config: LossConfig, classes: int) -> Tensor:
-    """Return a ``(N, 1, H, W)`` target with the planes that the losses need, ``(N, 1 + P, H, W)``."""
-    given = target.detach().cpu().float()
-    masks = given[:, 0].round().to(torch.uint8).numpy()
+    """Add the planes that the losses need to a target.
+
+    Args:
+        target: ``(N, 1, H, W)`` class numbers.
+        config: Weights and settings of the losses.
+        classes: Channels of the network's output.
+
+    Returns:
+        ``(N, 1 + P, H, W)`` float32 target, on the device of the argument.
+    """
+    first = target.detach().cpu().float()
+    masks = first[:, 0].round().to(torch.uint8).numpy()
     planes = np.stack([target_planes(mask, config, classes) for mask in masks])[:, 1:]
-    return torch.cat([given, torch.from_numpy(planes)], dim=1).to(target.device)
+    return torch.cat([first, torch.from_numpy(planes)], dim=1).to(target.device)

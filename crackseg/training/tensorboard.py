@@ -1,4 +1,4 @@
-"""The curves of a running training for TensorBoard, which comes with the extra ``[tensorboard]``."""
+"""Write the curves of a training for TensorBoard (extra ``[tensorboard]``)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ FOLDER = "tensorboard"
 
 @contextlib.contextmanager
 def tensorboard_progress(output: Path) -> Iterator[TrainingCallback]:
-    """Yield a function that writes what it is told of a training to ``output/tensorboard``.
+    """Write the progress of a training to ``output/tensorboard`` during the block.
 
-    Every step gives ``loss/step``; every epoch ``loss/epoch``, ``learning_rate`` and ``validation/f1``, ``precision``,
-    ``recall``, ``iou``, ``threshold``, and of several classes ``f1_class1`` and so on. ``tensorboard --logdir output``
-    shows them.
+    Every step writes ``loss/step``. Every epoch writes ``loss/epoch``, ``learning_rate`` and, below ``validation/``,
+    ``f1``, ``precision``, ``recall``, ``iou`` and ``threshold``; with several classes also ``f1_class1`` and so on.
+    ``tensorboard --logdir output`` shows them.
 
     Args:
-        output: The run folder.
+        output: Run folder.
+
+    Yields:
+        The progress callback that writes.
 
     Raises:
         MissingExtraError: If TensorBoard is not installed.

@@ -80,7 +80,7 @@ class ValidationCounts:
 
 
 def validate(predictor: TorchPredictor, samples: Sequence[Sample], *, classes: int = 1) -> list[ValidationCounts]:
-    """Run a network on samples and count its probabilities on crack and background.
+    """Run a network on samples and count pixels by probability.
 
     Args:
         predictor: The network.
@@ -164,7 +164,7 @@ def starting_threshold(weights: Path | None) -> float:
 def predict_examples(
     predictor: TorchPredictor, samples: Sequence[Sample], threshold: float, *, classes: int = 1
 ) -> list[Example]:
-    """Predict samples and return them with true and predicted masks, ready to draw.
+    """Predict samples and return their true and predicted masks.
 
     Args:
         predictor: The network.

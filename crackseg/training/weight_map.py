@@ -1,4 +1,4 @@
-"""Distances on true masks: the border weights of the U-Net paper, and the signed distance of the boundary loss."""
+"""Compute border weights and signed distances of true masks."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from crackseg.geometry import Region
 from crackseg.imaging.codec import read_file
 
 NEGLIGIBLE = 1e-6
-"""Border weights below this are left at 0; it decides how far from a component one has to look."""
+"""Border weights below this are 0; it limits the distance to search for components."""
 
 _CACHE_VERSION = 1
 _OVERHEAD_PX = 3000
-"""What handling one component costs beside its distance transform, in pixels of a distance transform."""
+"""Fixed cost of one component, as a number of pixels of a distance transform."""
 
 
 def border_weights(mask: NDArray[np.bool_], *, w0: float = 10.0, sigma: float = 5.0) -> NDArray[np.float32]:
     """Return the border weights ``w0 exp(-(d1 + d2)^2 / (2 sigma^2))`` of a mask.
 
-    d1 and d2 are the distances to the nearest and to the second nearest component, 0 inside it, between pixel centres;
-    components hang together over sides and corners. So the weight is high where two cracks nearly touch. With
-    fewer than two components it is 0.
+    d1 and d2 are the distances to the nearest and the second nearest component, between pixel centres, and 0 inside a
+    component. Components are 8-connected. The weight is high where two cracks nearly touch. With fewer than two
+    components it is 0.
 
     Args:
-        mask: ``(H, W)`` true mask.
+        mask: ``(H, W)`` bool true mask.
         w0: Weight where both distances are 0.
-        sigma: How fast it falls, in pixels.
+        sigma: Distance over which the weight decreases, in pixels.
 
     Returns:
-        ``(H, W)`` weights in [0, w0], right to `NEGLIGIBLE`.
+        ``(H, W)`` float32 weights in [0, w0], exact to `NEGLIGIBLE`.
 
     Source:
         Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015, eq. 2, second term.
@@ -59,16 +59,16 @@ def border_weights(mask: NDArray[np.bool_], *, w0: float = 10.0, sigma: float = 
 def weight_map(
     mask: NDArray[np.bool_], *, w0: float = 10.0, sigma: float = 5.0, class_weights: tuple[float, float] = (1.0, 1.0)
 ) -> NDArray[np.float32]:
-    """Return the whole weight map ``w_c(x) + w0 exp(-(d1(x) + d2(x))^2 / (2 sigma^2))`` of a mask.
+    """Return the weight map ``w_c(x) + w0 exp(-(d1(x) + d2(x))^2 / (2 sigma^2))``.
 
     Args:
-        mask: ``(H, W)`` true mask.
-        w0: Weight of the border where both distances are 0.
-        sigma: How fast it falls, in pixels.
-        class_weights: ``w_c`` on background and on crack; see `balanced_class_weights`.
+        mask: ``(H, W)`` bool true mask.
+        w0: Border weight where both distances are 0.
+        sigma: Distance over which the border weight decreases, in pixels.
+        class_weights: ``w_c`` of background and of crack; see `balanced_class_weights`.
 
     Returns:
-        ``(H, W)`` weights.
+        ``(H, W)`` float32 weights.
 
     Source:
         Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015, eq. 2.
@@ -78,42 +78,45 @@ def weight_map(
 
 
 def balanced_class_weights(mask: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return weights of background and crack that give both the same sum over a mask, and a mean of 1.
+    """Return weights of background and crack that balance a mask.
 
-    A class that is absent gets the weight 1, and so does the other then.
+    Both classes then have the same total weight, and the mean weight is 1. If one class is absent, both weights are 1.
+
+    Args:
+        mask: ``(H, W)`` bool true mask.
     """
     share = float(mask.mean()) if mask.size else 0.0
     return (0.5 / (1 - share), 0.5 / share) if 0 < share < 1 else (1.0, 1.0)
 
 
 def two_nearest(mask: NDArray[np.bool_], *, reach_px: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the distance to the nearest and to the second nearest component of a mask, each 0 inside it.
+    """Return the distances to the two nearest components of a mask.
 
-    Exact where their sum is at most ``reach_px``; beyond, too large a value may stand, and infinity where no component
-    was looked for. Of two exact ways the cheaper is taken:
+    They are exact where their sum is at most ``reach_px``. Beyond, they may be too large or infinite. There are two
+    methods, and the cheaper one is used:
 
-    - one distance transform per component, inside its neighbourhood only, for components that are small;
-    - two per binary digit of the component numbers: of those with the digit 0, and of those with 1. Two components
-      differ in some digit, so the second nearest distance is the least, over the digits, of the larger of the two. For
-      components whose bounding boxes fill the image: 16 transforms for 200 of them.
+    - For small components: one distance transform per component, in its neighbourhood.
+    - For components whose bounding boxes fill the image: two transforms per binary digit of the component numbers, one
+      of the components with the digit 0 and one of those with 1. Two components differ in some digit. The second
+      distance is therefore the minimum, over the digits, of the larger of the two. 200 components need 16 transforms.
 
     Args:
-        mask: ``(H, W)`` mask; components hang together over sides and corners.
-        reach_px: How far to look, in pixels.
+        mask: ``(H, W)`` bool mask; components are 8-connected.
+        reach_px: Largest sum of the distances of interest, in pixels.
 
     Returns:
-        Two ``(H, W)`` arrays, in pixels.
+        Two ``(H, W)`` float32 arrays of distances in pixels, 0 inside a component.
     """
     infinite = np.full(mask.shape, np.inf, np.float32)
     if not mask.any():
         return infinite, infinite.copy()
-    found, numbers, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    count, numbers, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     labels = numbers.astype(np.int32, copy=False)
-    if found < 3:
+    if count < 3:
         return _distance(~mask), infinite
     reach = math.ceil(reach_px)
-    regions = [_grown(box, reach, mask.shape) for box in statistics[1:]]
-    digits = (found - 2).bit_length()
+    regions = [_grow(box, reach, mask.shape) for box in statistics[1:]]
+    digits = (count - 2).bit_length()
     local_px = sum(region.height * region.width + _OVERHEAD_PX for region in regions)
     if local_px <= 2 * digits * mask.size:
         return _by_neighbourhood(labels, regions)
@@ -134,7 +137,7 @@ def _by_neighbourhood(
 
 
 def _by_digit(numbers: NDArray[np.int32], digits: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Do so for components numbered from 0, with -1 between them."""
+    """Use component numbers from 0; -1 is background. Arrays are ``(H, W)``."""
     nearest = second = np.full(numbers.shape, np.inf, np.float32)
     for digit in range(digits):
         bit = (numbers >> digit) & 1
@@ -144,8 +147,14 @@ def _by_digit(numbers: NDArray[np.int32], digits: int) -> tuple[NDArray[np.float
     return nearest, second
 
 
-def _grown(box: NDArray[np.int32], reach: int, shape: tuple[int, ...]) -> Region:
-    """Return a component's box with a margin, inside the image; ``box`` is left, top, width, height, area."""
+def _grow(box: NDArray[np.int32], reach: int, shape: tuple[int, ...]) -> Region:
+    """Grow the box of a component by a margin, within the image.
+
+    Args:
+        box: ``(5,)`` int32 left, top, width, height and area, in pixels.
+        reach: Margin, in pixels.
+        shape: Height and width of the image, in pixels.
+    """
     left, top, width, height = (int(value) for value in box[:4])
     return Region(
         max(top - reach, 0),
@@ -156,20 +165,31 @@ def _grown(box: NDArray[np.int32], reach: int, shape: tuple[int, ...]) -> Region
 
 
 def _distance(outside: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return each pixel's exact distance to the nearest pixel that is not ``outside``; there must be one."""
+    """Return the exact distance to the nearest pixel that is not outside.
+
+    Args:
+        outside: ``(H, W)`` bool, False for at least one pixel.
+
+    Returns:
+        ``(H, W)`` float32 distances, in pixels.
+    """
     source = np.ascontiguousarray(outside).view(np.uint8)
     rough = cv2.distanceTransform(source, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    # OpenCV's last digit depends on where its memory happens to lie; the squares are whole numbers.
+    # The last digit of OpenCV depends on memory alignment; the squares are integers.
     return np.asarray(np.sqrt(np.rint(rough * rough)), dtype=np.float32)
 
 
 def signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the distance to the crack, in pixels: positive outside, 0 on its outermost pixels, negative inside.
+    """Return the signed distance to the boundary of a mask.
 
-    Where a mask is empty or full there is no boundary, and the distance is 0 everywhere.
+    It is positive outside, 0 on the outermost crack pixels, and negative inside. Empty and full masks have no boundary
+    and a distance of 0 everywhere.
 
     Args:
-        mask: ``(H, W)`` true mask.
+        mask: ``(H, W)`` bool true mask.
+
+    Returns:
+        ``(H, W)`` float32 distances, in pixels.
 
     Source:
         Kervadec et al., "Boundary loss for highly unbalanced segmentation", MIDL 2019, section 2.
@@ -180,7 +200,7 @@ def signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def cache_folder() -> Path:
-    """Return where computed maps are kept: ``crackseg/border`` in ``$XDG_CACHE_HOME``, or in ``~/.cache``."""
+    """Return the cache folder, ``crackseg/border`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     root = os.environ.get("XDG_CACHE_HOME")
     return (Path(root) if root else Path.home() / ".cache") / "crackseg" / "border"
 
@@ -188,29 +208,32 @@ def cache_folder() -> Path:
 def cached_border_weights(
     mask: NDArray[np.bool_], *, w0: float = 10.0, sigma: float = 5.0, folder: Path | None = None
 ) -> NDArray[np.float32]:
-    """Return what `border_weights` returns, from disk where it was computed before for a mask of the same content.
+    """Return `border_weights`, from a cache on disk if possible.
 
-    The name of the file is a hash of the mask and of both numbers. A file that is damaged is computed again; where the
-    folder cannot be written, nothing is kept.
+    The file name is a hash of the mask, ``w0`` and ``sigma``. A damaged file is computed again. If the folder cannot be
+    written, nothing is cached.
 
     Args:
-        mask: ``(H, W)`` true mask.
+        mask: ``(H, W)`` bool true mask.
         w0: Weight where both distances are 0.
-        sigma: How fast it falls, in pixels.
-        folder: Where the maps are kept; `cache_folder` if None.
+        sigma: Distance over which the weight decreases, in pixels.
+        folder: Cache folder; `cache_folder` if None.
+
+    Returns:
+        ``(H, W)`` float32 weights in [0, w0].
     """
     key = hashlib.sha256(repr((_CACHE_VERSION, mask.shape, float(w0), float(sigma))).encode())
     key.update(np.packbits(mask).tobytes())
-    place = cache_folder() if folder is None else folder
-    path = place / f"{key.hexdigest()}.npz"
-    kept = _read_map(path, mask.shape)
-    if kept is not None:
-        return kept
+    parent = cache_folder() if folder is None else folder
+    path = parent / f"{key.hexdigest()}.npz"
+    cached = _read_map(path, mask.shape)
+    if cached is not None:
+        return cached
     weights = border_weights(mask, w0=w0, sigma=sigma)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, weights=weights)
     with contextlib.suppress(OutputError):
-        make_folder(place)
+        make_folder(parent)
         write_bytes(path, buffer.getvalue())
     return weights
 

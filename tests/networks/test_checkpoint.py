@@ -284,7 +284,7 @@ def test_what_is_no_resume_state_is_refused(saved: Path, tmp_path: Path) -> None
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(saved.read_bytes()[:-10])
     for path in (saved, cut):
-        with pytest.raises(ModelError, match="is no state of a training"):
+        with pytest.raises(ModelError, match="not the state of a training"):
             ResumeState.load(path)
 
 

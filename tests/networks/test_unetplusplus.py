@@ -19,7 +19,7 @@ from crackseg.networks.unetplusplus import UnetPlusPlus
 from crackseg.runtimes.onnx import OnnxPredictor
 from crackseg.runtimes.torch import TorchPredictor, load_torch_predictor
 from crackseg.training.loss_config import LossConfig
-from crackseg.training.losses import total_loss
+from crackseg.training.loss_sum import total_loss
 
 pytestmark = pytest.mark.train
 

@@ -19,7 +19,7 @@ from crackseg.training.config import TrainConfig
 from crackseg.training.distributed import Team
 from crackseg.training.loader import Batch, iter_batches
 from crackseg.training.loop import Loop, TrainingProgress
-from crackseg.training.losses import total_loss
+from crackseg.training.loss_sum import total_loss
 from crackseg.training.optimiser import STAGES, clip_gradients, find_encoder, make_optimiser, restore_averages, set_rate
 from crackseg.training.patches import PatchDataset
 from tests.runs import tiny_config

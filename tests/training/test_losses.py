@@ -19,7 +19,8 @@ from crackseg.config import load_config
 from crackseg.errors import ConfigError
 from crackseg.training import losses
 from crackseg.training.loss_config import LossConfig
-from crackseg.training.losses import dice_loss, patch_dice_loss, total_loss, weighted_bce
+from crackseg.training.loss_sum import total_loss
+from crackseg.training.losses import dice_loss, patch_dice_loss, weighted_bce
 from crackseg.training.target_planes import target_planes
 
 pytestmark = pytest.mark.train

@@ -181,7 +181,7 @@ def test_a_damaged_state_is_refused(unbroken: Path, data: Path, tmp_path: Path) 
     state = (unbroken / "resume.safetensors").read_bytes()
     for damaged in (state[: len(state) // 2], b"", (unbroken / "best.safetensors").read_bytes()):
         (output / "resume.safetensors").write_bytes(damaged)
-        with pytest.raises(ModelError, match="is no state of a training"):
+        with pytest.raises(ModelError, match="not the state of a training"):
             train(tiny_config(*SAME), training_data(data), output, device="cpu", resume=True)
 
 
