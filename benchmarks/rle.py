@@ -19,18 +19,10 @@ from numpy.typing import NDArray
 from pycocotools import mask as cocotools
 
 from crackseg.labels.brush import decode_brush, encode_brush
+from crackseg.labels.counts import compress_counts, decode_counts, decompress_counts, encode_counts
 from crackseg.labels.polygon import fill_rings, trace_rings
-from crackseg.labels.rle import (
-    compress_counts,
-    decode_counts,
-    decode_pairs,
-    decompress_counts,
-    encode_counts,
-    encode_pairs,
-    parse_numbers,
-    rle_decode,
-    rle_encode,
-)
+from crackseg.labels.rle import decode_pairs, encode_pairs, rle_decode, rle_encode
+from crackseg.labels.runs import parse_numbers
 
 SIDE = 1024
 

@@ -13,9 +13,9 @@ from crackseg.files import make_folder, replacing, write_bytes
 from crackseg.generation.job import FORMATS, GenerationJob, LabelFormat
 from crackseg.generation.journal import Journal, Record
 from crackseg.labels.coco import CocoImage, CocoObject, flat_ring, iter_coco
+from crackseg.labels.counts import decode_counts, decompress_counts
 from crackseg.labels.kaggle import KaggleRow, encode_kaggle
 from crackseg.labels.polygon import trace_rings
-from crackseg.labels.rle import decode_counts, decompress_counts
 from crackseg.labels.voc import VocAnnotation, encode_voc
 from crackseg.labels.yolo import YoloObject, encode_names, encode_yolo
 from data_gen import SyntheticSample

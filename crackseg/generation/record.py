@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.labels.rle import compress_counts, encode_cutout
+from crackseg.labels.counts import compress_counts, encode_cutout
 from data_gen import SyntheticCrack, SyntheticSample
 
 

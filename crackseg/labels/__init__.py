@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from crackseg.labels.brush import decode_brush, encode_brush
     from crackseg.labels.coco import CocoDocument, CocoImage, CocoObject, decode_coco, encode_coco, read_coco_image
     from crackseg.labels.convert import AnnotationSource, ConversionResult, ConvertedImage, convert
+    from crackseg.labels.counts import (
+        compress_counts,
+        decode_counts,
+        decode_cvat,
+        decompress_counts,
+        encode_counts,
+        encode_cvat,
+    )
     from crackseg.labels.cvat import decode_cvat_xml, encode_cvat_image, encode_cvat_xml, read_cvat_image
     from crackseg.labels.detections import (
         LABEL_FORMATS,
@@ -40,20 +48,8 @@ if TYPE_CHECKING:
     from crackseg.labels.labelme import decode_labelme, encode_labelme
     from crackseg.labels.polygon import Ring, Rule, fill_rings, trace_rings
     from crackseg.labels.reading import Format, ImageSizes, read_entries
-    from crackseg.labels.rle import (
-        DIALECTS,
-        KAGGLE,
-        Dialect,
-        compress_counts,
-        decode_counts,
-        decode_cvat,
-        decompress_counts,
-        encode_counts,
-        encode_cvat,
-        rle_decode,
-        rle_encode,
-        tight_box,
-    )
+    from crackseg.labels.rle import DIALECTS, KAGGLE, Dialect, rle_decode, rle_encode
+    from crackseg.labels.runs import Order, Shape, tight_box
     from crackseg.labels.segmentation import decode_labelmap, decode_segmentation, encode_labelmap, encode_segmentation
     from crackseg.labels.voc import VocAnnotation, decode_voc, describe_voc, encode_voc
     from crackseg.labels.writing import Layout, Writer, open_writer
@@ -81,9 +77,11 @@ __all__ = [
     "LabelledImage",
     "LabelledObject",
     "Layout",
+    "Order",
     "Polygons",
     "Ring",
     "Rule",
+    "Shape",
     "VocAnnotation",
     "Writer",
     "YoloObject",
@@ -160,18 +158,20 @@ _HOMES = {
     "LabelledImage": "crackseg.labels.annotation",
     "LabelledObject": "crackseg.labels.annotation",
     "Layout": "crackseg.labels.writing",
+    "Order": "crackseg.labels.runs",
     "Polygons": "crackseg.labels.annotation",
     "Ring": "crackseg.labels.polygon",
     "Rule": "crackseg.labels.polygon",
+    "Shape": "crackseg.labels.runs",
     "VocAnnotation": "crackseg.labels.voc",
     "Writer": "crackseg.labels.writing",
     "YoloObject": "crackseg.labels.yolo",
-    "compress_counts": "crackseg.labels.rle",
+    "compress_counts": "crackseg.labels.counts",
     "convert": "crackseg.labels.convert",
     "decode_brush": "crackseg.labels.brush",
     "decode_coco": "crackseg.labels.coco",
-    "decode_counts": "crackseg.labels.rle",
-    "decode_cvat": "crackseg.labels.rle",
+    "decode_counts": "crackseg.labels.counts",
+    "decode_cvat": "crackseg.labels.counts",
     "decode_cvat_xml": "crackseg.labels.cvat",
     "decode_kaggle": "crackseg.labels.kaggle",
     "decode_label_studio": "crackseg.labels.label_studio",
@@ -180,15 +180,15 @@ _HOMES = {
     "decode_segmentation": "crackseg.labels.segmentation",
     "decode_voc": "crackseg.labels.voc",
     "decode_yolo": "crackseg.labels.yolo",
-    "decompress_counts": "crackseg.labels.rle",
+    "decompress_counts": "crackseg.labels.counts",
     "describe_voc": "crackseg.labels.voc",
     "detected_objects": "crackseg.labels.detections",
     "draw_object": "crackseg.labels.annotation",
     "draw_objects": "crackseg.labels.annotation",
     "encode_brush": "crackseg.labels.brush",
     "encode_coco": "crackseg.labels.coco",
-    "encode_counts": "crackseg.labels.rle",
-    "encode_cvat": "crackseg.labels.rle",
+    "encode_counts": "crackseg.labels.counts",
+    "encode_cvat": "crackseg.labels.counts",
     "encode_cvat_image": "crackseg.labels.cvat",
     "encode_cvat_xml": "crackseg.labels.cvat",
     "encode_kaggle": "crackseg.labels.kaggle",
@@ -213,7 +213,7 @@ _HOMES = {
     "read_label_studio_task": "crackseg.labels.label_studio",
     "rle_decode": "crackseg.labels.rle",
     "rle_encode": "crackseg.labels.rle",
-    "tight_box": "crackseg.labels.rle",
+    "tight_box": "crackseg.labels.runs",
     "trace_rings": "crackseg.labels.polygon",
 }
 

@@ -1,4 +1,4 @@
-"""What all label formats say in the end: images, and objects drawn on them. Formats meet here."""
+"""Labelled images and objects, the types that all label formats are converted to and from."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 
 from crackseg.errors import LabelError, display_text
 from crackseg.labels.polygon import Ring, Rule, fill_rings, trace_rings
-from crackseg.labels.rle import Shape, tight_box
+from crackseg.labels.runs import Shape, tight_box
 
 FloatBox = tuple[float, float, float, float]
 """``(row0, col0, row1, col1)``, half-open, in pixels."""
 
 ShapeLookup = Callable[[str], Shape]
-"""Finds height and width of the image of a name, where the annotations do not say."""
+"""Function from an image name to its height and width, for annotations that do not state them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cutout:
-    """The pixels of an object, in the tight box around them.
+    """Pixels of an object inside its tight box.
 
     Attributes:
-        row0: Row of the box's first pixel in the image.
-        col0: Its column.
-        pixels: ``(h, w)`` pixels of the object.
+        row0: Image row of the first row of ``pixels``.
+        col0: Image column of the first column of ``pixels``.
+        pixels: ``(h, w)`` bool mask of the object.
     """
 
     row0: int
@@ -39,11 +39,11 @@ class Cutout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Polygons:
-    """An object as rings; what lies in any of them belongs to it.
+    """Outline of an object: the union of its filled rings.
 
     Attributes:
-        rings: Each ``(N, 2)`` points ``(row, col)``, in pixels.
-        rule: By which its format fills them.
+        rings: Rings, each ``(N, 2)`` float64 points ``(row, col)``, in pixels.
+        rule: Rule by which the format fills the rings.
     """
 
     rings: tuple[Ring, ...]
@@ -56,9 +56,9 @@ class LabelledObject:
 
     Attributes:
         category: Name of its class.
-        box: Around it, in pixels.
-        outline: How it is drawn; None where no more than the box is known.
-        score: How sure of it whoever drew it is, in [0, 1]; None where nobody says.
+        box: Box ``(row0, col0, row1, col1)`` around it, half-open, in pixels.
+        outline: Pixels or polygons of the object; None if only the box is known.
+        score: Confidence of the detection, in [0, 1]; None if unknown.
     """
 
     category: str
@@ -72,11 +72,11 @@ class LabelledImage:
     """An image and its objects.
 
     Attributes:
-        name: Its file, as the annotations name it.
+        name: File name of the image in the annotations.
         shape: Height and width ``(H, W)``, in pixels.
-        objects: What is drawn on it.
-        left_out: Kinds of things its annotations hold and that are no region, such as ``polyline``, one for each.
-        path: Where the image lies, if known: labels that lie elsewhere lead there, where the format can say so.
+        objects: Objects on the image.
+        left_out: Kind of each annotation that is not a region, such as ``polyline``.
+        path: Path of the image, if known; formats that link to the image use it.
     """
 
     name: str
@@ -87,24 +87,36 @@ class LabelledImage:
 
     @property
     def file_name(self) -> str:
-        """The name without folders, whichever kind of slash divides them."""
+        """File name without folders; both slashes separate folders."""
         return re.split(r"[\\/]", self.name)[-1]
 
     @property
     def stem(self) -> str:
-        """The name without folders and suffix, fit to name a file.
+        """File name without folders and suffix.
 
         Raises:
-            LabelError: If nothing is left.
+            LabelError: If no usable file name is left.
         """
         stem = re.sub(r"(?<=.)\.[^.]*$", "", self.file_name)
         if not stem.strip(". ") or "\0" in stem:
-            raise LabelError("the annotations name an image that no file can be named after", where=self.name)
+            raise LabelError("the image name cannot be used as a file name", where=self.name, hint="rename the image")
         return stem
 
 
 def mask_object(mask: NDArray[np.bool_], category: str) -> LabelledObject | None:
-    """Return the object that a ``(H, W)`` mask shows; None if it is empty."""
+    """Return all pixels of a mask as one object.
+
+    Args:
+        mask: ``(H, W)`` bool mask.
+        category: Name of the class.
+
+    Returns:
+        Object with a cutout; None if the mask is empty.
+
+    Example:
+        >>> mask_object(np.eye(3, dtype=np.bool_), "crack").box
+        (0.0, 0.0, 3.0, 3.0)
+    """
     box = tight_box(mask)
     if box is None:
         return None
@@ -114,24 +126,37 @@ def mask_object(mask: NDArray[np.bool_], category: str) -> LabelledObject | None
 
 
 def mask_objects(mask: NDArray[np.bool_], category: str) -> tuple[LabelledObject, ...]:
-    """Return one object for each 8-connected part of a ``(H, W)`` mask, by their topmost rows."""
+    """Return each 8-connected component of a mask as an object.
+
+    Args:
+        mask: ``(H, W)`` bool mask.
+        category: Name of the class.
+
+    Returns:
+        Objects with cutouts, sorted by the top row and then the left column of their boxes.
+
+    Example:
+        >>> mask = np.array([[1, 0, 1], [1, 0, 0]], dtype=np.bool_)
+        >>> [item.box for item in mask_objects(mask, "crack")]
+        [(0.0, 0.0, 2.0, 1.0), (0.0, 2.0, 1.0, 3.0)]
+    """
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    found = []
+    objects = []
     for number in range(1, count):
         col, row, width, height = (int(value) for value in boxes[number, :4])
         pixels = labels[row : row + height, col : col + width] == number
         box = float(row), float(col), float(row + height), float(col + width)
-        found.append(LabelledObject(category, box, Cutout(row, col, pixels)))
-    return tuple(sorted(found, key=lambda item: item.box[:2]))
+        objects.append(LabelledObject(category, box, Cutout(row, col, pixels)))
+    return tuple(sorted(objects, key=lambda item: item.box[:2]))
 
 
 def ring_object(rings: Sequence[Ring], rule: Rule, category: str) -> LabelledObject:
-    """Return the object that rings enclose.
+    """Return the object that some rings enclose.
 
     Args:
-        rings: At least one, each of at least one point.
-        rule: By which its format fills them.
-        category: Name of its class.
+        rings: One ring or more, each ``(N, 2)`` float64 points ``(row, col)`` in pixels, N >= 1.
+        rule: Rule by which the format fills the rings.
+        category: Name of the class.
     """
     points = np.concatenate([np.floor(ring) if rule == "touch" else ring for ring in rings])
     low, high = points.min(axis=0), points.max(axis=0) + (1 if rule == "touch" else 0)
@@ -140,10 +165,22 @@ def ring_object(rings: Sequence[Ring], rule: Rule, category: str) -> LabelledObj
 
 
 def draw_object(item: LabelledObject, shape: Shape, *, name: str = "object") -> NDArray[np.bool_]:
-    """Return the ``(H, W)`` pixels of an object; of one that is only a box, the pixels whose centre lies in it.
+    """Draw an object as a mask.
+
+    Args:
+        item: The object. A mere box covers the pixels whose centres lie in it.
+        shape: Height and width ``(H, W)`` of the image, in pixels.
+        name: Name of the object in error messages.
+
+    Returns:
+        ``(H, W)`` bool mask.
 
     Raises:
-        LabelError: If it does not lie in an image of that shape.
+        LabelError: If the object reaches beyond the image.
+
+    Example:
+        >>> int(draw_object(LabelledObject("crack", (0, 0, 2, 3)), (4, 4)).sum())
+        6
     """
     match item.outline:
         case Polygons(rings, rule):
@@ -154,14 +191,30 @@ def draw_object(item: LabelledObject, shape: Shape, *, name: str = "object") -> 
             row0, col0, row1, col1 = (math.ceil(side - 0.5) for side in item.box)
             pixels = np.ones((row1 - row0, col1 - col0), np.bool_)
     if row0 < 0 or col0 < 0 or row1 > shape[0] or col1 > shape[1]:
-        raise LabelError(f"reaches beyond the image of {shape[0]}x{shape[1]} pixels", where=name)
+        raise LabelError(
+            f"the object reaches beyond the image of {shape[0]}x{shape[1]} pixels (height x width)",
+            where=name,
+            hint="check the image size in the annotations",
+        )
     mask = np.zeros(shape, np.bool_)
     mask[row0:row1, col0:col1] = pixels
     return mask
 
 
 def draw_objects(items: Iterable[LabelledObject], shape: Shape, *, name: str = "image") -> NDArray[np.bool_]:
-    """Return the ``(H, W)`` pixels that belong to any of some objects."""
+    """Draw several objects as one mask.
+
+    Args:
+        items: Objects of an image.
+        shape: Height and width ``(H, W)`` of the image, in pixels.
+        name: Name of the image in error messages.
+
+    Returns:
+        ``(H, W)`` bool mask of the pixels of any object.
+
+    Raises:
+        LabelError: If an object reaches beyond the image.
+    """
     mask = np.zeros(shape, np.bool_)
     for number, item in enumerate(items, start=1):
         if isinstance(item.outline, Cutout) and _lies_in(item.outline, shape):
@@ -179,7 +232,7 @@ def _lies_in(cutout: Cutout, shape: Shape) -> bool:
 
 
 def as_cutout(item: LabelledObject, shape: Shape, *, name: str = "object") -> LabelledObject | None:
-    """Return an object drawn as pixels; None if its outline holds no pixel."""
+    """Return an object with its outline as pixels, if any."""
     if isinstance(item.outline, Cutout):
         return item
     return mask_object(draw_object(item, shape, name=name), item.category)
@@ -188,30 +241,45 @@ def as_cutout(item: LabelledObject, shape: Shape, *, name: str = "object") -> La
 def as_polygons(
     item: LabelledObject, shape: Shape, rule: Rule, *, simplify_px: float = 0.0, name: str = "object"
 ) -> LabelledObject | None:
-    """Return an object drawn as rings to be filled by a rule; None if its outline holds no pixel.
+    """Return an object with its outline as rings for a fill rule.
 
-    Rings that follow the rule stay as they are. Others are drawn and traced, so that the pixels stay as they are.
+    Rings that already follow the rule are kept. Other outlines are drawn and traced, which keeps every pixel.
 
     Args:
         item: The object.
         shape: Height and width ``(H, W)`` of the image, in pixels.
-        rule: By which the target fills rings.
-        simplify_px: How far a traced ring may stray to save points, in pixels.
-        name: What to call it in an error.
+        rule: Rule by which the target fills rings.
+        simplify_px: Largest deviation of a traced ring when points are removed, in pixels.
+        name: Name of the object in error messages.
+
+    Returns:
+        Object with polygons; None if its outline holds no pixel.
     """
     if isinstance(item.outline, Polygons) and item.outline.rule == rule:
         return item
-    drawn = as_cutout(item, shape, name=name)
-    if drawn is None or not isinstance(drawn.outline, Cutout):
+    raster = as_cutout(item, shape, name=name)
+    if raster is None or not isinstance(raster.outline, Cutout):
         return None
-    cutout = drawn.outline
+    cutout = raster.outline
     rings = trace_rings(cutout.pixels, rule, simplify_px=simplify_px)
     origin = np.array([cutout.row0, cutout.col0])
     outline = Polygons(tuple(ring + origin for ring in rings), rule)
-    return replace(drawn, outline=outline)
+    return replace(raster, outline=outline)
 
 
 def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    """Return the intersection over union of two ``(H, W)`` masks; 1 if both are empty."""
+    """Return the intersection over union of two masks.
+
+    Args:
+        first: ``(H, W)`` bool mask.
+        second: ``(H, W)`` bool mask.
+
+    Returns:
+        IoU in [0, 1]; 1 if both masks are empty.
+
+    Example:
+        >>> mask_iou(np.array([[True, True]]), np.array([[True, False]]))
+        0.5
+    """
     union = int(np.count_nonzero(first | second))
     return 1.0 if union == 0 else int(np.count_nonzero(first & second)) / union

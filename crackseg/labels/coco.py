@@ -1,4 +1,4 @@
-"""COCO annotations: one JSON document for a whole data set, with an RLE or polygons per object."""
+"""Read and write COCO annotations: one JSON document per data set, an RLE or polygons per object."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from crackseg.labels.annotation import (
     mask_object,
     ring_object,
 )
+from crackseg.labels.counts import compress_counts, decode_counts, decompress_counts, encode_counts
 from crackseg.labels.document import (
     as_box,
     as_list,
@@ -32,26 +33,26 @@ from crackseg.labels.document import (
     parse_json,
 )
 from crackseg.labels.polygon import Ring, trace_rings
-from crackseg.labels.rle import Shape, compress_counts, decode_counts, decompress_counts, encode_counts, tight_box
+from crackseg.labels.runs import Shape, tight_box
 
 Outline = Literal["rle", "counts", "polygon"]
-"""How an object is drawn: a compressed string, a list of counts, or polygons."""
+"""Form of a segmentation: compressed RLE string, list of RLE counts, or polygons."""
 
 _FEWEST_POINTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class CocoObject:
-    """One annotation of an image, without the numbers that only a document gives.
+    """One annotation of an image, without the ids that a document assigns.
 
     Attributes:
-        segmentation: As it stands in the file: ``{"size": [H, W], "counts": ...}``, or a list of flat polygons
-            ``[x, y, x, y, ...]`` in pixels. Empty where only a box is known.
-        area_px: Crack pixels.
+        segmentation: Value of the file's field: ``{"size": [H, W], "counts": ...}``, or a list of flat polygons
+            ``[x, y, x, y, ...]`` in pixels. Empty if only a box is known.
+        area_px: Number of crack pixels.
         box: ``(row0, col0, row1, col1)``, half-open, in pixels; whole numbers for a tight box.
         category: Name of its class.
-        iscrowd: It stands for several objects at once.
-        score: How sure of it whoever drew it is, in [0, 1]; None where nobody says.
+        iscrowd: True if the annotation covers several objects.
+        score: Confidence of the detection, in [0, 1]; None if unknown.
     """
 
     segmentation: Any
@@ -67,7 +68,7 @@ class CocoImage:
     """One image of a document.
 
     Attributes:
-        file_name: Its file, as the document names it.
+        file_name: File name of the image in the document.
         shape: Height and width ``(H, W)``, in pixels.
         objects: Its annotations.
     """
@@ -81,17 +82,21 @@ def describe_mask(mask: NDArray[np.bool_], *, category: str = "crack", outline: 
     """Return the annotation of one object.
 
     Args:
-        mask: ``(H, W)`` pixels of the object, at least one.
+        mask: ``(H, W)`` bool mask of the object, with at least one pixel.
         category: Name of its class.
-        outline: How to draw it. All three give the mask back to the pixel when pycocotools reads them; polygons take
-            more room, and keep holes by a cut of no width.
+        outline: Form of the segmentation. pycocotools reads all three back to the same pixels. Polygons take more
+            space and connect holes to the outline by a cut of zero width.
 
     Raises:
         UsageError: If the mask is empty.
+
+    Example:
+        >>> describe_mask(np.eye(2, dtype=np.bool_), outline="counts").segmentation
+        {'size': [2, 2], 'counts': [0, 1, 2, 1]}
     """
     box = tight_box(mask)
     if box is None:
-        raise UsageError("an empty mask is no object")
+        raise UsageError("expected a mask with at least one crack pixel, got an empty mask")
     return CocoObject(_segmentation(mask, outline), int(mask.sum()), box, category)
 
 
@@ -104,7 +109,18 @@ def _segmentation(mask: NDArray[np.bool_], outline: Outline) -> Any:
 
 
 def flat_ring(ring: Ring) -> list[float]:
-    """Return ``(N, 2)`` points (row, col) as ``[x, y, x, y, ...]``, whole numbers as such."""
+    """Return a ring as COCO's flat list ``[x, y, x, y, ...]``.
+
+    Args:
+        ring: ``(N, 2)`` float64 points ``(row, col)``, in pixels.
+
+    Returns:
+        2 N numbers, in pixels; whole numbers as int.
+
+    Example:
+        >>> flat_ring(np.array([[1.0, 2.5], [3.0, 4.0]]))
+        [2.5, 1, 4, 3]
+    """
     values = ring[:, ::-1].ravel().tolist()
     return [int(value) if value.is_integer() else value for value in values]
 
@@ -116,11 +132,19 @@ def flat_box(box: FloatBox) -> list[float]:
 
 
 def encode_coco(images: Sequence[CocoImage], *, categories: Sequence[str] = ("crack",)) -> bytes:
-    """Return a document of images and their annotations, all numbered from 1 in the order given.
+    """Encode images and annotations as a COCO document with ids from 1.
 
     Args:
-        images: The images, those without annotations too.
-        categories: Names of the classes, numbered from 1; names that only objects bear are added after them.
+        images: All images, with or without annotations.
+        categories: Class names, numbered from 1; classes that only objects name are appended.
+
+    Returns:
+        JSON, as ASCII.
+
+    Example:
+        >>> document = decode_coco(encode_coco([CocoImage("wall.png", (4, 6))]))
+        >>> read_coco_image(document, 1, lambda name: (4, 6)).shape
+        (4, 6)
 
     Source:
         Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; cocodataset.org, "Data format".
@@ -130,10 +154,10 @@ def encode_coco(images: Sequence[CocoImage], *, categories: Sequence[str] = ("cr
 
 
 def iter_coco(images: Callable[[], Iterable[CocoImage]], *, categories: Sequence[str] = ("crack",)) -> Iterator[str]:
-    """Yield the document of `encode_coco` piece by piece, for more images than memory holds.
+    """Yield the document of `encode_coco` in parts, to keep memory small.
 
     Args:
-        images: Called twice, for the images in the same order.
+        images: Function that returns the images; called twice, and must return the same order.
         categories: Names of all classes, numbered from 1.
     """
     numbers = {name: number for number, name in enumerate(categories, start=1)}
@@ -150,27 +174,27 @@ def iter_coco(images: Callable[[], Iterable[CocoImage]], *, categories: Sequence
     yield '], "annotations": ['
     number = 0
     for image_id, image in enumerate(images(), start=1):
-        for drawn in image.objects:
+        for labelled in image.objects:
             number += 1
             annotation = {
                 "id": number,
                 "image_id": image_id,
-                "category_id": numbers[drawn.category],
-                "segmentation": drawn.segmentation,
-                "area": drawn.area_px,
-                "bbox": flat_box(drawn.box),
-                "iscrowd": int(drawn.iscrowd),
-                **({} if drawn.score is None else {"score": drawn.score}),
+                "category_id": numbers[labelled.category],
+                "segmentation": labelled.segmentation,
+                "area": labelled.area_px,
+                "bbox": flat_box(labelled.box),
+                "iscrowd": int(labelled.iscrowd),
+                **({} if labelled.score is None else {"score": labelled.score}),
             }
             yield f"{', ' if number > 1 else ''}{json.dumps(annotation)}"
     yield "]}\n"
 
 
 def describe_object(item: LabelledObject, shape: Shape) -> CocoObject:
-    """Return the annotation of an object; its pixels as an RLE, its rings as polygons.
+    """Return the annotation of an object: pixels become an RLE, rings polygons.
 
     Args:
-        item: The object; rings of the rule ``centre`` only.
+        item: The object; its rings must follow the rule ``centre``.
         shape: Height and width ``(H, W)`` of the image, in pixels.
     """
     if item.outline is None:
@@ -185,13 +209,13 @@ def describe_object(item: LabelledObject, shape: Shape) -> CocoObject:
 
 @dataclass(frozen=True, slots=True)
 class CocoDocument:
-    """A document that has been parsed, its images not yet.
+    """A parsed COCO document.
 
     Attributes:
-        name: What to call it in an error.
-        images: The description of each image as it stands in the file, by its number.
-        annotations: Place in the file and content of the annotations of each image, by its number.
-        categories: Names of the classes by their numbers; empty in a list of results.
+        name: Name of the document in error messages.
+        images: Entry of each image in the file, by image id.
+        annotations: Index in the file and content of each annotation, by image id.
+        categories: Class names by category id; empty for a list of results.
     """
 
     name: str
@@ -201,10 +225,16 @@ class CocoDocument:
 
 
 def decode_coco(data: bytes, *, name: str = "COCO") -> CocoDocument:
-    """Read a document, or a list of results, which is a document's annotations alone.
+    """Parse a COCO document or a list of results.
+
+    A list of results holds annotations only.
+
+    Args:
+        data: Content of the JSON file.
+        name: Name of the file in error messages.
 
     Raises:
-        LabelError: If it is none; it names the place.
+        LabelError: If an entry is malformed or there are no images; the message names the entry.
     """
     content = parse_json(data, name)
     if isinstance(content, list):
@@ -220,7 +250,9 @@ def decode_coco(data: bytes, *, name: str = "COCO") -> CocoDocument:
         number = _number(item, "image_id", f"{name}: annotations[{at}]")
         annotations.setdefault(number, []).append((at, item))
     if not annotations:
-        raise LabelError("holds no images", where=name, hint="is it a COCO document?")
+        raise LabelError(
+            "the document holds no images", where=name, hint="check that it is a COCO document with 'images'"
+        )
     return CocoDocument(name, images, annotations, categories)
 
 
@@ -229,16 +261,20 @@ def read_coco_image(document: CocoDocument, number: int, shape_of: ShapeLookup) 
 
     Args:
         document: The document.
-        number: The id of the image.
-        shape_of: Finds the size of an image where neither it nor an RLE says; takes its name.
+        number: Image id.
+        shape_of: Lookup of the image size by name, used if neither the image nor an RLE states it.
 
     Raises:
-        LabelError: If the image or an annotation of it cannot be read; it names the place.
-        UsageError: If the size is needed and cannot be found.
+        LabelError: If the image or one of its annotations cannot be read; the message names the entry.
+        UsageError: If the image size is unknown.
     """
     if document.images and number not in document.images:
         at = document.annotations[number][0][0]
-        raise LabelError(f"there is no image of the id {number}", where=f"{document.name}: annotations[{at}].image_id")
+        raise LabelError(
+            f"no image has the id {number}",
+            where=f"{document.name}: annotations[{at}].image_id",
+            hint="add the image or remove the annotation",
+        )
     image = document.images.get(number, {})
     where = f"{document.name}: image {number}"
     name = as_text(image.get("file_name", str(number)), f"{where}: file_name")
@@ -247,19 +283,19 @@ def read_coco_image(document: CocoDocument, number: int, shape_of: ShapeLookup) 
         shape = as_side(image["height"], f"{where}: height"), as_side(image["width"], f"{where}: width")
     else:
         shape = _shape_of_rle([item for _, item in own], where) or shape_of(name)
-    found: list[LabelledObject] = []
+    objects: list[LabelledObject] = []
     left_out: list[str] = []
     for at, item in own:
-        drawn = _object(item, document, shape, f"{document.name}: annotations[{at}]")
-        if isinstance(drawn, str):
-            left_out.append(drawn)
-        elif drawn is not None:
-            found.append(drawn)
-    return LabelledImage(name, shape, tuple(found), tuple(left_out))
+        parsed = _object(item, document, shape, f"{document.name}: annotations[{at}]")
+        if isinstance(parsed, str):
+            left_out.append(parsed)
+        elif parsed is not None:
+            objects.append(parsed)
+    return LabelledImage(name, shape, tuple(objects), tuple(left_out))
 
 
 def _object(item: dict[str, Any], document: CocoDocument, shape: Shape, where: str) -> LabelledObject | str | None:
-    """Return an annotation as an object; None if it holds no pixel, and its kind if it is no region."""
+    """Return an annotation as an object, or its kind otherwise."""
     number = _number(item, "category_id", where) if "category_id" in item else None
     category = document.categories.get(-1 if number is None else number, str(number))
     segmentation, box = item.get("segmentation"), item.get("bbox")
@@ -283,8 +319,9 @@ def _mask(segmentation: dict[str, Any], shape: Shape, where: str) -> NDArray[np.
     height, width = as_numbers(segmentation.get("size"), f"{where}.size", count=2)
     if height != shape[0] or width != shape[1]:
         raise LabelError(
-            f"the mask is {height:g}x{width:g} pixels (height x width), its image {shape[0]}x{shape[1]}",
+            f"expected the image size {shape[0]}x{shape[1]} (height x width), got {height:g}x{width:g}",
             where=f"{where}.size",
+            hint="correct the size of the RLE or of the image",
         )
     counts = segmentation.get("counts")
     if isinstance(counts, str):
@@ -295,12 +332,14 @@ def _mask(segmentation: dict[str, Any], shape: Shape, where: str) -> NDArray[np.
 def _ring(values: Any, where: str) -> Ring:
     numbers = as_numbers(values, where)
     if len(numbers) % 2:
-        raise LabelError(f"expected pairs of x and y, got {len(numbers)} numbers", where=where)
+        raise LabelError(
+            f"expected pairs of x and y, got {len(numbers)} numbers", where=where, hint="check for a missing coordinate"
+        )
     return np.array(numbers, dtype=np.float64).reshape(-1, 2)[:, ::-1]
 
 
 def _shape_of_rle(items: Sequence[dict[str, Any]], where: str) -> Shape | None:
-    """Return the size that the first RLE of some annotations states; None if there is none."""
+    """Return the image size stated by the first RLE, or None."""
     for item in items:
         segmentation = item.get("segmentation")
         if isinstance(segmentation, dict):

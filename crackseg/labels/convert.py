@@ -84,7 +84,7 @@ class ConversionResult:
 
     @property
     def iou_mean(self) -> float | None:
-        """Mean IoU over the converted images, in [0, 1]; None if there are none."""
+        """Mean IoU over the converted images, in [0, 1], or None."""
         return sum(image.iou for image in self.images) / len(self.images) if self.images else None
 
     @property
@@ -112,7 +112,7 @@ class ConversionResult:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one flat row for each converted image, ready for a data frame."""
+        """Return one flat row for each converted image."""
         return [{"image": image.name, "objects": image.object_count, "iou": image.iou} for image in self.images]
 
 

@@ -1,4 +1,4 @@
-"""CVAT for images and for video 1.1: one XML file for a whole task, with masks, polygons and boxes."""
+"""Read and write CVAT for images 1.1, and read CVAT for video: one XML file per task."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from crackseg.labels.annotation import (
     mask_object,
     ring_object,
 )
+from crackseg.labels.counts import decode_counts, encode_counts
 from crackseg.labels.document import as_box, as_number, as_side, parse_xml
 from crackseg.labels.polygon import Ring
-from crackseg.labels.rle import Shape, decode_counts, encode_counts, parse_numbers
+from crackseg.labels.runs import Shape, parse_numbers
 
 _REGIONS = ("mask", "polygon", "box")
 _OTHER_SHAPES = ("polyline", "points", "ellipse", "cuboid", "skeleton")
@@ -30,11 +31,13 @@ _FEWEST_POINTS = 3
 
 
 def encode_cvat_image(image: LabelledImage, number: int) -> bytes:
-    """Return the element of an image; pixels become masks, rings of the rule ``centre`` polygons, the rest boxes.
+    """Encode an image as the XML element of a CVAT task.
+
+    Cutouts become masks, rings of the rule ``centre`` polygons, and mere boxes stay boxes.
 
     Args:
-        image: The image; an object's rings must be one, for CVAT's polygons have no parts.
-        number: Its place among the images, from 0.
+        image: The image. Each polygon must have a single ring, because CVAT's polygons have no parts.
+        number: Index of the image in the task, from 0.
 
     Source:
         CVAT documentation, "CVAT for images 1.1"; cvat-ai/cvat issue 6487 for the mask.
@@ -52,11 +55,18 @@ def encode_cvat_image(image: LabelledImage, number: int) -> bytes:
 
 
 def encode_cvat_xml(images: Sequence[bytes], categories: Sequence[str]) -> bytes:
-    """Return the file of a task.
+    """Encode a task as a CVAT XML file.
 
     Args:
-        images: Elements of the images, as `encode_cvat_image` returns them.
+        images: Image elements from `encode_cvat_image`.
         categories: Names of the classes.
+
+    Example:
+        >>> image = LabelledImage("wall.png", (4, 6), (LabelledObject("crack", (0, 1, 2, 3)),))
+        >>> data = encode_cvat_xml([encode_cvat_image(image, 0)], ["crack"])
+        >>> [(name, element)] = decode_cvat_xml(data)
+        >>> read_cvat_image(name, element, lambda name: (4, 6), name="task.xml").objects[0].box
+        (0.0, 1.0, 2.0, 3.0)
     """
     meta = etree.Element("meta")
     labels = etree.SubElement(etree.SubElement(meta, "task"), "labels")
@@ -100,23 +110,27 @@ def _plain(value: float) -> str:
 
 
 def decode_cvat_xml(data: bytes, *, name: str = "CVAT") -> list[tuple[str, etree._Element]]:
-    """Return the images of a file, by name, to be read by `read_cvat_image`.
+    """Parse a CVAT file into image names and elements for `read_cvat_image`.
 
-    Frames of a video, which have no names, are called ``frame_000010`` and so on, as CVAT calls their files.
+    Frames of a video have no names; they are named ``frame_000010`` and so on, like the files that CVAT exports.
+
+    Args:
+        data: Content of the XML file.
+        name: Name of the file in error messages.
 
     Raises:
-        LabelError: If it is no such file.
+        LabelError: If the file is not a CVAT file, or an image has no name.
     """
     root = parse_xml(data, name, root="annotations")
     images = [(image.get("name", ""), image) for image in root.findall("image")]
     for number, (image_name, _) in enumerate(images, start=1):
         if not image_name:
-            raise LabelError("has no name", where=f"{name}: image {number}")
+            raise LabelError("the image has no name", where=f"{name}: image {number}", hint="add the attribute 'name'")
     return images + _frames(root, name)
 
 
 def _frames(root: etree._Element, name: str) -> list[tuple[str, etree._Element]]:
-    """Return the frames of a video as if they were images: the shapes of all tracks, sorted by frame."""
+    """Return the frames of a video as image elements, by frame."""
     size = root.find("meta/task/original_size")
     frames: dict[int, etree._Element] = {}
     for track in root.findall("track"):
@@ -135,11 +149,17 @@ def _frames(root: etree._Element, name: str) -> list[tuple[str, etree._Element]]
 
 
 def read_cvat_image(image_name: str, element: etree._Element, shape_of: ShapeLookup, *, name: str) -> LabelledImage:
-    """Return an image of a file with its objects; lines, points and tags are left out.
+    """Read an image from its XML element, without lines, points and tags.
+
+    Args:
+        image_name: Name of the image.
+        element: Its element from `decode_cvat_xml`.
+        shape_of: Lookup of the image size by name, used if the element does not state it.
+        name: Name of the file in error messages.
 
     Raises:
-        LabelError: If an object cannot be read; it names the object.
-        UsageError: If the size is needed and cannot be found.
+        LabelError: If an object cannot be read; the message names the object.
+        UsageError: If the image size is unknown.
     """
     where = f"{name}: image '{image_name}'"
     height, width = element.get("height"), element.get("width")
@@ -147,7 +167,7 @@ def read_cvat_image(image_name: str, element: etree._Element, shape_of: ShapeLoo
         shape = as_side(height, f"{where}: height"), as_side(width, f"{where}: width")
     else:
         shape = shape_of(image_name)
-    found: list[LabelledObject] = []
+    objects: list[LabelledObject] = []
     left_out: list[str] = []
     for number, child in enumerate(element, start=1):
         if child.tag in _OTHER_SHAPES:
@@ -158,8 +178,8 @@ def read_cvat_image(image_name: str, element: etree._Element, shape_of: ShapeLoo
         if isinstance(item, str):
             left_out.append(item)
         elif item is not None:
-            found.append(item)
-    return LabelledImage(image_name, shape, tuple(found), tuple(left_out))
+            objects.append(item)
+    return LabelledImage(image_name, shape, tuple(objects), tuple(left_out))
 
 
 def _object(element: etree._Element, shape: Shape, where: str) -> LabelledObject | str | None:
@@ -174,9 +194,9 @@ def _object(element: etree._Element, shape: Shape, where: str) -> LabelledObject
         case _:
             keys = ("ytl", "xtl", "ybr", "xbr")
             row0, col0, row1, col1 = (as_number(element.get(key), f"{where}: {key}") for key in keys)
-            turned = as_number(element.get("rotation", "0"), f"{where}: rotation")
-            if turned:
-                return ring_object([_turned((row0, col0, row1, col1), turned)], "centre", category)
+            angle_deg = as_number(element.get("rotation", "0"), f"{where}: rotation")
+            if angle_deg:
+                return ring_object([_rotate_box((row0, col0, row1, col1), angle_deg)], "centre", category)
             box = as_box((row0, col0, row1, col1), shape)
             return "box outside the image" if box is None else LabelledObject(category, box)
 
@@ -185,7 +205,12 @@ def _mask(element: etree._Element, shape: Shape, category: str, where: str) -> L
     left, top = (int(as_number(element.get(key), f"{where}: {key}")) for key in ("left", "top"))
     height, width = (as_side(element.get(key), f"{where}: {key}") for key in ("height", "width"))
     if left < 0 or top < 0 or left + width > shape[1] or top + height > shape[0]:
-        raise LabelError(f"does not lie in the image of {shape[0]}x{shape[1]} pixels", where=where)
+        raise LabelError(
+            f"the mask of {height}x{width} pixels at row {top}, column {left} reaches beyond the image of"
+            f" {shape[0]}x{shape[1]} pixels (height x width)",
+            where=where,
+            hint="correct the mask or the image size",
+        )
     counts = parse_numbers(element.get("rle", ""), name=where)
     item = mask_object(decode_counts(counts, (height, width), order="row", name=where), category)
     if item is None or not isinstance(item.outline, Cutout):
@@ -200,15 +225,19 @@ def _ring(text: str, where: str) -> Ring:
     for number, pair in enumerate(text.split(";"), start=1):
         parts = pair.split(",")
         if len(parts) != 2:
-            raise LabelError(f"expected x and y, got {pair[:40]!r} as point {number}", where=where)
+            raise LabelError(
+                f"expected x and y, got {pair[:40]!r} as point {number}",
+                where=where,
+                hint="write points as 'x,y;x,y'",
+            )
         points.append(
             (as_number(parts[1], f"{where}: point {number}"), as_number(parts[0], f"{where}: point {number}"))
         )
     return np.array(points, dtype=np.float64)
 
 
-def _turned(box: tuple[float, float, float, float], angle_deg: float) -> Ring:
-    """Return the corners of a box turned clockwise about its centre."""
+def _rotate_box(box: tuple[float, float, float, float], angle_deg: float) -> Ring:
+    """Return the corners of a box rotated clockwise about its centre."""
     row0, col0, row1, col1 = box
     centre = np.array([(row0 + row1) / 2, (col0 + col1) / 2])
     corners = np.array([(row0, col0), (row0, col1), (row1, col1), (row1, col0)]) - centre

@@ -1,4 +1,4 @@
-"""Found cracks as detections: boxes and outlines with a score, in the files that annotation tools open."""
+"""Write detected cracks as label files that annotation tools open."""
 
 from __future__ import annotations
 
@@ -24,37 +24,50 @@ _CATEGORY = "crack"
 
 
 def parse_formats(text: str | None) -> tuple[LabelFormat, ...]:
-    """Read a list such as ``voc,coco``; none if it is None.
+    """Parse a comma-separated list of label formats.
+
+    Args:
+        text: List such as ``voc,coco``; None for no formats.
 
     Raises:
-        UsageError: If a name in it is unknown.
+        UsageError: If a format is unknown.
+
+    Example:
+        >>> parse_formats("coco, VOC")
+        ('coco', 'voc')
     """
-    found: list[LabelFormat] = []
+    formats: list[LabelFormat] = []
     for name in [] if text is None else text.split(","):
         known = [kind for kind in LABEL_FORMATS if kind == name.strip().lower()]
         if not known:
             raise UsageError(
-                f"expected some of {', '.join(LABEL_FORMATS)} with commas between them, got '{name.strip()}'",
+                f"expected a comma-separated list of {', '.join(LABEL_FORMATS)}, got '{name.strip()}'",
                 where="--formats",
+                hint="correct the name",
             )
-        found += [kind for kind in known if kind not in found]
-    return tuple(found)
+        formats += [kind for kind in known if kind not in formats]
+    return tuple(formats)
 
 
 def detected_objects(mask: NDArray[np.bool_], cracks: Iterable[Mapping[str, Any]]) -> tuple[LabelledObject, ...]:
-    """Return the components of a mask, each with its tight box, its pixels and its score.
+    """Return the components of a mask with their boxes, pixels and scores.
 
     Args:
-        mask: ``(H, W)`` crack pixels.
-        cracks: Measurements of its components, as `CrackMeasurement.to_dict` tells them.
+        mask: ``(H, W)`` bool crack mask.
+        cracks: Measurements of its components, from `CrackMeasurement.to_dict`.
+
+    Example:
+        >>> cracks = [{"box": [0, 0, 2, 2], "area_px": 4, "score": 0.9}]
+        >>> [item.score for item in detected_objects(np.ones((2, 2), np.bool_), cracks)]
+        [0.9]
     """
     scores = {(tuple(crack["box"]), crack["area_px"]): crack.get("score") for crack in cracks}
-    found = []
+    objects = []
     for item in mask_objects(mask, _CATEGORY):
         area_px = int(item.outline.pixels.sum()) if isinstance(item.outline, Cutout) else 0
         box = tuple(int(side) for side in item.box)
-        found.append(replace(item, score=scores.get((box, area_px))))
-    return tuple(found)
+        objects.append(replace(item, score=scores.get((box, area_px))))
+    return tuple(objects)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +75,10 @@ class ImageDetections:
     """The detections of one image.
 
     Attributes:
-        name: What labels call the image: its path below the folder that was looked at, with slashes.
+        name: Path of the image relative to the input folder, with forward slashes; the labels use it as the name.
         path: Path of the image.
         shape: Height and width ``(H, W)``, in pixels.
-        objects: What was found in it.
+        objects: Detected cracks.
     """
 
     name: str
@@ -75,31 +88,36 @@ class ImageDetections:
 
 
 class LabelFiles:
-    """Writes detections in some formats, each into a folder of its name.
+    """Writer of detections, with one folder for each format.
 
-    The folders below ``voc``, ``yolo`` and ``labelme`` are those of the images; ``coco`` holds one file for all. In
-    ``labelme`` outlines are polygons, whose points can be moved, and lead to the photograph; the other formats keep
-    every pixel.
+    The folders ``voc``, ``yolo`` and ``labelme`` mirror the folders of the images; ``coco`` holds one file. LabelMe
+    files hold polygons, whose points can be moved in the editor, and link to the image. The other formats keep every
+    pixel.
 
     Args:
-        output: The folder.
-        formats: What to write.
+        output: Folder to write to.
+        formats: Formats to write.
     """
 
     def __init__(self, output: Path, formats: Sequence[LabelFormat]) -> None:
         self._output, self._formats = output, formats
         self._writers: dict[tuple[LabelFormat, str], Writer] = {}
 
-    def add(self, found: ImageDetections) -> None:
-        """Write the labels of an image, or keep them for the end.
+    def add(self, detections: ImageDetections) -> None:
+        """Add the labels of an image.
 
         Raises:
-            CracksegError: If they cannot be written, or the labels of another image have their name.
+            CracksegError: If the labels cannot be written, or another image has the same label file.
         """
         for kind in self._formats:
-            folder = "" if kind == "coco" else PurePosixPath(found.name).parent.as_posix()
-            path = os.fspath(found.path.absolute())
-            self._writer(kind, folder).add(LabelledImage(found.name, found.shape, found.objects, path=path))
+            folder = "" if kind == "coco" else PurePosixPath(detections.name).parent.as_posix()
+            image = LabelledImage(
+                detections.name,
+                detections.shape,
+                detections.objects,
+                path=os.fspath(detections.path.absolute()),
+            )
+            self._writer(kind, folder).add(image)
 
     def _writer(self, kind: LabelFormat, folder: str) -> Writer:
         if (kind, folder) not in self._writers:
@@ -108,7 +126,11 @@ class LabelFiles:
         return self._writers[kind, folder]
 
     def finish(self) -> Counter[str]:
-        """Write what stands in one file for all images; return what a format could not hold as it was, counted."""
+        """Write the files that hold all images.
+
+        Returns:
+            Number of objects that were changed to fit a format, by kind of change.
+        """
         changes: Counter[str] = Counter()
         for writer in self._writers.values():
             writer.finish()

@@ -1,4 +1,4 @@
-"""What a format can hold: objects turned into that, and every change counted."""
+"""Change objects into forms that a label format supports, and count the changes."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from crackseg.labels.annotation import (
 )
 from crackseg.labels.polygon import Rule
 
-BOXES_FILLED = "box filled, for no outline of it is known"
-BOXES_GROWN = "box grown to whole pixels"
-OBJECTS_JOINED = "object joined with one it touches"
-OBJECTS_DIVIDED = "object divided into its parts"
+BOXES_FILLED = "box without outline written as a filled rectangle"
+BOXES_GROWN = "box rounded outwards to whole pixels"
+OBJECTS_JOINED = "object merged with a touching object"
+OBJECTS_DIVIDED = "object split into its parts"
 CLASSES_DROPPED = "class dropped"
 OUTLINES_EMPTY = "outline without a pixel dropped"
-OBJECTS_UNTOLD = "image whose objects are told apart by class alone"
+OBJECTS_UNNUMBERED = "image written with classes but without object numbers"
 
 
 @dataclass(slots=True)
 class Fitter:
-    """Turns objects into what a format can hold.
+    """Converter of objects into forms that a format supports.
 
     Attributes:
-        rule: By which the format fills polygons; None if it has none.
-        pixels: It holds masks.
-        boxes: It holds mere boxes.
-        parts: It holds objects of several rings.
-        simplify_px: How far a traced outline may stray, in pixels.
-        changes: What was changed, counted.
+        rule: Rule by which the format fills polygons; None if it has no polygons.
+        pixels: True if the format supports masks.
+        boxes: True if the format supports boxes without outline.
+        parts: True if the format supports objects of several rings.
+        simplify_px: Largest deviation of a traced outline when points are removed, in pixels.
+        changes: Number of changed objects, by kind of change.
     """
 
     rule: Rule | None
@@ -51,13 +51,12 @@ class Fitter:
     changes: Counter[str] = field(default_factory=Counter)
 
     def fit(self, image: LabelledImage) -> LabelledImage:
-        """Return an image whose objects the format can hold.
+        """Return an image whose objects the format supports.
 
-        Outlines stay as they are if the format can hold them. If not, they are drawn, so that the pixels stay as they
-        are, and traced where the format holds no pixels.
+        Supported outlines are kept. Others are drawn, which keeps their pixels, and traced if the format has no masks.
 
         Raises:
-            LabelError: If an object does not lie in the image.
+            LabelError: If an object reaches beyond the image.
         """
         fitted = [one for item in image.objects for one in self._fit(item, image)]
         return replace(image, objects=tuple(fitted))
@@ -68,37 +67,40 @@ class Fitter:
         self.changes[BOXES_FILLED] += item.outline is None
         name = display_text(image.name)
         if self._holds_rings(item):
-            drawn: LabelledObject | None = item
+            result: LabelledObject | None = item
         elif self.pixels or self.rule is None:
-            drawn = as_cutout(item, image.shape, name=name)
+            result = as_cutout(item, image.shape, name=name)
         else:
-            drawn = as_polygons(item, image.shape, self.rule, simplify_px=self.simplify_px, name=name)
-        if drawn is None:
+            result = as_polygons(item, image.shape, self.rule, simplify_px=self.simplify_px, name=name)
+        if result is None:
             self.changes[OUTLINES_EMPTY] += 1
             return []
-        outline = drawn.outline
+        outline = result.outline
         if isinstance(outline, Polygons) and len(outline.rings) > 1 and not self.parts:
             self.changes[OBJECTS_DIVIDED] += 1
-            return [replace(drawn, outline=Polygons((ring,), outline.rule)) for ring in outline.rings]
-        return [drawn]
+            return [replace(result, outline=Polygons((ring,), outline.rule)) for ring in outline.rings]
+        return [result]
 
     def _holds_rings(self, item: LabelledObject) -> bool:
-        """Tell whether the rings of an object can stay; an object of several may rather become pixels."""
+        """Return whether an object keeps its rings; several rings may become pixels."""
         if not isinstance(item.outline, Polygons) or item.outline.rule != self.rule:
             return False
         return self.parts or not self.pixels or len(item.outline.rings) == 1
 
     def join(self, image: LabelledImage, items: Iterable[LabelledObject], category: str) -> LabelledObject | None:
-        """Return some objects of an image as one of pixels; None if they have none.
+        """Merge objects of an image into one object of pixels.
 
-        Objects that do not touch can be told apart in a mask, too; only those that do count as joined.
+        Only objects that touch count as merged, because a mask still separates the others.
+
+        Returns:
+            The merged object; None if it has no pixel.
 
         Raises:
-            LabelError: If an object does not lie in the image.
+            LabelError: If an object reaches beyond the image.
         """
-        kept = list(items)
-        self.changes[BOXES_FILLED] += sum(item.outline is None for item in kept)
-        mask = draw_objects(kept, image.shape, name=image.name)
+        objects = list(items)
+        self.changes[BOXES_FILLED] += sum(item.outline is None for item in objects)
+        mask = draw_objects(objects, image.shape, name=image.name)
         parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)[0] - 1
-        self.changes[OBJECTS_JOINED] += max(0, len(kept) - parts)
+        self.changes[OBJECTS_JOINED] += max(0, len(objects) - parts)
         return mask_object(mask, category)

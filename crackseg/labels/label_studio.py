@@ -1,4 +1,4 @@
-"""Label Studio tasks: one JSON file for a whole project, with brushes, polygons and rectangles in percent."""
+"""Read and write Label Studio tasks: one JSON file per project, coordinates in percent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crackseg.errors import LabelError
 from crackseg.labels.annotation import (
@@ -25,21 +26,21 @@ from crackseg.labels.annotation import (
 from crackseg.labels.brush import decode_brush, encode_brush
 from crackseg.labels.document import as_box, as_list, as_number, as_numbers, as_object, as_side, as_text, parse_json
 from crackseg.labels.polygon import as_triangle
-from crackseg.labels.rle import Shape
+from crackseg.labels.runs import Shape
 
 _KINDS = {"brush": "brushlabels", "polygon": "polygonlabels", "rectangle": "rectanglelabels"}
 _FEWEST_POINTS = 3
 
 
 def encode_label_studio_task(image: LabelledImage, number: int) -> bytes:
-    """Return the task of an image as JSON.
+    """Encode an image as the JSON of a task.
 
-    Pixels become brushes, rings of the rule ``touch`` polygons, and the rest rectangles. The labelling configuration is
-    expected to call its image ``image`` and its labels ``label``. An object of several rings becomes several regions.
+    Cutouts become brushes, rings of the rule ``touch`` polygons, and mere boxes rectangles. Each ring becomes a region.
+    The labelling configuration must name its image ``image`` and its labels ``label``.
 
     Args:
         image: The image.
-        number: The number of the task, from 1.
+        number: Task id, from 1.
     """
     annotation = {"id": number, "was_cancelled": False, "result": _results(image, number)}
     task = {"id": number, "data": {"image": image.name}, "annotations": [annotation]}
@@ -47,21 +48,29 @@ def encode_label_studio_task(image: LabelledImage, number: int) -> bytes:
 
 
 def encode_label_studio(tasks: Sequence[bytes]) -> bytes:
-    """Return a file of tasks, as `encode_label_studio_task` returns them."""
+    """Encode tasks from `encode_label_studio_task` as a JSON file.
+
+    Example:
+        >>> image = LabelledImage("wall.png", (4, 8), (LabelledObject("crack", (0, 1, 2, 3)),))
+        >>> data = encode_label_studio([encode_label_studio_task(image, 1)])
+        >>> [(name, task)] = decode_label_studio(data)
+        >>> read_label_studio_task(name, task, lambda name: (4, 8), name="tasks.json").objects[0].box
+        (0.0, 1.0, 2.0, 3.0)
+    """
     return b"[" + b",\n".join(tasks) + b"]\n"
 
 
 def _results(image: LabelledImage, task: int) -> list[dict[str, Any]]:
-    found: list[tuple[str, str, dict[str, Any]]] = []
+    regions: list[tuple[str, str, dict[str, Any]]] = []
     height, width = image.shape
     for item in image.objects:
         match item.outline:
             case Cutout():
                 rle = encode_brush(draw_object(item, image.shape))
-                found.append(("brushlabels", item.category, {"format": "rle", "rle": rle}))
+                regions.append(("brushlabels", item.category, {"format": "rle", "rle": rle}))
             case Polygons(rings):
                 percent = [(100 * as_triangle(ring) / (height, width))[:, ::-1].tolist() for ring in rings]
-                found += [("polygonlabels", item.category, {"points": points, "closed": True}) for points in percent]
+                regions += [("polygonlabels", item.category, {"points": points, "closed": True}) for points in percent]
             case None:
                 row0, col0, row1, col1 = item.box
                 value = {
@@ -71,7 +80,7 @@ def _results(image: LabelledImage, task: int) -> list[dict[str, Any]]:
                     "height": 100 * (row1 - row0) / height,
                     "rotation": 0,
                 }
-                found.append(("rectanglelabels", item.category, value))
+                regions.append(("rectanglelabels", item.category, value))
     return [
         {
             "id": f"{task}-{number}",
@@ -83,15 +92,19 @@ def _results(image: LabelledImage, task: int) -> list[dict[str, Any]]:
             "image_rotation": 0,
             "value": {**value, kind: [category]},
         }
-        for number, (kind, category, value) in enumerate(found, start=1)
+        for number, (kind, category, value) in enumerate(regions, start=1)
     ]
 
 
 def decode_label_studio(data: bytes, *, name: str = "Label Studio") -> list[tuple[str, dict[str, Any]]]:
-    """Return the tasks of an export, by the name of their image, to be read by `read_label_studio_task`.
+    """Parse an export into image names and tasks for `read_label_studio_task`.
+
+    Args:
+        data: Content of the JSON file.
+        name: Name of the file in error messages.
 
     Raises:
-        LabelError: If it is no such file.
+        LabelError: If the file is not an export of Label Studio; the message names the task.
     """
     content = parse_json(data, name)
     tasks = as_list([content] if isinstance(content, dict) else content, name)
@@ -99,35 +112,46 @@ def decode_label_studio(data: bytes, *, name: str = "Label Studio") -> list[tupl
 
 
 def _image_name(task: Any, where: str) -> str:
-    """Return the path of a task's image, out of whichever address its data hold."""
+    """Return the path of a task's image from its address."""
     data = as_object(as_object(task, where).get("data"), f"{where}.data")
     texts = [data["image"]] if "image" in data else [value for value in data.values() if isinstance(value, str)]
     if not texts:
-        raise LabelError("names no image", where=f"{where}.data", hint="export as JSON, not as JSON-MIN")
+        raise LabelError("the task names no image", where=f"{where}.data", hint="export as JSON, not as JSON-MIN")
     address = as_text(texts[0], f"{where}.data.image")
     try:
         parts = urlsplit(address)
-        # Files of the server's own disk are asked for as /data/local-files/?d=folder/image.jpg.
+        # Files on the server's own disk have the address /data/local-files/?d=folder/image.jpg.
         local = parse_qs(parts.query).get("d", [""])[0]
     except ValueError as error:
-        raise LabelError("is no address of an image", where=f"{where}.data.image") from error
+        raise LabelError(
+            f"expected the address of an image, got {address[:40]!r}",
+            where=f"{where}.data.image",
+            hint="correct the address",
+        ) from error
     path = local or (unquote(parts.path) if parts.scheme or parts.query else address)
     return path if PurePosixPath(path).name else address
 
 
 def read_label_studio_task(image: str, task: dict[str, Any], shape_of: ShapeLookup, *, name: str) -> LabelledImage:
-    """Return a task as an image with its objects: of its first annotation that was not cancelled.
+    """Read the image and objects of a task.
 
-    Regions other than brushes, polygons and rectangles are left out, and so are further annotations.
+    The objects come from the first annotation that was not cancelled. Further annotations and regions other than
+    brushes, polygons and rectangles are left out.
+
+    Args:
+        image: Name of the image.
+        task: Its task from `decode_label_studio`.
+        shape_of: Lookup of the image size by name, used if no region states it.
+        name: Name of the file in error messages.
 
     Raises:
-        LabelError: If a region cannot be read; it names the place.
-        UsageError: If the size is needed and cannot be found.
+        LabelError: If a region cannot be read; the message names the region.
+        UsageError: If the image size is unknown.
     """
     where = f"{name}: image '{image}'"
     key = "annotations" if "annotations" in task else "completions"
-    given = [as_object(item, f"{where}: {key}") for item in as_list(task.get(key, []), f"{where}: {key}")]
-    valid = [item for item in given if not item.get("was_cancelled")]
+    annotations = [as_object(item, f"{where}: {key}") for item in as_list(task.get(key, []), f"{where}: {key}")]
+    valid = [item for item in annotations if not item.get("was_cancelled")]
     results = as_list(valid[0].get("result", []), f"{where}: result") if valid else []
     regions = [as_object(item, f"{where}: result[{at}]") for at, item in enumerate(results)]
     shape = _shape(regions, image, shape_of, where)
@@ -135,11 +159,11 @@ def read_label_studio_task(image: str, task: dict[str, Any], shape_of: ShapeLook
     objects: list[LabelledObject] = []
     left_out = ["further annotation"] * (len(valid) - 1)
     for at, region in enumerate(regions):
-        drawn = _object(region, labels, shape, f"{where}: result[{at}]")
-        if isinstance(drawn, str):
-            left_out.append(drawn)
-        elif drawn is not None:
-            objects.append(drawn)
+        parsed = _object(region, labels, shape, f"{where}: result[{at}]")
+        if isinstance(parsed, str):
+            left_out.append(parsed)
+        elif parsed is not None:
+            objects.append(parsed)
     return LabelledImage(image, shape, tuple(objects), tuple(left_out))
 
 
@@ -152,27 +176,29 @@ def _shape(regions: Sequence[dict[str, Any]], image: str, shape_of: ShapeLookup,
 
 
 def _separate_labels(regions: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Return the labels that stand in results of their own, by the id of their region."""
-    found = {}
+    """Return the labels that are stored as separate results, by region id."""
+    label_of = {}
     for region in regions:
         labels = region.get("value", {}).get("labels") if isinstance(region.get("value"), dict) else None
         if region.get("type") == "labels" and isinstance(labels, list) and labels:
-            found[str(region.get("id"))] = str(labels[0])
-    return found
+            label_of[str(region.get("id"))] = str(labels[0])
+    return label_of
 
 
 def _object(region: dict[str, Any], labels: dict[str, str], shape: Shape, where: str) -> LabelledObject | str | None:
-    given = as_text(region.get("type"), f"{where}.type").lower()
-    kind = _KINDS.get(given, given)
+    type_ = as_text(region.get("type"), f"{where}.type").lower()
+    kind = _KINDS.get(type_, type_)
     if kind == "labels":
         return None
     if kind not in _KINDS.values():
-        return given[:20]
+        return type_[:20]
     value = as_object(region.get("value"), f"{where}.value")
     names = value.get(kind)
     category = str(names[0]) if isinstance(names, list) and names else labels.get(str(region.get("id")), "object")
     if as_number(region.get("image_rotation", 0), f"{where}.image_rotation"):
-        raise LabelError("the image was turned in the editor, and such regions are not read", where=where)
+        raise LabelError(
+            "the image was rotated in the editor, which is not supported", where=where, hint="label it unrotated"
+        )
     if kind == "brushlabels":
         rle = as_list(value.get("rle"), f"{where}.value.rle")
         return mask_object(decode_brush(rle, shape, name=f"{where}.value.rle"), category)
@@ -182,27 +208,27 @@ def _object(region: dict[str, Any], labels: dict[str, str], shape: Shape, where:
         if len(percent) < _FEWEST_POINTS:
             return "polygon of fewer than three points"
         ring = np.array(percent, dtype=np.float64)[:, ::-1] * shape / 100
-        return ring_object([_snapped(ring)], "touch", category)
+        return ring_object([_snap(ring)], "touch", category)
     return _rectangle(value, shape, category, where)
 
 
-def _snapped(ring: Any) -> Any:
-    """Return points that miss a whole pixel by a rounding error alone as that pixel."""
-    whole = np.round(ring)
-    return np.where(np.abs(ring - whole) < 1e-6, whole, ring)
+def _snap(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round coordinates that differ from a whole number only by rounding error."""
+    whole = np.round(points)
+    return np.where(np.abs(points - whole) < 1e-6, whole, points)
 
 
 def _rectangle(value: dict[str, Any], shape: Shape, category: str, where: str) -> LabelledObject | str:
-    """Read a rectangle; one that is turned becomes a polygon, turned about its upper left corner."""
+    """Read a rectangle; a rotated one becomes a polygon."""
     keys = ("y", "x", "height", "width")
     row, col, height, width = (as_number(value.get(key), f"{where}.value.{key}") / 100 for key in keys)
     size = np.array(shape, dtype=np.float64)
     first, last = np.array([row, col]) * size, np.array([row + height, col + width]) * size
     angle = math.radians(as_number(value.get("rotation", 0), f"{where}.value.rotation"))
-    if angle:
+    if angle:  # The rotation is about the upper left corner.
         corners = np.array([first, (first[0], last[1]), last, (last[0], first[1])]) - first
         turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
         return ring_object([corners @ turn + first], "touch", category)
-    low, high = _snapped(first), _snapped(last)
+    low, high = _snap(first), _snap(last)
     box = as_box((float(low[0]), float(low[1]), float(high[0]), float(high[1])), shape)
     return "box outside the image" if box is None else LabelledObject(category, box)

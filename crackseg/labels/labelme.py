@@ -1,4 +1,4 @@
-"""LabelMe annotations: one JSON file per image, with polygons, rectangles, and masks as PNG in base64."""
+"""Read and write LabelMe annotations: one JSON file per image with polygons, boxes and masks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from crackseg.labels.annotation import (
 )
 from crackseg.labels.document import as_box, as_list, as_numbers, as_object, as_side, as_text, parse_json
 from crackseg.labels.polygon import Ring, as_triangle
-from crackseg.labels.rle import Shape
+from crackseg.labels.runs import Shape
 
 _VERSION = "5.5.0"
 _FEWEST_POINTS = 3
@@ -31,13 +31,19 @@ _PNG_HEADER_BYTES = 24
 
 
 def encode_labelme(image: LabelledImage, *, image_path: str | None = None) -> bytes:
-    """Return the file of an image; pixels become masks, rings of the rule ``touch`` polygons, the rest rectangles.
+    """Encode an image and its objects as a LabelMe file.
 
-    Rings of one object share a ``group_id``; its score stands in the description.
+    Cutouts become masks, rings of the rule ``touch`` polygons, and mere boxes rectangles. Rings of one object share a
+    ``group_id``. The description holds the score.
 
     Args:
         image: The image.
-        image_path: Where it is, from the folder of the file; beside the file if None.
+        image_path: Path of the image relative to the folder of the file; the bare file name if None.
+
+    Example:
+        >>> image = LabelledImage("wall.png", (4, 6), (LabelledObject("crack", (0, 1, 2, 3)),))
+        >>> decode_labelme(encode_labelme(image), lambda name: (4, 6)).objects[0].box
+        (0.0, 1.0, 2.0, 3.0)
     """
     shapes: list[dict[str, Any]] = []
     for number, item in enumerate(image.objects, start=1):
@@ -79,16 +85,19 @@ def _shape(
 
 
 def decode_labelme(data: bytes, shape_of: ShapeLookup, *, name: str = "LabelMe") -> LabelledImage:
-    """Read an annotation; polygons of one ``group_id`` and label are one object, and other shapes are left out.
+    """Parse a LabelMe file.
+
+    Polygons with the same ``group_id`` and label form one object. Shapes other than polygons, rectangles and masks are
+    left out.
 
     Args:
-        data: The whole file.
-        shape_of: Finds the size of the image where the file does not say; takes its name.
-        name: What to call the file in an error.
+        data: Content of the JSON file.
+        shape_of: Lookup of the image size by name, used if the file does not state it.
+        name: Name of the file in error messages.
 
     Raises:
-        LabelError: If it cannot be read; it names the shape.
-        UsageError: If the size is needed and cannot be found.
+        LabelError: If the file cannot be read; the message names the shape.
+        UsageError: If the image size is unknown.
     """
     document = as_object(parse_json(data, name), name)
     image = as_text(document.get("imagePath"), f"{name}: imagePath")
@@ -103,26 +112,26 @@ def decode_labelme(data: bytes, shape_of: ShapeLookup, *, name: str = "LabelMe")
     for at, value in enumerate(as_list(document.get("shapes"), f"{name}: shapes")):
         where = f"{name}: shapes[{at}]"
         item = as_object(value, where)
-        drawn = _object(item, shape, where)
-        if isinstance(drawn, str):
-            left_out.append(drawn)
-        elif drawn is not None:
-            _add(objects, groups, drawn, item.get("group_id"))
+        parsed = _object(item, shape, where)
+        if isinstance(parsed, str):
+            left_out.append(parsed)
+        elif parsed is not None:
+            _add(objects, groups, parsed, item.get("group_id"))
     return LabelledImage(image, shape, tuple(objects), tuple(left_out))
 
 
-def _add(objects: list[LabelledObject], groups: dict[tuple[str, str], int], drawn: LabelledObject, group: Any) -> None:
+def _add(objects: list[LabelledObject], groups: dict[tuple[str, str], int], item: LabelledObject, group: Any) -> None:
     """Add an object, or its rings to the object of its group."""
-    key = (drawn.category, str(group))
+    key = (item.category, str(group))
     known = groups.get(key) if group is not None else None
-    if known is not None and isinstance(drawn.outline, Polygons):
+    if known is not None and isinstance(item.outline, Polygons):
         before = objects[known].outline
         if isinstance(before, Polygons):
-            objects[known] = ring_object((*before.rings, *drawn.outline.rings), "touch", drawn.category)
+            objects[known] = ring_object((*before.rings, *item.outline.rings), "touch", item.category)
             return
     if group is not None:
         groups.setdefault(key, len(objects))
-    objects.append(drawn)
+    objects.append(item)
 
 
 def _object(item: dict[str, Any], shape: Shape, where: str) -> LabelledObject | str | None:
@@ -145,41 +154,53 @@ def _object(item: dict[str, Any], shape: Shape, where: str) -> LabelledObject | 
 
 def _rectangle(ring: Ring, shape: Shape, category: str, where: str) -> LabelledObject | str:
     if len(ring) < 2:
-        raise LabelError(f"expected two corners, got {len(ring)} points", where=f"{where}.points")
+        raise LabelError(
+            f"expected two corners, got {len(ring)} points", where=f"{where}.points", hint="draw the rectangle again"
+        )
     low, high = ring.min(axis=0), ring.max(axis=0)
     box = as_box((float(low[0]), float(low[1]), float(high[0]), float(high[1])), shape)
     return "box outside the image" if box is None else LabelledObject(category, box)
 
 
 def _mask(item: dict[str, Any], ring: Ring, shape: Shape, category: str, where: str) -> LabelledObject | None:
-    """Read a mask; its two points are its first and its last pixel."""
+    """Read a mask, whose two points are its first and last pixel."""
     if len(ring) != 2:
-        raise LabelError(f"expected two points, got {len(ring)}", where=f"{where}.points")
+        raise LabelError(
+            f"expected two points, the first and last pixel of the mask, got {len(ring)}",
+            where=f"{where}.points",
+            hint="draw the mask again",
+        )
     (row0, col0), (row1, col1) = np.trunc(ring).astype(np.int64).tolist()
     try:
         data = base64.b64decode(as_text(item.get("mask"), f"{where}.mask"), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise LabelError(f"is no base64 ({error})", where=f"{where}.mask") from error
+        raise LabelError(f"not valid base64 ({error})", where=f"{where}.mask", hint="draw the mask again") from error
     size = _png_size(data, f"{where}.mask")
     if size != (row1 - row0 + 1, col1 - col0 + 1):
         raise LabelError(
-            f"the mask is {size[0]}x{size[1]} pixels and its points make room for {row1 - row0 + 1}x{col1 - col0 + 1}",
+            f"expected a mask of {row1 - row0 + 1}x{col1 - col0 + 1} pixels (height x width) between its two points,"
+            f" got {size[0]}x{size[1]}",
             where=f"{where}.mask",
+            hint="draw the mask again",
         )
     if row0 < 0 or col0 < 0 or row1 >= shape[0] or col1 >= shape[1]:
-        raise LabelError(f"reaches beyond the image of {shape[0]}x{shape[1]} pixels", where=f"{where}.points")
+        raise LabelError(
+            f"the mask reaches beyond the image of {shape[0]}x{shape[1]} pixels (height x width)",
+            where=f"{where}.points",
+            hint="check imageHeight and imageWidth",
+        )
     pixels = decode_image(data, name=f"{where}.mask")[..., 0] > 0
-    drawn = mask_object(pixels, category)
-    if drawn is None or not isinstance(drawn.outline, Cutout):
+    local = mask_object(pixels, category)
+    if local is None or not isinstance(local.outline, Cutout):
         return None
-    box = drawn.box[0] + row0, drawn.box[1] + col0, drawn.box[2] + row0, drawn.box[3] + col0
-    cutout = Cutout(drawn.outline.row0 + row0, drawn.outline.col0 + col0, drawn.outline.pixels)
+    box = local.box[0] + row0, local.box[1] + col0, local.box[2] + row0, local.box[3] + col0
+    cutout = Cutout(local.outline.row0 + row0, local.outline.col0 + col0, local.outline.pixels)
     return LabelledObject(category, box, cutout)
 
 
 def _png_size(data: bytes, where: str) -> tuple[int, int]:
-    """Return height and width from the header of a PNG, before a pixel of it is decoded."""
+    """Return height and width from the header of a PNG."""
     if len(data) < _PNG_HEADER_BYTES or not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise LabelError("is no PNG", where=where)
+        raise LabelError("expected a PNG image in base64, got other data", where=where, hint="draw the mask again")
     width, height = struct.unpack(">II", data[16:_PNG_HEADER_BYTES])
     return height, width

@@ -1,13 +1,13 @@
-"""Polygons and masks: two rules by which tools fill a polygon, and outlines that lose nothing under either.
+"""Trace masks as polygons and fill polygons, without loss, by the two rules of label tools.
 
 Coordinates are continuous: pixel ``(r, c)`` covers ``[r, r + 1) x [c, c + 1)``, so its centre is ``(r + .5, c + .5)``.
 
-- ``centre``, the rule of COCO and CVAT: a pixel is in where its centre is. Outlines run along the edges of pixels.
-- ``touch``, the rule of YOLO, LabelMe and Label Studio: points are cut to whole pixels, and the pixels that the outline
-  runs through are in, as ``cv2.fillPoly`` has it. Outlines run through the centres of the outermost pixels.
+- ``centre``, the rule of COCO and CVAT: a pixel belongs to a polygon if its centre does. Outlines follow pixel edges.
+- ``touch``, the rule of YOLO, LabelMe and Label Studio: points are truncated to whole pixels and filled with
+  ``cv2.fillPoly``, which includes the outline. Outlines run through the centres of the outermost pixels.
 
-Reading one kind by the other rule grows or shrinks a crack by half a pixel or more on each side, which for a crack two
-pixels wide is most of it. A hole is joined to the outline by a cut of no width, so that one ring holds all.
+Filling an outline by the other rule grows or shrinks a crack by half a pixel or more on each side. That is most of a
+crack two pixels wide. A hole is connected to the outline by a cut of zero width, so that one ring holds all.
 """
 
 from __future__ import annotations
@@ -24,30 +24,36 @@ from crackseg.errors import LabelError
 Rule = Literal["centre", "touch"]
 
 Ring = NDArray[np.float64]
-"""``(N, 2)`` points ``(row, col)``, in pixels; the last is joined to the first."""
+"""``(N, 2)`` float64 points ``(row, col)``, in pixels; the last point connects to the first."""
 
 _Ints = NDArray[np.int64]
 
 _STEPS = np.array([(0, 1), (1, 0), (0, -1), (-1, 0)], dtype=np.int64)
-"""Directions in which edges run, their pixel at the right hand: right, down, left, up."""
+"""Directions of pixel edges, with the pixel on their right: right, down, left, up."""
 _STARTS = np.array([(0, 0), (0, 1), (1, 1), (1, 0)], dtype=np.int64)
-"""The corner of its pixel at which an edge of each direction starts."""
+"""Start corner of an edge of each direction, relative to its pixel."""
 _CUT_CORNERS = np.array([(0, 0), (0, 1), (0, 0)], dtype=np.int64)
-"""The corners of their pixels through which the cut to a hole runs, there and back."""
+"""Corners of the cut to a hole and back, relative to their pixels."""
 _SUBPIXELS = 5
 _MAX_CROSSINGS = 20_000_000
 
 
 def trace_rings(mask: NDArray[np.bool_], rule: Rule, *, simplify_px: float = 0.0) -> list[Ring]:
-    """Return one ring for each 8-connected part of a mask, its holes joined in.
+    """Trace each 8-connected component of a mask as one ring, holes included.
 
     Args:
-        mask: ``(H, W)`` mask.
-        rule: By which the rings will be filled.
-        simplify_px: How far a ring may stray to save points, in pixels; 0 keeps every corner.
+        mask: ``(H, W)`` bool mask.
+        rule: Rule by which the rings will be filled.
+        simplify_px: Largest deviation of a ring when points are removed, in pixels; 0 keeps every corner.
 
     Returns:
-        Rings, by their topmost, leftmost pixels. Unless simplified, `fill_rings` gives the mask back to the pixel.
+        Rings ``(N, 2)`` float64 ``(row, col)`` in pixels, sorted by their topmost, leftmost pixels. Unless they are
+        simplified, `fill_rings` restores the mask exactly.
+
+    Example:
+        >>> [ring] = trace_rings(np.ones((1, 2), np.bool_), "centre")
+        >>> ring.tolist()
+        [[0.0, 0.0], [0.0, 2.0], [1.0, 2.0], [1.0, 0.0]]
     """
     keys, following = _boundary(mask)
     if not keys.size:
@@ -58,29 +64,32 @@ def trace_rings(mask: NDArray[np.bool_], rule: Rule, *, simplify_px: float = 0.0
     points = places + _STARTS[direction] if rule == "centre" else places + 0.5
     added = extra + np.tile(_CUT_CORNERS, (len(extra) // 3, 1)) if rule == "centre" else extra + 0.5
     points = np.concatenate((points, added)).astype(np.float64)
-    return [_simplified(_without_idle_points(points[cycle]), simplify_px) for cycle in _cycles(links, keys.size)]
+    return [_simplify(_drop_idle_points(points[cycle]), simplify_px) for cycle in _cycles(links, keys.size)]
 
 
 def fill_rings(
     rings: Sequence[Ring], shape: tuple[int, int], rule: Rule, *, name: str = "polygon"
 ) -> NDArray[np.bool_]:
-    """Return the mask of the pixels that lie in any of the rings.
+    """Fill rings as a mask.
 
-    By ``centre``, they are those of pycocotools' ``frPyObjects``, to the pixel; by ``touch``, those of
-    ``cv2.fillPoly``.
+    The rule ``centre`` gives the pixels of pycocotools' ``frPyObjects``, the rule ``touch`` those of ``cv2.fillPoly``.
 
     Args:
-        rings: Each ``(N, 2)`` points ``(row, col)``, in pixels.
-        shape: Height and width of the mask, in pixels.
-        rule: By which to fill.
-        name: What to call it in an error.
+        rings: Rings, each ``(N, 2)`` float64 points ``(row, col)``, in pixels.
+        shape: Height and width ``(H, W)`` of the mask, in pixels.
+        rule: Rule by which to fill.
+        name: Name of the polygon in error messages.
 
     Returns:
-        ``(H, W)`` mask.
+        ``(H, W)`` bool mask of the pixels in any ring.
 
     Raises:
-        LabelError: If a point is no number or lies farther than one image size outside the image, or a ring is too
-            long.
+        LabelError: If a point is NaN or lies more than one image size outside the image, or a ring is too long.
+
+    Example:
+        >>> triangle = np.array([[0.0, 0.0], [0.0, 3.0], [3.0, 0.0]])
+        >>> fill_rings([triangle], (3, 3), "centre").sum(axis=1).tolist()
+        [2, 1, 0]
     """
     for ring in rings:
         _check_ring(ring, shape, name)
@@ -96,9 +105,15 @@ def fill_rings(
 
 
 def as_triangle(ring: Ring) -> Ring:
-    """Return a ring of at least three points; the outline of a single pixel has one, which is repeated.
+    """Repeat the last point of a ring until it has three points.
 
-    Readers drop shorter ones, or take them for boxes.
+    Readers drop shorter rings or read them as boxes. The outline of a single pixel has one point.
+
+    Args:
+        ring: ``(N, 2)`` float64 points ``(row, col)``, in pixels, N >= 1.
+
+    Returns:
+        ``(max(N, 3), 2)`` float64 points, in pixels.
     """
     return np.concatenate((ring, np.repeat(ring[-1:], max(0, 3 - len(ring)), axis=0)))
 
@@ -119,20 +134,20 @@ def _check_ring(ring: Ring, shape: tuple[int, int], name: str) -> None:
 def _boundary(mask: NDArray[np.bool_]) -> tuple[_Ints, _Ints]:
     """Find the pixel edges between crack and background.
 
-    An edge is known by its key, ``4 * (row * W + col) + direction`` of its crack pixel. Where two crack pixels meet at
-    a corner only, the boundary goes on to the other one, so that 8-connected parts get one outline.
+    The key of an edge is ``4 * (row * W + col) + direction`` of its crack pixel. Where two crack pixels meet only at a
+    corner, the boundary continues at the other pixel, so that an 8-connected component has one outline.
 
     Returns:
-        The keys, ascending, and for each the index of the edge that follows.
+        ``(E,)`` int64 keys, ascending, and ``(E,)`` int64 index of the edge that follows each.
     """
     height, width = mask.shape
     padded = np.pad(mask, 1)
     keys = []
     for side in range(4):
-        # The background lies at the left hand: above, to the right, below, to the left.
+        # The background lies to the left of an edge: above, to the right, below, to the left.
         drow, dcol = _STEPS[side - 1]
-        beside = padded[1 + drow : 1 + drow + height, 1 + dcol : 1 + dcol + width]
-        keys.append(4 * np.flatnonzero(mask & ~beside) + side)
+        neighbour = padded[1 + drow : 1 + drow + height, 1 + dcol : 1 + dcol + width]
+        keys.append(4 * np.flatnonzero(mask & ~neighbour) + side)
     edges = np.sort(np.concatenate(keys))
     pixel, direction = np.divmod(edges, 4)
     row, col = np.divmod(pixel, width)
@@ -147,14 +162,14 @@ def _boundary(mask: NDArray[np.bool_]) -> tuple[_Ints, _Ints]:
 
 
 def _join_holes(mask: NDArray[np.bool_], places: _Ints, direction: _Ints, following: _Ints) -> tuple[list[int], _Ints]:
-    """Join the ring of each hole to the ring left of it, by a cut along a row of crack pixels.
+    """Connect each hole to the ring on its left by a cut.
 
-    Seen from the leftmost pixel of a hole, the next boundary to the left is another ring's: the outline's, or that of a
-    hole that lies farther left. So the cuts form a tree, in whatever order they are made.
+    To the left of a hole's leftmost pixel, the next boundary belongs to another ring: the outline or a hole farther
+    left. The cuts therefore form a tree, whatever their order.
 
     Returns:
-        For each edge, and after them for each of three points per hole, the index of what follows; and the pixels
-        ``(3 N, 2)`` of these points.
+        Index of the next point for each edge and then for three points per hole, and the pixels ``(3 N, 2)`` int64
+        ``(row, col)`` of those points.
     """
     links = following.tolist()
     labels = cv2.connectedComponents(np.pad(~mask, 1, constant_values=True).astype(np.uint8), connectivity=4)[1]
@@ -179,9 +194,9 @@ def _join_holes(mask: NDArray[np.bool_], places: _Ints, direction: _Ints, follow
 
 
 def _cycles(links: list[int], edges: int) -> list[_Ints]:
-    """Return the cycles of a permutation, each from its lowest number on; every cycle has one below ``edges``."""
+    """Return the cycles of a permutation as ``(N,)`` int64 indices."""
     unseen = bytearray(b"\1") * len(links)
-    found = []
+    cycles = []
     for start in range(edges):
         if not unseen[start]:
             continue
@@ -190,36 +205,36 @@ def _cycles(links: list[int], edges: int) -> list[_Ints]:
             unseen[at] = 0
             cycle.append(at)
             at = links[at]
-        found.append(np.array(cycle))
-    return found
+        cycles.append(np.array(cycle))
+    return cycles
 
 
-def _without_idle_points(ring: Ring) -> Ring:
-    """Leave out points that repeat the one before, and those at which the direction does not change."""
+def _drop_idle_points(ring: Ring) -> Ring:
+    """Drop repeated points and points where the direction does not change."""
     ring = ring[(ring != np.roll(ring, 1, axis=0)).any(axis=1)] if (ring != ring[0]).any() else ring[:1]
     came, goes = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
     cross = came[:, 0] * goes[:, 1] - came[:, 1] * goes[:, 0]
     return np.asarray(ring[(cross != 0) | ((came * goes).sum(axis=1) <= 0)])
 
 
-def _simplified(ring: Ring, tolerance_px: float) -> Ring:
-    """Return a ring with fewer points, none of them new, that strays by ``tolerance_px`` pixels at most.
+def _simplify(ring: Ring, tolerance_px: float) -> Ring:
+    """Remove points from a ring without moving it by more than ``tolerance_px``.
 
     Source:
         Douglas, Peucker, "Algorithms for the reduction of the number of points", 1973, as cv2.approxPolyDP.
     """
     if tolerance_px <= 0 or len(ring) < 4:
         return ring
-    # Twice the coordinates are whole numbers, which OpenCV keeps exactly.
+    # Doubled coordinates are whole numbers, which OpenCV keeps exactly.
     fewer = cv2.approxPolyDP((2 * ring).astype(np.int32)[:, None], 2 * tolerance_px, closed=True)
     return fewer[:, 0].astype(np.float64) / 2
 
 
 def _fill_centre(columns: NDArray[np.bool_], ring: Ring, name: str) -> None:
-    """Add the pixels whose centre lies in a ring to a ``(W, H)`` mask, the columns of the image.
+    """Add the pixels with centres in a ring to a transposed mask.
 
-    pycocotools draws the ring on a grid five times as fine and notes where it passes from one column of centres to the
-    next. Here each side of the ring is asked for these places directly, with the same arithmetic.
+    pycocotools draws the ring on a grid five times as fine and records where it crosses from one column of centres to
+    the next. This function computes the crossings of each side directly, with the same arithmetic.
 
     Source:
         Lin et al., COCO API, common/maskApi.c, rleFrPoly, 2015.
@@ -231,11 +246,15 @@ def _fill_centre(columns: NDArray[np.bool_], ring: Ring, name: str) -> None:
     first = np.clip(-((low - 2) // -_SUBPIXELS), 0, width)
     count = np.maximum(np.clip((high - 3) // _SUBPIXELS, -1, width - 1) - first + 1, 0)
     if int(count.sum()) > _MAX_CROSSINGS:
-        raise LabelError("the outline is too long", where=name, hint="divide the polygon")
+        raise LabelError(
+            f"the outline crosses more than {_MAX_CROSSINGS:,} pixel columns, which is too long",
+            where=name,
+            hint="divide the polygon",
+        )
     side = np.repeat(np.arange(len(ring)), count)
     col = first[side] + np.arange(side.size) - np.repeat(np.cumsum(count) - count, count)
-    passed = _passing_rows(start[side], end[side], _SUBPIXELS * col + 2)
-    row = np.clip((passed + 2) // _SUBPIXELS, 0, height)
+    crossing = _crossing_rows(start[side], end[side], _SUBPIXELS * col + 2)
+    row = np.clip((crossing + 2) // _SUBPIXELS, 0, height)
     if not col.size:
         return
     left, right = int(col.min()), int(col.max()) + 1
@@ -245,28 +264,28 @@ def _fill_centre(columns: NDArray[np.bool_], ring: Ring, name: str) -> None:
     columns[left:right] |= np.repeat(inside, counts).reshape(right - left, height)
 
 
-def _passing_rows(start: _Ints, end: _Ints, col: _Ints) -> _Ints:
-    """Return the fine row at which sides from ``start`` to ``end`` pass from fine column ``col`` to the next.
+def _crossing_rows(start: _Ints, end: _Ints, col: _Ints) -> _Ints:
+    """Return the fine rows at which sides cross into the next column.
 
     Args:
-        start: ``(N, 2)`` fine points (row, col).
-        end: ``(N, 2)`` fine points (row, col).
-        col: ``(N,)`` fine columns, each between those of its side.
+        start: ``(N, 2)`` int64 start points ``(row, col)``, in fine pixels.
+        end: ``(N, 2)`` int64 end points ``(row, col)``, in fine pixels.
+        col: ``(N,)`` int64 fine columns, each between those of its side.
 
     Returns:
-        ``(N,)`` fine rows: the lower of the two that the digital line has in these columns.
+        ``(N,)`` int64 fine rows: the lower of the digital line's rows in ``col`` and ``col + 1``.
     """
     drow, dcol = np.abs(end - start).T
     flat = dcol >= drow
-    turned = np.where(flat, start[:, 1] > end[:, 1], start[:, 0] > end[:, 0])[:, None]
-    begin, stop = np.where(turned, end, start), np.where(turned, start, end)
+    reverse = np.where(flat, start[:, 1] > end[:, 1], start[:, 0] > end[:, 0])[:, None]
+    begin, stop = np.where(reverse, end, start), np.where(reverse, start, end)
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.where(flat, (stop[:, 0] - begin[:, 0]) / dcol, (stop[:, 1] - begin[:, 1]) / drow)
         steps = np.nan_to_num(np.ceil((col + 0.5 - begin[:, 1]) / slope)).astype(np.int64)
     along = col - begin[:, 1]
     rows = [np.trunc(begin[:, 0] + slope * (along + more) + 0.5) for more in (0, 1)]
     by_column = np.minimum(rows[0], rows[1]).astype(np.int64)
-    # The first step at which the digital line stands beyond the gap; rounding may put it one off the estimate.
+    # First step at which the digital line is past the crossing; rounding may shift it by one from the estimate.
     first = np.full(steps.shape, -1, np.int64)
     for guess in (steps + 1, steps, steps - 1):
         at = np.trunc(begin[:, 1] + slope * guess + 0.5)

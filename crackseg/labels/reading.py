@@ -1,4 +1,4 @@
-"""Annotations found in files and folders: what each format keeps where."""
+"""Find and read the annotations of a file or folder in any label format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from crackseg.labels.guess import guess_dialect
 from crackseg.labels.kaggle import KaggleRow, decode_kaggle
 from crackseg.labels.label_studio import decode_label_studio, read_label_studio_task
 from crackseg.labels.labelme import decode_labelme
-from crackseg.labels.rle import KAGGLE, Dialect, Shape, rle_decode
+from crackseg.labels.rle import KAGGLE, Dialect, rle_decode
+from crackseg.labels.runs import Shape
 from crackseg.labels.segmentation import decode_labelmap, decode_segmentation, objects_of_indices
 from crackseg.labels.voc import decode_voc
 from crackseg.labels.yolo import decode_names, decode_yolo
@@ -27,7 +28,7 @@ from crackseg.labels.yolo import decode_names, decode_yolo
 Format = Literal["masks", "kaggle-rle", "coco", "voc", "yolo", "cvat", "labelme", "label-studio"]
 
 DEFAULT_CATEGORY = "crack"
-"""Class of what is drawn where a format, or a file, has no classes."""
+"""Class of objects in formats or files without classes."""
 
 _NO_LABELS = frozenset(
     {"classes", "obj", "labels", "names", "readme", "license", "train", "val", "valid", "test", "trainval"}
@@ -37,11 +38,11 @@ _NAME_FILES = ("data.yaml", "dataset.yaml", "classes.txt", "obj.names")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image that annotations speak of, not read yet.
+    """One annotated image that is not read yet.
 
     Attributes:
-        name: What to call it.
-        load: Reads it.
+        name: Name for messages.
+        load: Function that reads the image's annotations.
     """
 
     name: str
@@ -49,48 +50,60 @@ class Entry:
 
 
 class ImageSizes:
-    """Finds the size of an image where annotations do not say.
+    """Lookup of image sizes for annotations that do not state them.
 
     Args:
-        shape: Height and width of every image, in pixels, if known.
-        images: Folder of the images, searched with its subfolders.
+        shape: Height and width ``(H, W)`` of every image, in pixels; None if unknown.
+        images: Folder of the images, searched with its subfolders; None for no folder.
+
+    Raises:
+        UsageError: If the folder does not exist.
+
+    Example:
+        >>> ImageSizes((480, 640)).shape_of("wall.png")
+        (480, 640)
     """
 
     def __init__(self, shape: Shape | None = None, images: Path | None = None) -> None:
         if images is not None and not images.is_dir():
-            raise UsageError("no such folder of images", where=images, hint="check --images")
+            raise UsageError("no such folder", where=images, hint="check --images")
         self._shape = shape
         self._folder = images
 
     def find(self, name: str) -> Path | None:
-        """Return the image of a name, or of its stem; None if there is no such image, or no folder to look in.
+        """Find the path of an image by its name or stem.
+
+        Returns:
+            Path of the image; None if there is no such image.
 
         Raises:
-            LabelError: If there are several.
+            LabelError: If several images have this name.
         """
-        wanted = LabelledImage(name, (1, 1)).file_name
-        found = self._by_name.get(wanted) or self._by_name.get(Path(wanted).stem) or []
-        if len(found) > 1:
-            raise LabelError(f"{len(found)} images have this name", where=name, hint="give the folder of one of them")
-        return found[0] if found else None
+        file_name = LabelledImage(name, (1, 1)).file_name
+        paths = self._by_name.get(file_name) or self._by_name.get(Path(file_name).stem) or []
+        if len(paths) > 1:
+            raise LabelError(
+                f"{len(paths)} images have this name", where=name, hint="point --images to the folder of one of them"
+            )
+        return paths[0] if paths else None
 
-    def shape_of(self, name: str, beside: Path | None = None) -> Shape:
-        """Return height and width of an image.
+    def shape_of(self, name: str, path: Path | None = None) -> Shape:
+        """Return height and width of an image, in pixels.
 
         Args:
-            name: The image, as annotations name it.
-            beside: Where it lies, if that is known.
+            name: Name of the image in the annotations.
+            path: Path of the image, if known.
 
         Raises:
-            UsageError: If neither a size is known nor an image of that name found.
+            UsageError: If the size is unknown and no image with that name exists.
             ImageError: If the image cannot be read.
         """
         if self._shape is not None:
             return self._shape
-        path = beside or self.find(name)
+        path = path or self.find(name)
         if path is None:
-            hint = "add --shape HxW, or --images DIR" if self._folder is None else "check --images"
-            raise UsageError("its annotations do not say how large the image is", where=name, hint=hint)
+            hint = "add --shape HxW or --images DIR" if self._folder is None else "check --images"
+            raise UsageError("the annotations do not state the size of the image", where=name, hint=hint)
         return image_size(path)
 
     @functools.cached_property
@@ -106,26 +119,26 @@ class ImageSizes:
 def read_entries(
     source: Path, kind: Format, sizes: ImageSizes, *, dialect: Dialect | None = KAGGLE
 ) -> tuple[list[Entry], str | None]:
-    """Find the images that some annotations speak of.
+    """List the annotated images of a file or folder.
 
     Args:
-        source: A file or a folder.
-        kind: Its format.
-        sizes: Finds the sizes of images where the annotations do not say.
-        dialect: Of the pairs in a CSV file; None to guess it.
+        source: File or folder.
+        kind: Format of the annotations.
+        sizes: Lookup for image sizes that the annotations do not state.
+        dialect: Dialect of the RLEs in a CSV file; None to guess it.
 
     Returns:
-        The images, and, where the dialect was guessed, which it is and why.
+        The images, and the guessed dialect with the reason, or None if it was not guessed.
 
     Raises:
-        UsageError: If there is no such file or folder, or nothing of that format in it.
-        LabelError: If a document of several images cannot be read.
+        UsageError: If there is no such file or folder, or it holds no annotations in that format.
+        LabelError: If a document that holds several images cannot be read.
     """
     if not source.exists():
         raise UsageError("no such file or folder", where=source, hint="check the path")
     entries, why = _find(source, kind, sizes, dialect)
     if not entries:
-        raise UsageError(f"holds no annotations of the format '{kind}'", where=source, hint="check --from")
+        raise UsageError(f"no annotations in the format '{kind}'", where=source, hint="check the path and --from")
     return entries, why
 
 
@@ -152,17 +165,19 @@ def _find(source: Path, kind: Format, sizes: ImageSizes, dialect: Dialect | None
 
 
 def _document(source: Path, suffixes: Sequence[str], folder: str = "") -> Path:
-    """Return a file, or the only one of its kind in a folder."""
+    """Return the source file, or the only matching file in its folder."""
     if source.is_file():
         return source
     for place in (source, source / folder) if folder else (source,):
-        found = _files(place, suffixes)
-        if len(found) > 1:
-            names = ", ".join(display_text(path.name) for path in found[:4])
-            raise UsageError(f"holds {len(found)} such files ({names})", where=place, hint="name one of them")
-        if found:
-            return found[0]
-    raise UsageError(f"holds no file that ends in {suffixes[0]}", where=source, hint="name the file")
+        paths = _files(place, suffixes)
+        if len(paths) > 1:
+            names = ", ".join(display_text(path.name) for path in paths[:4])
+            raise UsageError(
+                f"the folder holds {len(paths)} {suffixes[0]} files ({names})", where=place, hint="name one of them"
+            )
+        if paths:
+            return paths[0]
+    raise UsageError(f"the folder holds no {suffixes[0]} file", where=source, hint="name the file")
 
 
 def _files(folder: Path, suffixes: Iterable[str]) -> list[Path]:
@@ -180,25 +195,25 @@ def _masks(source: Path) -> list[Entry]:
     def load(path: Path) -> LabelledImage:
         mask = read_mask(path)
         if not mask.any():
-            _check_emptiness(path)
+            _check_empty(path)
         return LabelledImage(path.name, (mask.shape[0], mask.shape[1]), mask_objects(mask, DEFAULT_CATEGORY))
 
     return [Entry(display_text(path), functools.partial(load, path)) for path in paths]
 
 
-def _check_emptiness(path: Path) -> None:
-    """Refuse a file that reads as an empty mask and yet holds something, be it numbers of classes or a faint drawing.
+def _check_empty(path: Path) -> None:
+    """Refuse an empty mask whose file holds low values.
 
-    JPEG is let off, for black comes out of it as not quite black.
+    Such values are often class numbers. JPEG files pass, because their black is not exactly 0.
     """
     if path.suffix.lower() in (".jpg", ".jpeg"):
         return
     highest = int(read_image(path).max())
     if highest > 0:
         raise LabelError(
-            f"no value is above {highest}, and crack begins at 128",
+            f"expected crack pixels of 128 or more, the largest value is {highest}",
             where=path,
-            hint="are these numbers of classes? Then read them as SegmentationClass of VOC",
+            hint="use 0 and 255; class numbers can be read with --from voc, from a folder SegmentationClass",
         )
 
 
@@ -221,7 +236,7 @@ def _kaggle(path: Path, sizes: ImageSizes, dialect: Dialect | None) -> tuple[lis
         for row in own:
             mask = rle_decode(row.rle, shape, used, name=f"{display_text(path)}:{row.line}")
             category = row.category or DEFAULT_CATEGORY
-            # A row of its own is an object; the only row of a class holds all its objects.
+            # Several rows of a class hold one object each; a single row holds all objects of its class.
             if classes.count(row.category) == 1:
                 objects += mask_objects(mask, category)
             else:
@@ -268,7 +283,7 @@ def _voc(source: Path, sizes: ImageSizes) -> list[Entry]:
     root = source.parent if source.is_file() else source
     folder = next((root / name for name in ("Annotations", "annotations") if (root / name).is_dir()), root)
     if source.is_file() or folder == root:
-        # Given a file or the folder of the XML files itself, the segmentations lie beside that folder.
+        # The source is an XML file or the folder of the XML files: the segmentations lie in sibling folders.
         root = folder.parent if folder.name.lower() == "annotations" else root
     paths = [source] if source.is_file() else _files(folder, (".xml",))
     labelmap = root / "labelmap.txt"
@@ -283,13 +298,13 @@ def _voc(source: Path, sizes: ImageSizes) -> list[Entry]:
     def load(path: Path) -> LabelledImage:
         boxed = decode_voc(read_document(path), shape_of, name=display_text(path))
         classes, objects = (root / name / f"{path.stem}.png" for name in ("SegmentationClass", "SegmentationObject"))
-        drawn = [
+        indices = [
             decode_segmentation(read_document(image), name=display_text(image), colours=palette)
             if image.is_file()
             else None
             for image, palette in ((classes, colours), (objects, None))
         ]
-        return objects_of_indices(boxed, drawn[0], drawn[1], names)
+        return objects_of_indices(boxed, indices[0], indices[1], names)
 
     return [Entry(display_text(path), functools.partial(load, path)) for path in paths]
 
@@ -304,7 +319,7 @@ def _yolo(source: Path, sizes: ImageSizes) -> list[Entry]:
     names = [] if names_file is None else decode_names(read_document(names_file), name=display_text(names_file))
 
     def load(path: Path) -> LabelledImage:
-        image = sizes.find(path.name) or _image_beside(path)
+        image = sizes.find(path.name) or _image_of_label(path)
         shape = sizes.shape_of(path.name, image)
         name = f"{path.stem}.jpg" if image is None else image.name
         return decode_yolo(read_document(path), name, shape, names, name=display_text(path))
@@ -312,8 +327,8 @@ def _yolo(source: Path, sizes: ImageSizes) -> list[Entry]:
     return [Entry(display_text(path), functools.partial(load, path)) for path in texts]
 
 
-def _image_beside(path: Path) -> Path | None:
-    """Return the image of a label file: beside it, or in ``images`` where the label file is in ``labels``."""
+def _image_of_label(path: Path) -> Path | None:
+    """Return the image next to a label file or in ``images``."""
     parts = path.parent.parts
     places = [path.parent]
     for at, part in reversed(list(enumerate(parts))):

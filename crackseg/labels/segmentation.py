@@ -1,4 +1,4 @@
-"""Segmentation images of Pascal VOC: the class, or the object, of each pixel as an index into a palette."""
+"""Read and write the segmentation images of Pascal VOC: palette indices of classes or objects."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from crackseg.labels.annotation import (
 from crackseg.labels.document import decode_text
 
 VOID = 255
-"""Index of the pixels that belong to no class and do not count: the border that VOC draws around objects."""
+"""Index of ignored pixels, such as the border that VOC draws around objects."""
 
 MOST_INDICES = 254
-"""Most classes, or objects, that an image can tell apart."""
+"""Largest number of classes or objects in an image."""
 
 _VOC_NAMES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
@@ -36,9 +36,16 @@ Colour = tuple[int, int, int]
 
 
 def voc_palette() -> NDArray[np.uint8]:
-    """Return the ``(256, 3)`` RGB colours of the indices.
+    """Return the palette of Pascal VOC.
 
-    The bits of an index, three by three from the lowest, become the bits of red, green and blue from the highest.
+    Each group of three bits of an index, from the lowest, gives one bit of red, green and blue, from the highest.
+
+    Returns:
+        ``(256, 3)`` uint8 RGB colours, in [0, 255].
+
+    Example:
+        >>> voc_palette()[:3].tolist()
+        [[0, 0, 0], [128, 0, 0], [0, 128, 0]]
 
     Source:
         Everingham, Winn, "The PASCAL Visual Object Classes Challenge 2012 Development Kit", VOClabelcolormap.
@@ -49,7 +56,16 @@ def voc_palette() -> NDArray[np.uint8]:
 
 
 def encode_segmentation(indices: NDArray[np.uint8]) -> bytes:
-    """Return ``(H, W)`` indices as a PNG with the palette of VOC."""
+    """Encode indices as a PNG with the palette of VOC.
+
+    Args:
+        indices: ``(H, W)`` uint8 palette indices, in [0, 255].
+
+    Example:
+        >>> indices = np.array([[0, 1], [2, 255]], dtype=np.uint8)
+        >>> decode_segmentation(encode_segmentation(indices)).tolist()
+        [[0, 1], [2, 255]]
+    """
     from PIL import Image
 
     image = Image.fromarray(indices)
@@ -62,20 +78,20 @@ def encode_segmentation(indices: NDArray[np.uint8]) -> bytes:
 def decode_segmentation(
     data: bytes, *, name: str = "segmentation", colours: Sequence[Colour] | None = None
 ) -> NDArray[np.uint8]:
-    """Return the indices of a segmentation image, whether it has a palette, is coloured alike, or grey.
+    """Decode a segmentation image with a palette, in colour or in grey.
 
     Args:
-        data: The whole file.
-        name: What to call it in an error.
-        colours: RGB of each index; those of VOC if None.
+        data: Content of the image file.
+        name: Name of the file in error messages.
+        colours: RGB colour of each index, in [0, 255]; the palette of VOC if None.
 
     Returns:
-        ``(H, W)`` indices. In a grey image the values are the indices, and 255 is 1 where there is nothing but 0 and
-        255.
+        ``(H, W)`` uint8 indices, in [0, 255]. The values of a grey image are the indices, but in an image of only 0
+        and 255 the value 255 becomes index 1.
 
     Raises:
-        ImageError: If it cannot be decoded.
-        LabelError: If it holds a colour that is not in the palette; it names the pixel.
+        ImageError: If the image cannot be decoded.
+        LabelError: If a colour is not in the palette; the message names the pixel.
     """
     pixels = decode_image(data, name=name).astype(np.int32)
     palette = voc_palette() if colours is None else np.array([*colours, voc_palette()[VOID]], dtype=np.uint8)
@@ -83,24 +99,31 @@ def decode_segmentation(
     known = (palette.astype(np.int32) << np.array([16, 8, 0])).sum(axis=1)
     order = np.argsort(known, kind="stable")
     place = np.minimum(np.searchsorted(known[order], packed), len(known) - 1)
-    found = order[place]
-    wrong = known[found] != packed
+    indices = order[place]
+    wrong = known[indices] != packed
     if not wrong.any():
-        return np.where(found == len(known) - 1, VOID, found).astype(np.uint8)
+        return np.where(indices == len(known) - 1, VOID, indices).astype(np.uint8)
     grey = pixels[..., 0]
     if (pixels == grey[..., None]).all():
         return (np.where(grey > 0, 1, 0) if np.isin(grey, (0, 255)).all() else grey).astype(np.uint8)
     row, col = np.argwhere(wrong)[0]
     colour = tuple(int(value) for value in pixels[row, col])
-    raise LabelError(f"the colour {colour} of row {row}, column {col} is not in the palette", where=name)
+    raise LabelError(
+        f"the colour {colour} at row {row}, column {col} is not in the palette",
+        where=name,
+        hint="add it to labelmap.txt",
+    )
 
 
 def index_classes(image: LabelledImage, names: Mapping[str, int]) -> NDArray[np.uint8]:
-    """Return the ``(H, W)`` index of the class of each pixel of an image; small objects cover large ones.
+    """Return the class index of each pixel; small objects cover large ones.
 
     Args:
-        image: The image; objects that are mere boxes are left out.
+        image: The image; objects without an outline are left out.
         names: Index of each class, from 1.
+
+    Returns:
+        ``(H, W)`` uint8 indices; 0 is background.
     """
     indices = np.zeros(image.shape, np.uint8)
     for _, item, mask in _large_first(image):
@@ -109,9 +132,11 @@ def index_classes(image: LabelledImage, names: Mapping[str, int]) -> NDArray[np.
 
 
 def index_objects(image: LabelledImage) -> NDArray[np.uint8] | None:
-    """Return the ``(H, W)`` number of the object of each pixel, from 1; small objects cover large ones.
+    """Return the object number of each pixel; small objects cover large ones.
 
-    None is returned if there are more objects than fit, or one is covered wholly.
+    Returns:
+        ``(H, W)`` uint8 numbers from 1; 0 is background. None if there are more than `MOST_INDICES` objects or one of
+        them is completely covered.
     """
     if len(image.objects) > MOST_INDICES:
         return None
@@ -124,49 +149,51 @@ def index_objects(image: LabelledImage) -> NDArray[np.uint8] | None:
 
 
 def _large_first(image: LabelledImage) -> list[tuple[int, LabelledObject, NDArray[np.bool_]]]:
-    """Return number, object and ``(H, W)`` mask of each object with an outline, those of many pixels first."""
-    drawn = [
+    """Return number, object and ``(H, W)`` mask of outlined objects, largest first."""
+    rows = [
         (number, item, draw_object(item, image.shape, name=image.name))
         for number, item in enumerate(image.objects, start=1)
         if item.outline is not None
     ]
-    return sorted(drawn, key=lambda row: -int(np.count_nonzero(row[2])))
+    return sorted(rows, key=lambda row: -int(np.count_nonzero(row[2])))
 
 
 def objects_of_indices(
     boxed: LabelledImage, classes: NDArray[np.uint8] | None, objects: NDArray[np.uint8] | None, names: Mapping[int, str]
 ) -> LabelledImage:
-    """Return an image with the pixels of its segmentation in place of mere boxes.
+    """Replace the boxes of an image by the pixels of its segmentation.
 
     Args:
-        boxed: What the XML file says.
-        classes: ``(H, W)`` index of each pixel's class, if there is such an image.
-        objects: ``(H, W)`` number of each pixel's object, in the order of the XML file, if there is such an image.
+        boxed: Image with the boxes of the XML file.
+        classes: ``(H, W)`` uint8 class index of each pixel; None if there is no such file.
+        objects: ``(H, W)`` uint8 object number of each pixel, in the order of the XML file; None if there is no such
+            file.
         names: Name of each class by its index.
 
     Raises:
-        LabelError: If a segmentation has another size than the image.
+        LabelError: If a segmentation and the image differ in size.
     """
     for indices in (classes, objects):
         if indices is not None and indices.shape != boxed.shape:
             raise LabelError(
-                f"the segmentation is {indices.shape[1]}x{indices.shape[0]} pixels, the image"
-                f" {boxed.shape[1]}x{boxed.shape[0]}",
+                f"expected a segmentation of the image's size {boxed.shape[0]}x{boxed.shape[1]} (height x width),"
+                f" got {indices.shape[0]}x{indices.shape[1]}",
                 where=boxed.name,
+                hint="check the PNG files of this image",
             )
-    found: list[LabelledObject] = []
+    segmented: list[LabelledObject] = []
     if objects is not None:
-        drawn = {int(number) for number in np.unique(objects)} - {0, VOID}
-        for number in sorted(drawn | set(range(1, len(boxed.objects) + 1))):
+        numbers = {int(number) for number in np.unique(objects)} - {0, VOID}
+        for number in sorted(numbers | set(range(1, len(boxed.objects) + 1))):
             own = boxed.objects[number - 1] if number <= len(boxed.objects) else None
             category = own.category if own is not None else _category(objects == number, classes, names)
             item = mask_object(objects == number, category) or own
-            found += [] if item is None else [item]
+            segmented += [] if item is None else [item]
     elif classes is not None:
         for number in sorted({int(value) for value in np.unique(classes)} - {0, VOID}):
-            found += mask_objects(classes == number, _class_name(number, names, boxed))
-        found += [item for item in boxed.objects if not draw_objects([item], boxed.shape)[classes > 0].any()]
-    return boxed if classes is None and objects is None else replace(boxed, objects=tuple(found))
+            segmented += mask_objects(classes == number, _class_name(number, names, boxed))
+        segmented += [item for item in boxed.objects if not draw_objects([item], boxed.shape)[classes > 0].any()]
+    return boxed if classes is None and objects is None else replace(boxed, objects=tuple(segmented))
 
 
 def _category(mask: NDArray[np.bool_], classes: NDArray[np.uint8] | None, names: Mapping[int, str]) -> str:
@@ -184,7 +211,15 @@ def _class_name(number: int, names: Mapping[int, str], boxed: LabelledImage) -> 
 
 
 def encode_labelmap(names: Mapping[str, int]) -> bytes:
-    """Return a ``labelmap.txt``: a line ``name:red,green,blue::`` for the background and each class."""
+    """Encode class names and colours as a ``labelmap.txt``.
+
+    Args:
+        names: Index of each class, from 1.
+
+    Example:
+        >>> decode_labelmap(encode_labelmap({"crack": 1}))
+        [('background', (0, 0, 0)), ('crack', (128, 0, 0))]
+    """
     palette = voc_palette().tolist()
     rows = [("background", 0), *sorted(names.items(), key=lambda row: row[1])]
     lines = [f"{name}:{','.join(map(str, palette[index]))}::" for name, index in rows]
@@ -192,19 +227,21 @@ def encode_labelmap(names: Mapping[str, int]) -> bytes:
 
 
 def decode_labelmap(data: bytes, *, name: str = "labelmap.txt") -> list[tuple[str, Colour]]:
-    """Return name and RGB colour of each class of a ``labelmap.txt``, the background first.
+    """Parse a ``labelmap.txt`` into class names and RGB colours, background first.
 
     Raises:
-        LabelError: If a line cannot be read; it names the line.
+        LabelError: If a line cannot be read; the message names the line.
     """
-    found: list[tuple[str, Colour]] = []
+    classes: list[tuple[str, Colour]] = []
     for number, line in enumerate(decode_text(data, name).splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         label, _, rest = line.partition(":")
         parts = rest.split(":")[0].split(",")
         if len(parts) != 3 or not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
-            raise LabelError(f"expected 'name:red,green,blue', got {line[:40]!r}", where=f"{name}:{number}")
+            raise LabelError(
+                f"expected 'name:red,green,blue', got {line[:40]!r}", where=f"{name}:{number}", hint="correct the line"
+            )
         red, green, blue = (min(int(part[:4]), 255) for part in parts)
-        found.append((label.strip(), (red, green, blue)))
-    return sorted(found, key=lambda row: row[1] != (0, 0, 0))
+        classes.append((label.strip(), (red, green, blue)))
+    return sorted(classes, key=lambda row: row[1] != (0, 0, 0))

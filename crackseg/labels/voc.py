@@ -1,6 +1,6 @@
-"""Pascal VOC annotations: one XML file per image, boxes 1-based and inclusive.
+"""Read and write Pascal VOC annotations: one XML file per image, boxes 1-based and inclusive.
 
-The pixels of objects stand in PNG files beside it; see `crackseg.labels.segmentation`.
+The pixels of objects are stored in separate PNG files; see `crackseg.labels.segmentation`.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class VocAnnotation:
-    """What a VOC file says about one image.
+    """Content of a VOC file.
 
     Attributes:
         folder: Name of the image's folder.
         filename: Name of the image's file.
         shape: Image height and width ``(H, W)``, in pixels.
-        boxes: One tight box per object.
-        name: Class of every object.
-        names: Class of each object, where they differ.
+        boxes: Tight box ``(row0, col0, row1, col1)`` of each object, half-open, in pixels.
+        name: Class of all objects.
+        names: Class of each object; None if ``name`` applies to all.
     """
 
     folder: str
@@ -41,9 +41,14 @@ class VocAnnotation:
 
 
 def encode_voc(annotation: VocAnnotation) -> bytes:
-    """Return an annotation as the XML of the VOC2012 development kit.
+    """Encode an annotation as the XML of the VOC2012 development kit.
 
-    Boxes become 1-based and inclusive; an object that touches the image's edge is marked truncated.
+    Boxes become 1-based and inclusive. An object that touches the image border is marked as truncated.
+
+    Example:
+        >>> data = encode_voc(VocAnnotation("images", "wall.png", (4, 6), [(0, 1, 2, 3)]))
+        >>> decode_voc(data, lambda name: (4, 6)).objects[0].box
+        (0.0, 1.0, 2.0, 3.0)
 
     Source:
         Everingham, Winn, "The PASCAL Visual Object Classes Challenge 2012 Development Kit", section 4.
@@ -72,11 +77,11 @@ def encode_voc(annotation: VocAnnotation) -> bytes:
 
 
 def describe_voc(image: LabelledImage, *, folder: str = "JPEGImages") -> VocAnnotation:
-    """Return the annotation of an image; boxes grow to whole pixels, for VOC has no others.
+    """Return the annotation of an image with boxes rounded outwards to pixels.
 
     Args:
         image: The image.
-        folder: Name of the folder its file lies in.
+        folder: Name of the image's folder.
     """
     boxes = [_whole(item.box) for item in image.objects]
     names = [_printable(item.category) for item in image.objects]
@@ -84,24 +89,24 @@ def describe_voc(image: LabelledImage, *, folder: str = "JPEGImages") -> VocAnno
 
 
 def decode_voc(data: bytes, shape_of: ShapeLookup, *, name: str = "VOC") -> LabelledImage:
-    """Read an annotation.
+    """Parse a VOC file.
 
-    Boxes are taken for 1-based and inclusive, and cut to the image, which mends those of tools that count from 0 and
-    start at the border. Parts of objects are left out.
+    Boxes are read as 1-based and inclusive, and clipped to the image. Clipping corrects 0-based boxes at the border.
+    Parts of objects are left out.
 
     Args:
-        data: The whole file.
-        shape_of: Finds the size of the image where the file does not say; takes its name.
-        name: What to call the file in an error.
+        data: Content of the XML file.
+        shape_of: Lookup of the image size by name, used if the file does not state it.
+        name: Name of the file in error messages.
 
     Raises:
-        LabelError: If it cannot be read; it names the object.
-        UsageError: If the size is needed and cannot be found.
+        LabelError: If the file cannot be read; the message names the object.
+        UsageError: If the image size is unknown.
     """
     root = parse_xml(data, name, root="annotation")
     file_name = (root.findtext("filename") or "").strip()
     if not file_name:
-        raise LabelError("has no 'filename'", where=name)
+        raise LabelError("the element 'filename' is missing or empty", where=name, hint="add the name of the image")
     height, width = root.findtext("size/height"), root.findtext("size/width")
     if height and width and (height.strip(), width.strip()) != ("0", "0"):
         shape = as_side(height, f"{name}: size/height"), as_side(width, f"{name}: size/width")
@@ -113,7 +118,7 @@ def decode_voc(data: bytes, shape_of: ShapeLookup, *, name: str = "VOC") -> Labe
         where = f"{name}: object {number}"
         corners = item.find("bndbox")
         if corners is None:
-            raise LabelError("has no 'bndbox'", where=where)
+            raise LabelError("the element 'bndbox' is missing", where=where, hint="add the box of the object")
         keys = ("ymin", "xmin", "ymax", "xmax")
         row0, col0, row1, col1 = (as_number(corners.findtext(key), f"{where}: {key}") for key in keys)
         box = as_box((row0 - 1, col0 - 1, row1, col1), shape)
@@ -130,7 +135,7 @@ def _whole(box: tuple[float, float, float, float]) -> Box:
 
 
 def _printable(text: str) -> str:
-    """Return text in characters that XML can hold."""
+    """Escape characters that XML cannot hold."""
     return display_text(text)
 
 

@@ -1,4 +1,4 @@
-"""Annotations written to files and folders: what each format can hold, and where it keeps it."""
+"""Write annotations to files and folders in any label format."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from crackseg.labels.annotation import (
 )
 from crackseg.labels.coco import CocoImage, describe_object, encode_coco
 from crackseg.labels.cvat import encode_cvat_image, encode_cvat_xml
-from crackseg.labels.fitting import BOXES_GROWN, CLASSES_DROPPED, OBJECTS_UNTOLD, Fitter
+from crackseg.labels.fitting import BOXES_GROWN, CLASSES_DROPPED, OBJECTS_UNNUMBERED, Fitter
 from crackseg.labels.kaggle import KaggleRow, encode_kaggle, mask_row
 from crackseg.labels.label_studio import encode_label_studio, encode_label_studio_task
 from crackseg.labels.labelme import encode_labelme
 from crackseg.labels.polygon import Ring
 from crackseg.labels.reading import DEFAULT_CATEGORY, Format
-from crackseg.labels.rle import KAGGLE, Dialect, Shape
+from crackseg.labels.rle import KAGGLE, Dialect
+from crackseg.labels.runs import Shape
 from crackseg.labels.segmentation import (
     MOST_INDICES,
     encode_labelmap,
@@ -41,12 +42,12 @@ from crackseg.labels.yolo import YoloObject, encode_names, encode_yolo, encode_y
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a format is to be written.
+    """Options of a target format.
 
     Attributes:
-        dialect: Of the pairs in a CSV file.
-        polygons: Outlines as polygons where the format could hold pixels, too.
-        simplify_px: How far a traced outline may stray to save points, in pixels.
+        dialect: Dialect of the RLEs in a CSV file.
+        polygons: True to write outlines as polygons where the format also supports masks.
+        simplify_px: Largest deviation of a traced outline when points are removed, in pixels.
     """
 
     dialect: Dialect = KAGGLE
@@ -55,31 +56,31 @@ class Layout:
 
 
 class Writer(Protocol):
-    """Takes images one by one.
+    """Writer of images in one format.
 
     Attributes:
-        changes: What a format could not hold as it was, counted.
+        changes: Number of objects that were changed to fit the format, by kind of change.
     """
 
     changes: Counter[str]
 
     def add(self, image: LabelledImage) -> LabelledImage:
-        """Write an image, or keep it for the end, and return it as the format holds it."""
+        """Add an image and return it in the form that is written."""
 
     def finish(self) -> None:
-        """Write what stands in one file for all images."""
+        """Write the files that hold all images."""
 
 
 def open_writer(target: Path, kind: Format, layout: Layout) -> Writer:
     """Return the writer of a format.
 
     Args:
-        target: Folder to write, or the file, where a format keeps everything in one.
-        kind: The format.
-        layout: How to write it.
+        target: Folder to write, or the file to write if the format keeps all images in one file.
+        kind: Format.
+        layout: Options of the format.
 
     Raises:
-        OutputError: If a folder cannot be made.
+        OutputError: If a folder cannot be created.
     """
     match kind:
         case "masks":
@@ -103,7 +104,7 @@ def open_writer(target: Path, kind: Format, layout: Layout) -> Writer:
 
 
 def target_file(target: Path, kind: Format) -> Path | None:
-    """Return the one file in which a format keeps everything; None if it writes a file per image."""
+    """Return the single file of a format; None if it writes several."""
     names = {
         "kaggle-rle": "rle.csv",
         "coco": "annotations/instances.json",
@@ -117,29 +118,29 @@ def target_file(target: Path, kind: Format) -> Path | None:
 
 
 class _Names:
-    """The names of files that are taken, so that no image overwrites another's."""
+    """File names in use, to keep one image from overwriting the labels of another."""
 
     def __init__(self) -> None:
-        self._taken: dict[str, str] = {}
+        self._images: dict[str, str] = {}
 
     def take(self, name: str, image: LabelledImage) -> str:
-        """Return ``name``, and remember it.
+        """Reserve a file name for an image and return it.
 
         Raises:
-            LabelError: If another image has it.
+            LabelError: If another image has the name.
         """
-        if name in self._taken:
+        if name in self._images:
             raise LabelError(
-                f"shares the name '{display_text(name)}' with {display_text(self._taken[name])}",
+                f"the labels need the same name '{display_text(name)}' as those of {display_text(self._images[name])}",
                 where=image.name,
-                hint="convert them one after the other, into two folders",
+                hint="convert the two images into separate folders",
             )
-        self._taken[name] = image.name
+        self._images[name] = image.name
         return name
 
 
 class _Masks:
-    """``STEM.png``, 0 and 255: everything that is drawn, joined."""
+    """Writer of ``STEM.png``, 0 and 255, with all objects merged."""
 
     def __init__(self, target: Path) -> None:
         self._fitter = Fitter(None, boxes=False)
@@ -148,19 +149,19 @@ class _Masks:
 
     def add(self, image: LabelledImage) -> LabelledImage:
         item = self._fitter.join(image, image.objects, DEFAULT_CATEGORY)
-        held = replace(image, objects=() if item is None else (item,))
+        fitted = replace(image, objects=() if item is None else (item,))
         self.changes[CLASSES_DROPPED] += len({item.category for item in image.objects} - {DEFAULT_CATEGORY})
         stem = self._names.take(image.stem, image)
-        pixels = mask_pixels(draw_objects(held.objects, image.shape))
+        pixels = mask_pixels(draw_objects(fitted.objects, image.shape))
         write_bytes(self._folder / f"{stem}.png", encode_png(pixels))
-        return held
+        return fitted
 
     def finish(self) -> None:
-        """Nothing is left to write."""
+        """Do nothing, because all files are written."""
 
 
 class _Kaggle:
-    """``rle.csv``: a row per image, or per class of an image where there are classes."""
+    """Writer of ``rle.csv`` with a row per image, or per class of an image."""
 
     def __init__(self, target: Path, layout: Layout) -> None:
         self._fitter = Fitter(None, boxes=False)
@@ -170,17 +171,17 @@ class _Kaggle:
 
     def add(self, image: LabelledImage) -> LabelledImage:
         self._names.take(image.file_name, image)
-        held = []
+        objects = []
         for category in sorted({item.category for item in image.objects}):
             own = [item for item in image.objects if item.category == category]
             item = self._fitter.join(image, own, category)
             if item is not None:
-                held.append(item)
+                objects.append(item)
                 mask = draw_objects([item], image.shape)
                 self._rows.append(mask_row(mask, image.file_name, category=category, dialect=self._dialect))
-        if not held:
+        if not objects:
             self._rows.append(KaggleRow(image.file_name, None, ""))
-        return replace(image, objects=tuple(held))
+        return replace(image, objects=tuple(objects))
 
     def finish(self) -> None:
         plain = {row.category for row in self._rows} <= {None, DEFAULT_CATEGORY}
@@ -189,7 +190,7 @@ class _Kaggle:
 
 
 class _Coco:
-    """``annotations/instances.json``: pixels as RLE, rings of its own rule as polygons."""
+    """Writer of ``annotations/instances.json`` with RLEs, and polygons by the rule ``centre``."""
 
     def __init__(self, target: Path, layout: Layout) -> None:
         self._fitter = Fitter("centre", pixels=not layout.polygons, parts=True, simplify_px=layout.simplify_px)
@@ -197,10 +198,10 @@ class _Coco:
         self._path, self._images = _place(target, "coco"), list[CocoImage]()
 
     def add(self, image: LabelledImage) -> LabelledImage:
-        held = self._fitter.fit(image)
-        objects = [describe_object(item, image.shape) for item in held.objects]
+        fitted = self._fitter.fit(image)
+        objects = [describe_object(item, image.shape) for item in fitted.objects]
         self._images.append(CocoImage(image.name, image.shape, objects))
-        return held
+        return fitted
 
     def finish(self) -> None:
         named = [item.category for image in self._images for item in image.objects]
@@ -208,7 +209,7 @@ class _Coco:
 
 
 class _Voc:
-    """``Annotations``, ``SegmentationClass``, ``SegmentationObject`` and ``labelmap.txt``."""
+    """Writer of ``Annotations``, ``SegmentationClass``, ``SegmentationObject`` and ``labelmap.txt``."""
 
     def __init__(self, target: Path) -> None:
         self._fitter = Fitter(None)
@@ -218,30 +219,34 @@ class _Voc:
         self._target, self._names, self._numbers = target, _Names(), dict[str, int]()
 
     def add(self, image: LabelledImage) -> LabelledImage:
-        held = self._fitter.fit(image)
-        for item in held.objects:
+        fitted = self._fitter.fit(image)
+        for item in fitted.objects:
             self._numbers.setdefault(item.category, len(self._numbers) + 1)
         if len(self._numbers) > MOST_INDICES:
-            raise LabelError(f"VOC can tell {MOST_INDICES} classes apart, and this one has more", where=image.name)
+            raise LabelError(
+                f"the image adds class {len(self._numbers)}, and VOC has at most {MOST_INDICES} classes",
+                where=image.name,
+                hint="merge classes or use another format",
+            )
         stem = self._names.take(image.stem, image)
-        annotation = describe_voc(held)
+        annotation = describe_voc(fitted)
         boxes = [tuple(map(float, box)) for box in annotation.boxes]
-        self.changes[BOXES_GROWN] += sum(box != item.box for box, item in zip(boxes, held.objects, strict=True))
+        self.changes[BOXES_GROWN] += sum(box != item.box for box, item in zip(boxes, fitted.objects, strict=True))
         write_bytes(self._boxes / f"{stem}.xml", encode_voc(annotation))
-        if not held.objects or any(item.outline is not None for item in held.objects):
-            objects = index_objects(held)
-            self.changes[OBJECTS_UNTOLD] += objects is None
-            write_bytes(self._classes / f"{stem}.png", encode_segmentation(index_classes(held, self._numbers)))
+        if not fitted.objects or any(item.outline is not None for item in fitted.objects):
+            objects = index_objects(fitted)
+            self.changes[OBJECTS_UNNUMBERED] += objects is None
+            write_bytes(self._classes / f"{stem}.png", encode_segmentation(index_classes(fitted, self._numbers)))
             if objects is not None:
                 write_bytes(self._objects / f"{stem}.png", encode_segmentation(objects))
-        return held
+        return fitted
 
     def finish(self) -> None:
         write_bytes(self._target / "labelmap.txt", encode_labelmap(self._numbers))
 
 
 class _Yolo:
-    """``labels/STEM.txt`` and ``data.yaml``: outlines, or boxes where an image has nothing else."""
+    """Writer of ``labels/STEM.txt`` and ``data.yaml``: outlines, or boxes if an image has no outlines."""
 
     def __init__(self, target: Path, layout: Layout) -> None:
         self._fitter = Fitter("touch", pixels=False, boxes=False, simplify_px=layout.simplify_px)
@@ -250,26 +255,26 @@ class _Yolo:
         self._names, self._numbers = _Names(), dict[str, int]()
 
     def add(self, image: LabelledImage) -> LabelledImage:
-        mere_boxes = bool(image.objects) and all(item.outline is None for item in image.objects)
-        held = image if mere_boxes else self._fitter.fit(image)
-        for item in held.objects:
+        only_boxes = bool(image.objects) and all(item.outline is None for item in image.objects)
+        fitted = image if only_boxes else self._fitter.fit(image)
+        for item in fitted.objects:
             self._numbers.setdefault(item.category, len(self._numbers))
         stem = self._names.take(image.stem, image)
-        if mere_boxes:
-            boxes = [(self._numbers[item.category], item.box) for item in held.objects]
+        if only_boxes:
+            boxes = [(self._numbers[item.category], item.box) for item in fitted.objects]
             data = encode_yolo_boxes(boxes, image.shape)
         else:
-            held = replace(held, objects=tuple(_on_pixels(item, image.shape) for item in held.objects))
-            data = encode_yolo([YoloObject(ring, self._numbers[name]) for ring, name in _rings(held)], image.shape)
+            fitted = replace(fitted, objects=tuple(_centre_points(item, image.shape) for item in fitted.objects))
+            data = encode_yolo([YoloObject(ring, self._numbers[name]) for ring, name in _rings(fitted)], image.shape)
         write_bytes(self._folder / f"{stem}.txt", data)
-        return held
+        return fitted
 
     def finish(self) -> None:
         write_bytes(self._target / "data.yaml", encode_names(list(self._numbers) or [DEFAULT_CATEGORY]))
 
 
 class _Cvat:
-    """``annotations.xml``: pixels as masks, rings of its own rule as polygons."""
+    """Writer of ``annotations.xml`` with masks, and polygons by the rule ``centre``."""
 
     def __init__(self, target: Path, layout: Layout) -> None:
         self._fitter = Fitter("centre", pixels=not layout.polygons, simplify_px=layout.simplify_px)
@@ -277,17 +282,17 @@ class _Cvat:
         self._path, self._images, self._names = _place(target, "cvat"), list[bytes](), dict[str, None]()
 
     def add(self, image: LabelledImage) -> LabelledImage:
-        held = self._fitter.fit(image)
-        self._images.append(encode_cvat_image(held, len(self._images)))
-        self._names.update(dict.fromkeys(item.category for item in held.objects))
-        return held
+        fitted = self._fitter.fit(image)
+        self._images.append(encode_cvat_image(fitted, len(self._images)))
+        self._names.update(dict.fromkeys(item.category for item in fitted.objects))
+        return fitted
 
     def finish(self) -> None:
         write_bytes(self._path, encode_cvat_xml(self._images, list(self._names)))
 
 
 class _Labelme:
-    """``STEM.json``: pixels as masks, rings of its own rule as polygons."""
+    """Writer of ``STEM.json`` with masks, and polygons by the rule ``touch``."""
 
     def __init__(self, target: Path, layout: Layout) -> None:
         self._fitter = Fitter("touch", pixels=not layout.polygons, parts=True, simplify_px=layout.simplify_px)
@@ -295,18 +300,18 @@ class _Labelme:
         self._folder, self._names = make_folder(target), _Names()
 
     def add(self, image: LabelledImage) -> LabelledImage:
-        held = self._fitter.fit(image)
+        fitted = self._fitter.fit(image)
         stem = self._names.take(image.stem, image)
-        there = image.path and Path(os.path.relpath(image.path, self._folder.absolute())).as_posix()
-        write_bytes(self._folder / f"{stem}.json", encode_labelme(held, image_path=there))
-        return held
+        image_path = image.path and Path(os.path.relpath(image.path, self._folder.absolute())).as_posix()
+        write_bytes(self._folder / f"{stem}.json", encode_labelme(fitted, image_path=image_path))
+        return fitted
 
     def finish(self) -> None:
-        """Nothing is left to write."""
+        """Do nothing, because all files are written."""
 
 
 class _LabelStudio:
-    """``tasks.json``: pixels as brushes, rings of its own rule as polygons."""
+    """Writer of ``tasks.json`` with brushes, and polygons by the rule ``touch``."""
 
     def __init__(self, target: Path, layout: Layout) -> None:
         self._fitter = Fitter("touch", pixels=not layout.polygons, simplify_px=layout.simplify_px)
@@ -314,16 +319,16 @@ class _LabelStudio:
         self._path, self._tasks = _place(target, "label-studio"), list[bytes]()
 
     def add(self, image: LabelledImage) -> LabelledImage:
-        held = self._fitter.fit(image)
-        self._tasks.append(encode_label_studio_task(held, len(self._tasks) + 1))
-        return held
+        fitted = self._fitter.fit(image)
+        self._tasks.append(encode_label_studio_task(fitted, len(self._tasks) + 1))
+        return fitted
 
     def finish(self) -> None:
         write_bytes(self._path, encode_label_studio(self._tasks))
 
 
-def _on_pixels(item: LabelledObject, shape: Shape) -> LabelledObject:
-    """Return an object with its points moved to the centres of their pixels, which no rounding of shares can undo."""
+def _centre_points(item: LabelledObject, shape: Shape) -> LabelledObject:
+    """Move points to pixel centres, which survive printing as fractions."""
     if not isinstance(item.outline, Polygons):
         return item
     last = np.array(shape) - 1
@@ -332,13 +337,13 @@ def _on_pixels(item: LabelledObject, shape: Shape) -> LabelledObject:
 
 
 def _rings(image: LabelledImage) -> list[tuple[Ring, str]]:
-    """Return the rings of an image's objects, each with its class."""
+    """Return the rings of all objects with their classes."""
     outlines = [(item.outline, item.category) for item in image.objects]
     return [(ring, name) for outline, name in outlines if isinstance(outline, Polygons) for ring in outline.rings]
 
 
 def _place(target: Path, kind: Format) -> Path:
-    """Return the one file of a format, its folder made."""
+    """Create the folder of a format's single file and return the file."""
     path = target_file(target, kind) or target
     make_folder(path.parent)
     return path

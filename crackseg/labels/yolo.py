@@ -1,4 +1,4 @@
-"""YOLO segmentation labels: one text file per image, a class number and a normalised polygon per line."""
+"""Read and write YOLO segmentation labels: one text file per image, one polygon per line."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from crackseg.errors import LabelError
 from crackseg.labels.annotation import FloatBox, LabelledImage, LabelledObject, ring_object
 from crackseg.labels.document import as_box, as_list, as_number, as_object, as_text, decode_text
 from crackseg.labels.polygon import Ring, as_triangle, trace_rings
-from crackseg.labels.rle import Shape
+from crackseg.labels.runs import Shape
 
 _DIGITS = 6
 _FEWEST_POINTS = 3
 _BOX_WORDS = 5
 _SLACK = 0.01
-"""How far a share may lie outside 0 to 1; annotators let outlines cross the border a little."""
+"""Tolerance for coordinates outside [0, 1]; hand-drawn outlines cross the image border a little."""
 _MOST_CLASSES = 10_000
 _MOST_BRACKETS = 500
-"""Of a file of names; the time to read nested brackets grows with their square."""
+"""Limit on brackets in a file of class names; the time to parse nested brackets grows with their square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class YoloObject:
     """One line of a label file.
 
     Attributes:
-        ring: ``(N, 2)`` points ``(row, col)``, in pixels, to be filled by the rule ``touch``.
-        number: Number of its class, from 0.
+        ring: ``(N, 2)`` float64 points ``(row, col)``, in pixels, filled by the rule ``touch``.
+        number: Class number, from 0.
     """
 
     ring: Ring
@@ -39,27 +39,38 @@ class YoloObject:
 
 
 def outline_mask(mask: NDArray[np.bool_], *, number: int = 0, simplify_px: float = 0.0) -> list[YoloObject]:
-    """Return one object for each 8-connected part of a mask, its holes joined in.
+    """Trace each 8-connected component of a mask as one object, holes included.
 
-    YOLO's trainers cut points to whole pixels and fill them with ``cv2.fillPoly``. The points are the centres of the
-    outermost pixels, so that rounding moves none of them, and the mask comes back to the pixel.
+    YOLO trainers truncate points to whole pixels and fill them with ``cv2.fillPoly``. The points are the centres of the
+    outermost pixels, which rounding does not move, so that the trainer restores the mask exactly.
 
     Args:
-        mask: ``(H, W)`` mask.
-        number: Number of the class, from 0.
-        simplify_px: How far an outline may stray to save points, in pixels.
+        mask: ``(H, W)`` bool mask.
+        number: Class number, from 0.
+        simplify_px: Largest deviation of an outline when points are removed, in pixels.
+
+    Example:
+        >>> mask = np.eye(4, dtype=np.bool_)
+        >>> decode_yolo(encode_yolo(outline_mask(mask), (4, 4)), "wall.png", (4, 4)).objects[0].box
+        (0.0, 0.0, 4.0, 4.0)
     """
     return [YoloObject(ring, number) for ring in trace_rings(mask, "touch", simplify_px=simplify_px)]
 
 
 def encode_yolo(objects: Sequence[YoloObject], shape: Shape) -> bytes:
-    """Return a label file: ``class x y x y ...``, x and y as shares of width and height; no object, no line.
+    """Encode polygons as a label file with lines ``class x y x y ...``.
 
-    Trainers resample outlines of more than a thousand points, which tears large ones; they are better simplified.
+    The coordinates are fractions of width and height. Trainers resample outlines of more than a thousand points, which
+    damages large ones; simplify those.
 
     Args:
-        objects: The lines.
+        objects: Objects, one per line.
         shape: Height and width ``(H, W)`` of the image, in pixels.
+
+    Example:
+        >>> square = np.array([[0.0, 0.0], [0.0, 3.0], [3.0, 3.0], [3.0, 0.0]])
+        >>> encode_yolo([YoloObject(square)], (4, 6)).decode().split()[:5]
+        ['0', '0.000000', '0.000000', '0.500000', '0.000000']
     """
     lines = []
     for item in objects:
@@ -69,11 +80,17 @@ def encode_yolo(objects: Sequence[YoloObject], shape: Shape) -> bytes:
 
 
 def encode_yolo_boxes(boxes: Sequence[tuple[int, FloatBox]], shape: Shape) -> bytes:
-    """Return a label file of boxes: ``class x y width height``, the centre and size as shares of the image.
+    """Encode boxes as a label file with lines ``class x y width height``.
+
+    Centre and size are fractions of the image's width and height.
 
     Args:
-        boxes: Number of the class, from 0, and ``(row0, col0, row1, col1)`` in pixels.
+        boxes: Class number, from 0, and box ``(row0, col0, row1, col1)``, half-open, in pixels.
         shape: Height and width ``(H, W)`` of the image, in pixels.
+
+    Example:
+        >>> encode_yolo_boxes([(0, (0, 0, 2, 3))], (4, 6)).decode().split()
+        ['0', '0.250000', '0.250000', '0.500000', '0.500000']
     """
     lines = []
     for number, (row0, col0, row1, col1) in boxes:
@@ -86,20 +103,23 @@ def encode_yolo_boxes(boxes: Sequence[tuple[int, FloatBox]], shape: Shape) -> by
 def decode_yolo(
     data: bytes, image: str, shape: Shape, names: Sequence[str] = (), *, name: str = "YOLO"
 ) -> LabelledImage:
-    """Read a label file of outlines, boxes, or both.
+    """Parse a label file of polygons, boxes or both.
 
-    Points that miss a whole pixel by no more than was lost when their shares were printed stand for that pixel, so that
-    cutting them to whole pixels does not move them.
+    Coordinates within printing precision of a whole pixel are rounded to it, so that truncation does not move them.
 
     Args:
-        data: The whole file.
-        image: Name of the image's file.
+        data: Content of the label file.
+        image: File name of the image.
         shape: Height and width ``(H, W)`` of the image, in pixels.
-        names: Names of the classes; where they end, the number is the name.
-        name: What to call the file in an error.
+        names: Names of the classes; a class without a name is named by its number.
+        name: Name of the label file in error messages.
 
     Raises:
-        LabelError: If a line cannot be read; it names the line.
+        LabelError: If a line cannot be read; the message names the line.
+
+    Example:
+        >>> decode_yolo(b"0 0.5 0.5 1 0.5", "wall.png", (4, 6), ["crack"]).objects[0].box
+        (1, 0, 3, 6)
     """
     objects: list[LabelledObject] = []
     left_out: list[str] = []
@@ -111,7 +131,9 @@ def decode_yolo(
         values = [as_number(word, where) for word in words]
         number = int(values[0])
         if values[0] != number or number < 0:
-            raise LabelError(f"expected the number of a class, got '{words[0][:20]}'", where=where)
+            raise LabelError(
+                f"expected a class number of 0 or more, got '{words[0][:20]}'", where=where, hint="correct the line"
+            )
         category = names[number] if number < len(names) else str(number)
         if len(values) == _BOX_WORDS:
             box = _box(values[1:], shape)
@@ -123,7 +145,10 @@ def decode_yolo(
             objects.append(ring_object([_ring(values[1:], shape, where)], "touch", category))
         else:
             raise LabelError(
-                f"expected a class and three or more pairs of x and y, or a box; got {len(values)} numbers", where=where
+                f"expected a class number with a box (4 numbers) or with 3 or more points (x and y each),"
+                f" got {len(values)} numbers in all",
+                where=where,
+                hint="correct the line",
             )
     return LabelledImage(image, shape, tuple(objects), tuple(left_out))
 
@@ -134,9 +159,9 @@ def _ring(shares: Sequence[float], shape: Shape, where: str) -> Ring:
     if wrong.size:
         at = int(wrong[0])
         raise LabelError(
-            f"expected shares from 0 to 1, got x {values[at, 1]:g}, y {values[at, 0]:g} as point {at + 1}",
+            f"expected x and y from 0 to 1, got x {values[at, 1]:g}, y {values[at, 0]:g} as point {at + 1}",
             where=where,
-            hint="divide pixels by width and height",
+            hint="divide pixel coordinates by width and height",
         )
     size = np.array(shape, dtype=np.float64)
     ring = np.clip(values, 0, 1) * size
@@ -159,14 +184,25 @@ def _box(shares: Sequence[float], shape: Shape) -> FloatBox | None:
 
 
 def encode_names(names: Sequence[str]) -> bytes:
-    """Return a ``data.yaml`` that names the classes, for a trainer to be pointed at."""
+    """Encode class names as a ``data.yaml`` for YOLO trainers.
+
+    Example:
+        >>> decode_names(encode_names(["crack", "spall"]), name="data.yaml")
+        ['crack', 'spall']
+    """
     content = {"path": ".", "train": "images", "val": "images", "names": dict(enumerate(names))}
     text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     return text.encode("utf-8")
 
 
 def decode_names(data: bytes, *, name: str) -> list[str]:
-    """Return the names of the classes from a ``data.yaml``, or from a list with a name per line.
+    """Parse class names from a ``data.yaml`` or a plain list.
+
+    A plain list holds one name per line.
+
+    Args:
+        data: Content of the file.
+        name: Name of the file; its suffix decides the form.
 
     Raises:
         LabelError: If the file cannot be read.
@@ -175,11 +211,15 @@ def decode_names(data: bytes, *, name: str) -> list[str]:
     if not name.endswith((".yaml", ".yml")):
         return [line.strip() for line in text.splitlines() if line.strip()]
     if text.count("[") + text.count("{") > _MOST_BRACKETS:
-        raise LabelError("holds more than names of classes", where=name)
+        raise LabelError(
+            f"expected class names, got a file with more than {_MOST_BRACKETS} brackets",
+            where=name,
+            hint="keep only 'names' in the file",
+        )
     try:
         content = as_object(yaml.safe_load(text), name)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise LabelError("is no YAML", where=name) from error
+        raise LabelError("not valid YAML", where=name, hint="check the file") from error
     names = content.get("names", [])
     if isinstance(names, dict):
         numbered = {int(as_number(key, f"{name}: names")): value for key, value in names.items()}

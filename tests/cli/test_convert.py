@@ -89,7 +89,7 @@ def test_changes_and_what_is_left_out_are_told(tmp_path: Path, capsys: pytest.Ca
     )
     assert convert(tmp_path / "task.xml", tmp_path / "out", "cvat", "masks") == 0
     shown = capsys.readouterr().out
-    assert "1 x box filled, for no outline of it is known" in shown
+    assert "1 x box without outline written as a filled rectangle" in shown
     assert "1 x left out: polyline" in shown
 
 
@@ -135,7 +135,7 @@ def test_polygons_are_written_on_demand(masks: Path, tmp_path: Path) -> None:
         pytest.param(["--from", "masks", "--to", "coco", "--images", "nowhere"], "nowhere", id="no such images"),
         pytest.param(["--from", "masks", "--to", "coco", "--simplify", "-1"], "--simplify", id="negative tolerance"),
         pytest.param(["--from", "masks", "--to", "kaggle-rle", "--dialect", "guess"], "--dialect", id="guess to write"),
-        pytest.param(["--from", "kaggle-rle", "--to", "masks"], "ends in .csv", id="no such file in the folder"),
+        pytest.param(["--from", "kaggle-rle", "--to", "masks"], "holds no .csv file", id="no such file in the folder"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
@@ -150,7 +150,7 @@ def test_a_document_that_cannot_be_read_is_one_line_and_exit_code_3(
 ) -> None:
     (tmp_path / "a.json").write_bytes(b'{"images": [')
     assert convert(tmp_path / "a.json", tmp_path / "out", "coco", "masks") == 3
-    assert "a.json: is no JSON" in only_error(capsys.readouterr().err)
+    assert "a.json: not valid JSON" in only_error(capsys.readouterr().err)
 
 
 def test_the_source_is_not_overwritten(masks: Path, capsys: pytest.CaptureFixture[str]) -> None:

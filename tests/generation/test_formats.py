@@ -22,7 +22,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from crackseg.generation import FORMATS, GenerationJob, generate
-from crackseg.labels.rle import compress_counts, encode_cutout
+from crackseg.labels.counts import compress_counts, encode_cutout
 from crackseg.parallel import Progress
 from data_gen import Recipe, SyntheticCrack, SyntheticSample, generate_sample
 

@@ -103,11 +103,11 @@ def test_any_width_of_values_and_any_kind_of_run_is_read(word: int, runs: list[t
         pytest.param([0, 1.5], "'1.5' as number 2", id="no whole number"),
         pytest.param(["a"], "'a' as number 1", id="text"),
         pytest.param([None], "'None' as number 1", id="nothing in a list"),
-        pytest.param(encode_brush(np.ones((3, 5), np.bool_)), "holds 60 values", id="another size"),
+        pytest.param(encode_brush(np.ones((3, 5), np.bool_)), "the stream holds 60", id="another size"),
         pytest.param(packed((16, 32), (7, 5), (2, 4), (3, 4), (7, 4), (15, 4), (1, 1)), "ends within run 1", id="cut"),
         pytest.param(
             packed((16, 32), (7, 5), (2, 4), (3, 4), (7, 4), (15, 4), (7, 3), (16, 16), (9, 8)),
-            "holds more than 16 values, in run 1",
+            "exceeds its 16 values in run 1",
             id="too many values",
         ),
     ],

@@ -152,11 +152,15 @@ def test_an_image_without_a_size_is_looked_up() -> None:
 @pytest.mark.parametrize(
     ("annotation", "says"),
     [
-        pytest.param({"segmentation": {"size": [6, 4], "counts": [24]}}, "6x4 pixels (height x width)", id="turned"),
+        pytest.param(
+            {"segmentation": {"size": [6, 4], "counts": [24]}},
+            "expected the image size 4x6 (height x width), got 6x4",
+            id="turned",
+        ),
         pytest.param({"segmentation": {"size": [4], "counts": [24]}}, "expected 2 numbers, got 1", id="half a size"),
         pytest.param({"segmentation": {"size": [4, 6]}}, "segmentation.counts: expected a list", id="no counts"),
         pytest.param({"segmentation": {"size": [4, 6], "counts": [25]}}, "got 25 as count 1", id="too many"),
-        pytest.param({"segmentation": {"size": [4, 6], "counts": "P"}}, "cut short", id="cut string"),
+        pytest.param({"segmentation": {"size": [4, 6], "counts": "P"}}, "incomplete at character 1", id="cut string"),
         pytest.param({"segmentation": [[1, 2, 3, 4, 5]]}, "segmentation[0]: expected pairs", id="odd polygon"),
         pytest.param({"segmentation": [[1, 2, 3, 4, "x", 5]]}, "segmentation[0][4]: expected a number", id="text"),
         pytest.param({"segmentation": "rle"}, "segmentation: expected a list", id="another type"),
@@ -185,5 +189,5 @@ def test_an_annotation_of_an_image_that_is_not_there_fails_alone() -> None:
     content["annotations"].append({"image_id": 8, "category_id": 3, "bbox": [0, 0, 1, 1]})
     document = decode_coco(json.dumps(content).encode())
     assert len(read_coco_image(document, 7, unknown).objects) == 1
-    with pytest.raises(LabelError, match=r"annotations\[1\].image_id: there is no image of the id 8"):
+    with pytest.raises(LabelError, match=r"annotations\[1\].image_id: no image has the id 8"):
         read_coco_image(document, 8, unknown)

@@ -110,9 +110,9 @@ MASK = '<mask label="a" rle="{}" left="{}" top="{}" width="{}" height="{}"/>'
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        pytest.param(MASK.format("1, 3", 7, 0, 4, 1), "does not lie in the image", id="beyond the right"),
-        pytest.param(MASK.format("1, 3", 0, -1, 4, 1), "does not lie in the image", id="above the top"),
-        pytest.param(MASK.format("1, 2", 0, 0, 4, 1), "add up to 3", id="too few"),
+        pytest.param(MASK.format("1, 3", 7, 0, 4, 1), "reaches beyond the image of 8x9", id="beyond the right"),
+        pytest.param(MASK.format("1, 3", 0, -1, 4, 1), "reaches beyond the image of 8x9", id="above the top"),
+        pytest.param(MASK.format("1, 2", 0, 0, 4, 1), "add up to 4 = 1x4 pixels, got 3", id="too few"),
         pytest.param(MASK.format("1, x", 0, 0, 4, 1), "'x' as number 2", id="text"),
         pytest.param(MASK.format("4", 0, 0, 4, 0), "height: expected a whole number", id="no height"),
         pytest.param(MASK.format("4", "x", 0, 4, 1), "left: expected a number", id="no left"),
@@ -135,5 +135,5 @@ def test_an_image_without_a_size_is_looked_up() -> None:
 
 
 def test_an_image_without_a_name_is_refused() -> None:
-    with pytest.raises(LabelError, match="image 1: has no name"):
+    with pytest.raises(LabelError, match="image 1: the image has no name"):
         decode_cvat_xml(b"<annotations><image/></annotations>")

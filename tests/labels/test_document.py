@@ -72,9 +72,9 @@ def test_a_file_of_another_place_is_never_read(tmp_path: Path) -> None:
         pytest.param(b'{"a":' * 200_000, "nested too deeply", id="deep objects"),
         pytest.param(b"[NaN]", "holds NaN", id="NaN"),
         pytest.param(b"[-Infinity]", "holds -Infinity", id="infinity"),
-        pytest.param(b"[" + b"9" * 5000 + b"]", "number that is too long", id="long number"),
-        pytest.param(b'["\xff"]', "no text in UTF-8 (byte 3)", id="no UTF-8"),
-        pytest.param('["a"]'.encode("utf-16"), "no text in UTF-8", id="UTF-16"),
+        pytest.param(b"[" + b"9" * 5000 + b"]", "number with too many digits", id="long number"),
+        pytest.param(b'["\xff"]', "not UTF-8 text (byte 3)", id="no UTF-8"),
+        pytest.param('["a"]'.encode("utf-16"), "not UTF-8 text", id="UTF-16"),
     ],
 )
 def test_what_is_no_json_is_a_typed_error_with_its_place(data: bytes, says: str) -> None:
@@ -104,7 +104,7 @@ def test_a_document_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: p
     path = tmp_path / "a.json"
     path.write_bytes(b"[1, 2, 3]")
     monkeypatch.setattr(document, "MAX_DOCUMENT_BYTES", 8)
-    with pytest.raises(LabelError, match="has 9 bytes, and at most 8 are read"):
+    with pytest.raises(LabelError, match="has 9 bytes, and the limit is 8"):
         read_document(path)
 
 

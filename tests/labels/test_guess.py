@@ -40,8 +40,8 @@ def test_the_dialect_in_which_cracks_were_written_is_the_first(dialect: Dialect,
 def test_the_reason_counts_what_speaks_for_a_dialect() -> None:
     guesses = guess_dialect([rle_encode(mask) for mask in crack_masks((90, 160))], (90, 160))
     assert "reads 6 of 6" in guesses[0].reason
-    assert "parts" in guesses[0].reason
-    assert "over the border" in guesses[0].reason
+    assert "components" in guesses[0].reason
+    assert "over the image border" in guesses[0].reason
 
 
 def test_a_start_of_0_rules_out_counting_from_1() -> None:
@@ -57,7 +57,7 @@ def test_the_last_pixel_rules_out_counting_from_0() -> None:
 def test_where_nothing_tells_dialects_apart_the_usual_one_comes_first_and_the_reason_says_so() -> None:
     guesses = guess_dialect(["14 2"], (6, 6))
     assert guesses[0].dialect == KAGGLE
-    assert "would do as well" in guesses[0].reason
+    assert "tied with" in guesses[0].reason
 
 
 @pytest.mark.parametrize("rles", [[], ["", " "], ["not a number"]])

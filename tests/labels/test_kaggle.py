@@ -90,14 +90,16 @@ def test_a_cell_may_be_longer_than_the_csv_module_allows_and_its_limit_stays() -
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        pytest.param("", "CSV:1: has no column of images", id="empty file"),
-        pytest.param("EncodedPixels\n1 2\n", "CSV:1: has no column of images", id="no images"),
-        pytest.param("ImageId,x\na,1 2\n", "CSV:1: has no column of run lengths", id="no run lengths"),
-        pytest.param("ImageId,EncodedPixels\na,1 2\n,3 4\n", "CSV:3: names no image", id="no name"),
-        pytest.param("ImageId_ClassId,EncodedPixels\nwall,1 2\n", "CSV:2: names no image", id="no class joined"),
-        pytest.param('ImageId,EncodedPixels\n"a,1\n', "CSV:2: is no CSV", id="open quote"),
-        pytest.param("ImageId,EncodedPixels,Height,Width\na,1 2,x,9\n", "CSV:2: expected a height", id="height"),
-        pytest.param("ImageId,EncodedPixels,Height,Width\na,1 2,inf,9\n", "CSV:2: expected a height", id="infinite"),
+        pytest.param("", "CSV:1: the header has no image column", id="empty file"),
+        pytest.param("EncodedPixels\n1 2\n", "CSV:1: the header has no image column", id="no images"),
+        pytest.param("ImageId,x\na,1 2\n", "CSV:1: the header has no RLE column", id="no run lengths"),
+        pytest.param("ImageId,EncodedPixels\na,1 2\n,3 4\n", "CSV:3: the row names no image", id="no name"),
+        pytest.param(
+            "ImageId_ClassId,EncodedPixels\nwall,1 2\n", "CSV:2: the row names no image", id="no class joined"
+        ),
+        pytest.param('ImageId,EncodedPixels\n"a,1\n', "CSV:2: not valid CSV", id="open quote"),
+        pytest.param("ImageId,EncodedPixels,Height,Width\na,1 2,x,9\n", "CSV:2: expected height", id="height"),
+        pytest.param("ImageId,EncodedPixels,Height,Width\na,1 2,inf,9\n", "CSV:2: expected height", id="infinite"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_with_its_line(text: str, says: str) -> None:

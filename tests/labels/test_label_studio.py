@@ -144,7 +144,7 @@ def test_a_task_without_annotations_is_an_image_without_objects() -> None:
         pytest.param(region("rectanglelabels", x=1, y=2, width=3), "value.height: expected a number", id="half a box"),
         pytest.param({"type": "brushlabels", "value": 3}, "value: expected an object", id="no value"),
         pytest.param({"value": {}}, "type: expected text", id="no type"),
-        pytest.param({**region("brushlabels", rle=[]), "image_rotation": 90}, "was turned", id="turned"),
+        pytest.param({**region("brushlabels", rle=[]), "image_rotation": 90}, "was rotated in the editor", id="turned"),
     ],
 )
 def test_what_is_wrong_with_a_region_is_said_with_its_place(given: dict[str, Any], says: str) -> None:

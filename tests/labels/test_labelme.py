@@ -108,15 +108,21 @@ FULL = png(np.ones((2, 3), np.uint8))
 @pytest.mark.parametrize(
     ("shape", "says"),
     [
-        pytest.param({**MASK, "mask": "&&&"}, "shapes[0].mask: is no base64", id="no base64"),
-        pytest.param({**MASK, "mask": "QUJD"}, "shapes[0].mask: is no PNG", id="no PNG"),
+        pytest.param({**MASK, "mask": "&&&"}, "shapes[0].mask: not valid base64", id="no base64"),
+        pytest.param({**MASK, "mask": "QUJD"}, "shapes[0].mask: expected a PNG", id="no PNG"),
         pytest.param({**MASK, "mask": FULL[:-40]}, "shapes[0].mask: cannot be decoded", id="PNG cut short"),
         pytest.param({**MASK, "mask": None}, "shapes[0].mask: expected text, got nothing", id="no mask"),
         pytest.param(
-            {**MASK, "mask": png(np.ones((3, 3), np.uint8))}, "the mask is 3x3 pixels and its points", id="size"
+            {**MASK, "mask": png(np.ones((3, 3), np.uint8))},
+            "expected a mask of 2x3 pixels (height x width) between its two points, got 3x3",
+            id="size",
         ),
         pytest.param({**MASK, "mask": FULL, "points": [[7, 2], [9, 3]]}, "reaches beyond the image", id="beyond"),
-        pytest.param({**MASK, "mask": FULL, "points": [[1, 2]]}, "expected two points, got 1", id="one point"),
+        pytest.param(
+            {**MASK, "mask": FULL, "points": [[1, 2]]},
+            "expected two points, the first and last pixel of the mask, got 1",
+            id="one point",
+        ),
         pytest.param({"label": "a", "points": [[1, 2], [3]]}, "points[1]: expected 2 numbers", id="half a point"),
         pytest.param({"label": "a", "points": [[1, 2], [3, "x"]]}, "points[1][1]: expected a number", id="text"),
         pytest.param({"label": "a"}, "points: expected a list", id="no points"),
@@ -135,7 +141,7 @@ def test_a_png_that_is_larger_than_its_place_is_never_decoded() -> None:
     bomb = bytearray(base64.b64decode(FULL))
     bomb[16:24] = (60_000).to_bytes(4, "big") * 2
     shape = {**MASK, "mask": base64.b64encode(bytes(bomb)).decode()}
-    with pytest.raises(LabelError, match="the mask is 60000x60000 pixels"):
+    with pytest.raises(LabelError, match="got 60000x60000"):
         decode_labelme(document(shape), unknown)
 
 

@@ -12,20 +12,16 @@ from numpy.typing import NDArray
 from pycocotools import mask as cocotools
 
 from crackseg.errors import LabelError, UsageError
-from crackseg.labels.rle import (
-    DIALECTS,
-    KAGGLE,
-    Dialect,
+from crackseg.labels.counts import (
     compress_counts,
     decode_counts,
     decode_cvat,
     decompress_counts,
     encode_counts,
     encode_cvat,
-    rle_decode,
-    rle_encode,
-    tight_box,
 )
+from crackseg.labels.rle import DIALECTS, KAGGLE, Dialect, rle_decode, rle_encode
+from crackseg.labels.runs import tight_box
 from tests.labels.strategies import masks
 
 # pycocotools and NumPy 2 do not quite agree on how an array is handed over.
@@ -109,7 +105,9 @@ def test_runs_may_touch() -> None:
         pytest.param("-5 3", "run 1 (start -5", id="negative start"),
         pytest.param("1 3 3 2", "run 2 (start 3) overlaps run 1 (start 1, length 3)", id="overlap"),
         pytest.param("3 2 1 3", "run 1 (start 3) overlaps run 2 (start 1, length 3)", id="overlap, unsorted"),
-        pytest.param("19 3", "run 1 (start 19, length 3, numbers 1 and 2): runs past the end", id="past the end"),
+        pytest.param(
+            "19 3", "run 1 (start 19, length 3, numbers 1 and 2): runs past the last pixel", id="past the end"
+        ),
         pytest.param("21 1", "run 1 (start 21", id="starts past the end"),
         pytest.param("1 99999999999999999999999999", "run 1 (start 1", id="length beyond any integer"),
         pytest.param("99999999999999999999999999 1", "run 1", id="start beyond any integer"),
@@ -211,10 +209,10 @@ def test_what_is_wrong_with_counts_is_said_with_its_position(counts: list[int], 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        pytest.param("05\x00", "as 3", id="below the alphabet"),
-        pytest.param("05~", "'~' as 3", id="above the alphabet"),
-        pytest.param("05é", "as 3", id="not ASCII"),
-        pytest.param("05P", "cut short at character 3", id="cut short"),
+        pytest.param("05\x00", "as character 3", id="below the alphabet"),
+        pytest.param("05~", "'~' as character 3", id="above the alphabet"),
+        pytest.param("05é", "as character 3", id="not ASCII"),
+        pytest.param("05P", "incomplete at character 3", id="cut short"),
         pytest.param("0" + "o" * 20 + "0", "the number at character 2 is larger", id="too long a number"),
     ],
 )
@@ -252,12 +250,12 @@ def test_cvat_counts_row_by_row_inside_the_tight_box(mask: NDArray[np.bool_]) ->
 
 @pytest.mark.parametrize("box", [(0, 0, 0, 2), (-1, 0, 2, 2), (0, 0, 4, 2), (2, 1, 1, 2)])
 def test_a_box_of_cvat_outside_the_image_is_refused(box: tuple[int, int, int, int]) -> None:
-    with pytest.raises(LabelError, match="does not lie in 3x3 pixels"):
+    with pytest.raises(LabelError, match="does not lie in the image of 3x3 pixels"):
         decode_cvat([0, 4], box, (3, 3))
 
 
 def test_counts_that_do_not_fill_their_box_are_refused() -> None:
-    with pytest.raises(LabelError, match="add up to 3"):
+    with pytest.raises(LabelError, match="add up to 4 = 2x2 pixels, got 3"):
         decode_cvat([1, 2], (0, 0, 2, 2), (3, 3))
 
 

@@ -11,9 +11,9 @@ from pycocotools import mask as cocotools
 from crackseg.errors import CracksegError, UsageError
 from crackseg.labels.annotation import Cutout, LabelledImage
 from crackseg.labels.coco import decode_coco, read_coco_image
+from crackseg.labels.counts import compress_counts, encode_counts
 from crackseg.labels.document import parse_json
 from crackseg.labels.reading import Format, ImageSizes, read_entries
-from crackseg.labels.rle import compress_counts, encode_counts
 from tests.labels.strategies import drawn
 
 pytestmark = [
@@ -107,7 +107,7 @@ def test_yolo_files_of_datumaro_are_read_with_the_sizes_of_the_images_beside_the
 def test_masks_of_datumaro_are_read_and_numbers_of_classes_refused(assets: Path) -> None:
     masks = read(assets / "kaggle_dataset" / "image_mask", "masks")
     assert drawn(masks[0]).tolist() == [[True, True, False, False, True]]
-    with pytest.raises(CracksegError, match="are these numbers of classes"):
+    with pytest.raises(CracksegError, match="class numbers can be read with --from voc"):
         read(assets / "kaggle_dataset" / "image_mask_with_labelmap", "masks")
 
 

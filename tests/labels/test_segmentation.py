@@ -71,7 +71,7 @@ def test_colours_of_ones_own_are_read() -> None:
 def test_a_colour_that_is_not_in_the_palette_is_named_with_its_pixel() -> None:
     pixels = np.zeros((2, 3, 3), np.uint8)
     pixels[1, 2] = (1, 2, 3)
-    with pytest.raises(LabelError, match=r"colour \(1, 2, 3\) of row 1, column 2"):
+    with pytest.raises(LabelError, match=r"colour \(1, 2, 3\) at row 1, column 2"):
         decode_segmentation(png(pixels))
 
 
@@ -120,5 +120,7 @@ def test_void_pixels_belong_to_no_object() -> None:
 
 
 def test_a_segmentation_of_another_size_is_refused() -> None:
-    with pytest.raises(LabelError, match="the segmentation is 3x1 pixels, the image 4x1"):
+    with pytest.raises(
+        LabelError, match=r"expected a segmentation of the image's size 1x4 \(height x width\), got 1x3"
+    ):
         objects_of_indices(LabelledImage("a.png", (1, 4)), np.zeros((1, 3), np.uint8), None, {})

@@ -135,7 +135,7 @@ def test_a_size_that_is_not_said_is_looked_up(size: str) -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        pytest.param(SIZE + OBJECT.format(""), "object 1: has no 'bndbox'", id="no box"),
+        pytest.param(SIZE + OBJECT.format(""), "object 1: the element 'bndbox' is missing", id="no box"),
         pytest.param(SIZE + OBJECT.format("<bndbox/>"), "object 1: ymin: expected a number, got nothing", id="empty"),
         pytest.param(SIZE + OBJECT.format(BOX.format("x", 1, 2, 3)), "xmin: expected a number, got 'x'", id="text"),
         pytest.param("<size><width>-1</width><height>1</height></size>", "size/width: expected a whole", id="size"),
@@ -149,5 +149,5 @@ def test_what_is_wrong_with_a_file_is_said_with_its_object(body: str, says: str)
 
 
 def test_a_file_that_names_no_image_is_refused() -> None:
-    with pytest.raises(LabelError, match="has no 'filename'"):
+    with pytest.raises(LabelError, match="the element 'filename' is missing"):
         decode_voc(b"<annotation/>", unknown)

@@ -101,12 +101,12 @@ def test_points_on_the_far_border_belong_to_the_last_pixel() -> None:
     ("text", "says"),
     [
         pytest.param("0 .1 .1 .2 .2 .3 .3\n0 .1 .1 .2 .2", None, id="an outline and a box"),
-        pytest.param("0 .1 .1 .2 .2 .3", "YOLO:1: expected a class and three or more pairs", id="odd"),
-        pytest.param("\n0 .1 .1", "YOLO:2: expected a class and three", id="too few"),
+        pytest.param("0 .1 .1 .2 .2 .3", "YOLO:1: expected a class number with a box", id="odd"),
+        pytest.param("\n0 .1 .1", "YOLO:2: expected a class number with a box", id="too few"),
         pytest.param("crack .1 .1 .2 .2", "YOLO:1: expected a number, got 'crack'", id="name for number"),
-        pytest.param("0.5 .1 .1 .2 .2", "YOLO:1: expected the number of a class, got '0.5'", id="half a class"),
-        pytest.param("-1 .1 .1 .2 .2", "YOLO:1: expected the number of a class", id="negative class"),
-        pytest.param("0 10 10 20 20 30 10", "YOLO:1: expected shares from 0 to 1", id="pixels for shares"),
+        pytest.param("0.5 .1 .1 .2 .2", "YOLO:1: expected a class number of 0 or more, got '0.5'", id="half a class"),
+        pytest.param("-1 .1 .1 .2 .2", "YOLO:1: expected a class number of 0 or more", id="negative class"),
+        pytest.param("0 10 10 20 20 30 10", "YOLO:1: expected x and y from 0 to 1", id="pixels for shares"),
         pytest.param("0 nan .1 .2 .2 .3 .3", "YOLO:1: expected a number, got 'nan'", id="not a number"),
     ],
 )
