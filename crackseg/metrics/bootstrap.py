@@ -1,4 +1,4 @@
-"""Confidence intervals by drawing the images again."""
+"""Compute confidence intervals by bootstrap over images."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ _LEAST_DEFINED = 0.95
 
 
 def resample(columns: Mapping[str, NDArray[Any]], *, draws: int = DRAWS, seed: int = 0) -> dict[str, Floats]:
-    """Draw as many images as there are, with replacement, and add up their counts; again and again.
+    """Return the summed counts of bootstrap samples of the images.
 
-    The same seed draws the same images, so two models that are scored on the same images are drawn in pairs.
+    Each sample draws as many images as there are, with replacement. The same seed draws the same images, so two models
+    scored on the same images are compared in pairs.
 
     Args:
-        columns: Counts by name, ``(n, ...)`` for ``n`` images, at least one.
-        draws: How often.
-        seed: Of the random numbers.
+        columns: Counts by name, ``(N, ...)`` for ``N`` images, at least one.
+        draws: Number of samples ``D``.
+        seed: Random seed.
 
     Returns:
-        Sums by name, ``(draws, ...)``.
+        ``(D, ...)`` float64 sums by name.
 
     Source:
         Efron, Tibshirani, "An introduction to the bootstrap", 1993, chapters 6 and 13.
@@ -45,9 +46,13 @@ def resample(columns: Mapping[str, NDArray[Any]], *, draws: int = DRAWS, seed: i
 
 
 def interval(values: Floats) -> tuple[float, float] | None:
-    """Return the percentile interval of ``(draws,)`` values of a score, at a confidence of 95 %.
+    """Return the percentile interval of a score at 95 % confidence.
 
-    None where the score is undefined in more than 5 % of the draws: the images are too few to say.
+    Args:
+        values: ``(D,)`` float64 values of the score, one per sample; NaN where it is undefined.
+
+    Returns:
+        Lower and upper limit; None if the score is undefined in more than 5 % of the samples.
 
     Source:
         Efron, Tibshirani, 1993, section 13.3.

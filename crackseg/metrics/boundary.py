@@ -1,4 +1,4 @@
-"""The outline of a mask, for scores of how well it is met."""
+"""Find and compare the boundaries of masks."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from crackseg.metrics.tolerance import ToleranceCounts
 
 
 def find_boundary(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the pixels of an ``(H, W)`` mask that have a pixel outside it above, below, left or right.
+    """Return the pixels of a mask with a 4-connected neighbour outside it.
 
-    Beyond the image's own border nothing is known, so it bounds nothing.
+    The border of the image is not a boundary, since nothing is known beyond it.
+
+    Args:
+        mask: ``(H, W)`` bool mask.
+
+    Returns:
+        ``(H, W)`` bool mask of the boundary.
     """
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     pixels = mask.astype(np.uint8)
@@ -21,13 +27,13 @@ def find_boundary(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def count_boundary(predicted: NDArray[np.bool_], true: NDArray[np.bool_], *, tolerance_px: float) -> ToleranceCounts:
-    """Count the boundary pixels of one image that have a partner in the other boundary.
+    """Count the boundary pixels of one image that match the other boundary.
 
-    The F1 of the sum is the boundary F1, or BF score.
+    The F1 of the summed counts is the boundary F1, or BF score.
 
     Args:
-        predicted: ``(H, W)`` predicted mask.
-        true: ``(H, W)`` true mask.
+        predicted: ``(H, W)`` bool predicted mask.
+        true: ``(H, W)`` bool true mask.
         tolerance_px: Largest distance between two boundary pixels that match, in pixels.
 
     Raises:
@@ -35,6 +41,6 @@ def count_boundary(predicted: NDArray[np.bool_], true: NDArray[np.bool_], *, tol
 
     Source:
         Csurka, Larlus, Perronnin, "What is a good evaluation measure for semantic segmentation?", BMVC 2013;
-        there with a tolerance of 0.75 % of the image's diagonal, and a mean over images.
+        there the tolerance is 0.75 % of the image's diagonal, and the score a mean over images.
     """
     return ToleranceCounts.of(find_boundary(predicted), find_boundary(true), tolerance_px=tolerance_px)

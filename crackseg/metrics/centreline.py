@@ -1,4 +1,4 @@
-"""Scores of centrelines: where a crack runs, whatever its width."""
+"""Score the centrelines of cracks, regardless of their width."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class CentrelineCounts:
-    """Centreline pixels that lie in the other mask, or near the other centreline. Counts add up with ``+``.
+    """Counts of centreline pixels inside the other mask and near the other centreline; they add up with ``+``.
 
     Attributes:
-        called_line: Pixels of the predicted centreline.
-        called_line_inside: Those of them inside the true mask.
-        called_line_near: Those of them within the tolerance of the true centreline.
-        true_line: Pixels of the true centreline.
-        true_line_inside: Those of them inside the predicted mask.
-        true_line_near: Those of them within the tolerance of the predicted centreline.
+        called_line: Number of pixels of the predicted centreline.
+        called_line_inside: Number of them inside the true mask.
+        called_line_near: Number of them within the tolerance of the true centreline.
+        true_line: Number of pixels of the true centreline.
+        true_line_inside: Number of them inside the predicted mask.
+        true_line_near: Number of them within the tolerance of the predicted centreline.
     """
 
     called_line: int = 0
@@ -39,8 +39,8 @@ class CentrelineCounts:
         """Count the pixels of one image.
 
         Args:
-            predicted: ``(H, W)`` predicted mask, and its centreline one pixel wide.
-            true: The same of the true mask.
+            predicted: ``(H, W)`` bool predicted mask and ``(H, W)`` bool centreline of it, one pixel wide.
+            true: ``(H, W)`` bool true mask and ``(H, W)`` bool centreline of it.
             tolerance_px: Largest distance between two centreline pixels that match, in pixels.
 
         Raises:
@@ -66,9 +66,10 @@ class CentrelineCounts:
 
     @property
     def cldice(self) -> float:
-        """Harmonic mean of the share of the predicted line inside the true mask, and of the true line inside the other.
+        """Centreline Dice: harmonic mean of topology precision and topology sensitivity.
 
-        0 if only one of the masks is empty, NaN if both are.
+        Precision is the share of the predicted line inside the true mask, sensitivity that of the true line inside the
+        predicted mask. The score is 0 if only one mask is empty, and NaN if both are.
 
         Source:
             Shit, Paetzold et al., "clDice - a novel topology-preserving loss function for tubular structure
@@ -83,12 +84,13 @@ class CentrelineCounts:
 
     @property
     def cliou(self) -> float:
-        """Intersection over union of the two centrelines within the tolerance; NaN if both masks are empty.
+        """Intersection over union of the two centrelines within the tolerance.
 
-        True pixels near the predicted line are hits, others missed; predicted pixels not near the true one are false.
+        Pixels of the true line near the predicted one are hits, and its others misses. Pixels of the predicted line
+        not near the true one are false. The score is NaN if both masks are empty.
 
         Source:
             Benz, Rodehorst, "OmniCrack30k: a benchmark for crack segmentation and the reasonable effectiveness of
-            transfer learning", CVPR workshops 2024, and its ``evaluation.py``; there with 4 px.
+            transfer learning", CVPR workshops 2024, and its ``evaluation.py``; the tolerance there is 4 px.
         """
         return ratio(self.true_line_near, self.true_line + self.called_line - self.called_line_near)

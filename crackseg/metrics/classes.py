@@ -1,4 +1,4 @@
-"""Scores of several classes of defect: each class against all else, and two means over them."""
+"""Score several defect classes, each against all others, with two means."""
 
 from __future__ import annotations
 
@@ -22,37 +22,39 @@ _FORMULAS: tuple[tuple[str, str, Callable[[Sums], Floats]], ...] = (
 def count_classes(
     predicted: NDArray[np.uint8], true: NDArray[np.uint8], classes: int
 ) -> Mapping[str, NDArray[np.int64]]:
-    """Count the pixels of one image, class by class; counts of several images add up.
+    """Count pixels of one image by class; counts of images add up.
 
     Args:
-        predicted: ``(H, W)`` predicted class numbers, 0 being the background.
-        true: ``(H, W)`` true ones.
-        classes: How many classes there are, the background being one of them.
+        predicted: ``(H, W)`` uint8 predicted class numbers; 0 is the background.
+        true: ``(H, W)`` uint8 true class numbers.
+        classes: Number of classes ``K``, the background included.
 
     Returns:
-        Pixels by class but the background, ``(classes - 1,)`` each: called that class, truly of it, and both.
+        ``(K - 1,)`` int64 pixels by class, without the background, under three names: ``class_called`` for predicted
+        pixels, ``class_true`` for true ones, ``class_hits`` for both.
 
     Raises:
-        ValueError: If the shapes differ, or a number is no class.
+        ValueError: If the shapes differ, or a number is not below ``classes``.
     """
     if predicted.shape != true.shape:
         raise ValueError(f"expected masks of one shape, got {predicted.shape} and {true.shape}")
-    found = {
+    counts_by_name = {
         "class_called": np.bincount(predicted.ravel(), minlength=classes),
         "class_true": np.bincount(true.ravel(), minlength=classes),
         "class_hits": np.bincount(true[predicted == true].ravel(), minlength=classes),
     }
-    if any(len(counts) > classes for counts in found.values()):
-        raise ValueError(f"expected class numbers below {classes}")
-    return {name: counts[1:].astype(np.int64) for name, counts in found.items()}
+    if any(len(counts) > classes for counts in counts_by_name.values()):
+        highest = max(int(predicted.max()), int(true.max()))
+        raise ValueError(f"expected class numbers below {classes}, got {highest}")
+    return {name: counts[1:].astype(np.int64) for name, counts in counts_by_name.items()}
 
 
 def class_scores(classes: int) -> tuple[Score, ...]:
-    """Return the scores of so many classes, the background being one of them.
+    """Return the scores of a number of classes, the background included.
 
-    For each other class precision, recall, F1 and IoU, that class against all else. Then the means: *macro* is that
-    of the classes, of those for which the score is defined; *micro* is the score of the pixels of all classes put
-    together, in which a defect called by the wrong class is both a false call and a miss.
+    Each class but the background has a precision, recall, F1 and IoU against all others. Two means follow. *macro* is
+    the mean over classes with a defined score. *micro* is the score of the summed pixels of all classes. A
+    defect of the wrong class is then both a false call and a miss.
     """
     numbers = range(1, classes)
     return (
@@ -73,7 +75,7 @@ def class_scores(classes: int) -> tuple[Score, ...]:
 
 
 def _by_class(sums: Sums) -> dict[str, Floats]:
-    """Return ``(..., classes - 1)`` counts under the names that the scores of crack or not have for them."""
+    """Return ``(..., K - 1)`` counts under the names of the two-class scores."""
     hits = sums["class_hits"]
     return {
         "true_positive": hits,

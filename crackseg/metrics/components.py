@@ -1,4 +1,4 @@
-"""Cracks found and false calls, counted as an inspector counts: each connected piece once."""
+"""Count detected cracks and false calls, one per connected component."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from crackseg.metrics.counts import ratio
 from crackseg.metrics.tolerance import within
 
 MATCHED_SHARE = 0.5
-"""Share of a component's pixels that must lie near the other mask."""
+"""Least share of a component's pixels near the other mask for a match."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComponentCounts:
-    """8-connected components by what became of them. Counts of several images add up with ``+``.
+    """Counts of matched 8-connected components; counts of images add up with ``+``.
+
+    A component matches if at least half of its pixels lie within the tolerance of the other mask.
 
     Attributes:
-        cracks: Components of the true mask.
-        found: Those of them of which at least half the pixels lie within the tolerance of a pixel called crack.
-        calls: Components of the predicted mask.
-        false_calls: Those of them of which less than half the pixels lie within the tolerance of a crack pixel.
-        area_px: Pixels of the images.
+        cracks: Number of components of the true mask.
+        detected: Number of them that match the predicted mask.
+        calls: Number of components of the predicted mask.
+        false_calls: Number of them that do not match the true mask.
+        area_px: Area of the images, in pixels.
     """
 
     cracks: int = 0
-    found: int = 0
+    detected: int = 0
     calls: int = 0
     false_calls: int = 0
     area_px: int = 0
@@ -38,8 +40,8 @@ class ComponentCounts:
         """Count the components of one image.
 
         Args:
-            predicted: ``(H, W)`` predicted mask.
-            true: ``(H, W)`` true mask.
+            predicted: ``(H, W)`` bool predicted mask.
+            true: ``(H, W)`` bool true mask.
             tolerance_px: Largest distance between two pixels that match, in pixels.
 
         Raises:
@@ -47,14 +49,14 @@ class ComponentCounts:
         """
         if predicted.shape != true.shape:
             raise ValueError(f"expected masks of one shape, got {predicted.shape} and {true.shape}")
-        cracks, found = _matched(true, within(predicted, tolerance_px))
-        calls, right = _matched(predicted, within(true, tolerance_px))
-        return cls(cracks, found, calls, calls - right, true.size)
+        cracks, detected = _count_matches(true, within(predicted, tolerance_px))
+        calls, right = _count_matches(predicted, within(true, tolerance_px))
+        return cls(cracks, detected, calls, calls - right, true.size)
 
     def __add__(self, other: ComponentCounts) -> ComponentCounts:
         return ComponentCounts(
             self.cracks + other.cracks,
-            self.found + other.found,
+            self.detected + other.detected,
             self.calls + other.calls,
             self.false_calls + other.false_calls,
             self.area_px + other.area_px,
@@ -62,8 +64,8 @@ class ComponentCounts:
 
     @property
     def detection_rate(self) -> float:
-        """Share of the cracks that are found; NaN if there is none."""
-        return ratio(self.found, self.cracks)
+        """Share of the cracks that are detected; NaN without a crack."""
+        return ratio(self.detected, self.cracks)
 
     @property
     def false_per_mpx(self) -> float:
@@ -71,8 +73,8 @@ class ComponentCounts:
         return ratio(1e6 * self.false_calls, self.area_px)
 
 
-def _matched(mask: NDArray[np.bool_], near: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return how many components a mask has, and how many of them lie by half or more where ``near`` is set."""
+def _count_matches(mask: NDArray[np.bool_], near: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return the numbers of components and of those half in ``near``."""
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     area = np.bincount(labels[mask], minlength=count)[1:]
     covered = np.bincount(labels[mask & near], minlength=count)[1:]

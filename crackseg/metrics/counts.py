@@ -1,4 +1,4 @@
-"""Pixel counts, and the ratios made of them."""
+"""Count pixels by prediction and true mask, and compute ratios."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 
 def ratio(part: float, whole: float) -> float:
-    """Return ``part / whole``, or NaN if ``whole`` is 0: undefined is not zero."""
+    """Return ``part / whole``, or NaN if ``whole`` is 0."""
     return part / whole if whole else math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Pixels by prediction and truth. Counts of several images add up with ``+``.
+    """Counts of pixels by prediction and true mask; counts of images add up with ``+``.
 
     Attributes:
-        true_positive: Crack called crack.
-        false_positive: Background called crack.
-        false_negative: Crack called background.
-        true_negative: Background called background.
+        true_positive: Number of crack pixels predicted as crack.
+        false_positive: Number of background pixels predicted as crack.
+        false_negative: Number of crack pixels predicted as background.
+        true_negative: Number of background pixels predicted as background.
     """
 
     true_positive: int = 0
@@ -35,11 +35,17 @@ class Counts:
         """Count the pixels of one image.
 
         Args:
-            predicted: ``(H, W)`` predicted mask.
-            true: ``(H, W)`` true mask.
+            predicted: ``(H, W)`` bool predicted mask.
+            true: ``(H, W)`` bool true mask.
 
         Raises:
             ValueError: If the shapes differ.
+
+        Example:
+            >>> import numpy as np
+            >>> counts = Counts.of(np.array([[True, True, False]]), np.array([[True, False, False]]))
+            >>> counts.precision, counts.recall
+            (0.5, 1.0)
         """
         if predicted.shape != true.shape:
             raise ValueError(f"expected masks of one shape, got {predicted.shape} and {true.shape}")
@@ -57,25 +63,25 @@ class Counts:
 
     @property
     def precision(self) -> float:
-        """Share of the pixels called crack that are crack; NaN if none is called crack."""
+        """Share of the predicted crack pixels that are crack; NaN without any."""
         return ratio(self.true_positive, self.true_positive + self.false_positive)
 
     @property
     def recall(self) -> float:
-        """Share of the crack pixels that are called crack; NaN if there is no crack."""
+        """Share of the crack pixels that are predicted; NaN without any."""
         return ratio(self.true_positive, self.true_positive + self.false_negative)
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall (= Dice); NaN if there is no crack and none is called."""
+        """Harmonic mean of precision and recall (Dice); NaN without any crack."""
         return ratio(2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative)
 
     @property
     def iou(self) -> float:
-        """Intersection over union of the crack class; NaN if there is no crack and none is called."""
+        """Intersection over union of the crack class; NaN without any crack."""
         return ratio(self.true_positive, self.true_positive + self.false_positive + self.false_negative)
 
     @property
     def false_alarm(self) -> float:
-        """Share of the background pixels that are called crack."""
+        """Share of the background pixels that are predicted as crack."""
         return ratio(self.false_positive, self.false_positive + self.true_negative)

@@ -1,4 +1,4 @@
-"""Precision and recall at every threshold, and the area under them."""
+"""Compute precision and recall at every threshold, and average precision."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 CELLS = 256
-"""Thresholds at which a curve is known."""
+"""Number of thresholds of a curve."""
 _LARGEST_LOG_ODDS = 14.0
 
 
 def share(part: ArrayLike, whole: ArrayLike) -> Floats:
-    """Return ``part / whole`` element by element, NaN where ``whole`` is 0: undefined is not zero."""
+    """Return ``part / whole`` element by element, NaN where ``whole`` is 0.
+
+    Args:
+        part: Numbers of any shape.
+        whole: Numbers whose shape broadcasts with that of ``part``.
+
+    Returns:
+        Float64 ratios of the broadcast shape, ``(..., K)`` for arrays ``(..., K)``.
+    """
     above, below = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
     result: Floats = np.full(below.shape, np.nan)
     np.divide(above, below, out=result, where=below != 0)
@@ -23,17 +31,17 @@ def share(part: ArrayLike, whole: ArrayLike) -> Floats:
 def count_cells(
     probability: NDArray[np.float32], true: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count the pixels of one image by probability, in cells of equal width in its log-odds from -14 to 14.
+    """Count the pixels of one image in cells of equal log-odds.
 
-    Networks are mostly very sure of what they say: cells of equal width in the probability would put most pixels into
-    the first and the last.
+    The cells cover log-odds from -14 to 14. Most probabilities of a network are near 0 or 1, so cells of equal
+    probability would put most pixels into the first and the last.
 
     Args:
-        probability: ``(H, W)``, in [0, 1].
-        true: ``(H, W)`` true mask.
+        probability: ``(H, W)`` float32 crack probability, in [0, 1].
+        true: ``(H, W)`` bool true mask.
 
     Returns:
-        ``(CELLS,)`` crack pixels and ``(CELLS,)`` background pixels, the least probable first.
+        ``(CELLS,)`` int64 crack pixels and ``(CELLS,)`` int64 background pixels, the least probable first.
     """
     certain = np.float32(5e-7)
     clipped = np.clip(probability, certain, 1 - certain)
@@ -47,12 +55,12 @@ def precision_recall(crack: Floats, background: Floats) -> tuple[Floats, Floats]
     """Return precision and recall at every threshold.
 
     Args:
-        crack: ``(..., K)`` crack pixels by probability, the least probable first, as from `count_cells`.
-        background: ``(..., K)`` background pixels.
+        crack: ``(..., K)`` float64 crack pixels by probability, the least probable first, as from `count_cells`.
+        background: ``(..., K)`` float64 background pixels.
 
     Returns:
-        ``(..., K)`` precision and recall where cells ``k`` and above are called crack; precision is 1 where nothing is
-        called, recall NaN where there is no crack.
+        ``(..., K)`` float64 precision and recall, entry ``k`` with cells ``k`` and above predicted as crack. Precision
+        is 1 where no pixel is predicted, and recall NaN where there is no crack.
     """
     hits = _from_the_top(crack)
     called = hits + _from_the_top(background)
@@ -61,16 +69,19 @@ def precision_recall(crack: Floats, background: Floats) -> tuple[Floats, Floats]
 
 
 def average_precision(crack: Floats, background: Floats) -> Floats:
-    """Return the average precision, ``(...)``; NaN where there is no crack.
+    """Return the average precision.
 
-    It is the sum over cells of the recall gained times the mean precision on the way through the cell, where crack and
-    background are taken to come evenly mixed. A straight line between the precisions at both ends would flatter: where
-    the least probable cell holds all that is not called, it counts the way there as half as precise as the calls. With
-    256 cells this comes within 0.004 of the sum over every distinct probability, where these are many.
+    It is the sum over cells of the recall gained times the mean precision within the cell. Crack and background are
+    taken as evenly mixed in a cell. Linear interpolation of the precision would be too high: most of the
+    background lies in the least probable cell. With 256 cells the result is within 0.004 of the sum over every
+    distinct probability, if there are many.
 
     Args:
-        crack: ``(..., K)`` crack pixels by probability, the least probable first.
-        background: ``(..., K)`` background pixels.
+        crack: ``(..., K)`` float64 crack pixels by probability, the least probable first.
+        background: ``(..., K)`` float64 background pixels.
+
+    Returns:
+        ``(...)`` float64 average precision, in [0, 1]; NaN where there is no crack.
 
     Source:
         Davis, Goadrich, "The relationship between precision-recall and ROC curves", ICML 2006, section 4. The sum over
@@ -79,7 +90,7 @@ def average_precision(crack: Floats, background: Floats) -> Floats:
     inside = crack + background
     hits_above, called_above = (_from_the_top(counts) - counts for counts in (crack, inside))
     mixed = share(crack, inside)
-    # The mean over a from 0 to 1 of (hits_above + a * crack) / (called_above + a * inside).
+    # Mean over a in [0, 1] of (hits_above + a * crack) / (called_above + a * inside).
     excess = share(hits_above - called_above * mixed, inside) * np.log1p(share(inside, called_above))
     precision = mixed + np.where(called_above > 0, excess, 0)
     return share(np.where(crack > 0, crack * precision, 0).sum(axis=-1), crack.sum(axis=-1))

@@ -1,4 +1,4 @@
-"""Protocols: what is resized, forgiven, pooled and left out before a number may be called F1."""
+"""Define evaluation protocols: resizing, tolerance, pooling and scores."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from crackseg.metrics.scores import CURVE, LINES, ORACLE, PLAIN, SHAPES, SIZES, 
 
 ProtocolName = Literal["native", "classic", "centreline", "resize512", "classes"]
 Part = Literal["pixels", "shapes", "sizes", "lines", "curve", "sweep", "classes"]
-"""What is counted of an image; each protocol needs some."""
+"""Group of counts of an image; each protocol needs some of them."""
 
 RESIZED_PX = 512
-"""Side to which protocol ``resize512`` brings images, in pixels."""
+"""Side to which protocol ``resize512`` resizes images, in pixels."""
 TOLERANCE_PX = 2
-"""Distance forgiven by the tolerant scores of protocol ``native``, in pixels."""
+"""Tolerance of the boundary and component scores of protocol ``native``, in pixels."""
 LINE_TOLERANCE_PX = 4
-"""Distance forgiven by clIoU, in pixels."""
+"""Tolerance of clIoU, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How a model is scored.
+    """Rules by which a model is scored; texts are for a report.
 
     Attributes:
-        name: Of the protocol.
-        resized: What is resized.
-        tolerance: Which distance is forgiven.
-        threshold: Where the threshold comes from; None for the model's own or the one that was asked for.
-        pooling: Whether pixels are pooled over images or scores averaged.
-        empty: What becomes of images without crack, and of those on which nothing is called.
-        source: Who reports so.
-        scores: What is reported.
-        parts: What must be counted for it.
+        name: Name of the protocol.
+        resized: Inputs that are resized, in words.
+        tolerance: Distances at which pixels still match, in words.
+        threshold: Source of the threshold, in words; None for the model's or the user's threshold.
+        pooling: Pooling of pixels or averaging of scores over images, in words.
+        empty: Treatment of images without crack or without predicted crack, in words.
+        source: Publications that use the protocol.
+        scores: Reported scores.
+        parts: Counts that the scores need.
     """
 
     name: ProtocolName
@@ -48,14 +48,14 @@ class Protocol:
 
     @property
     def oracle(self) -> bool:
-        """Whether the threshold is chosen on the very images that are scored."""
+        """True if the threshold is chosen on the scored images."""
         return self.threshold is not None
 
     def card(self, threshold: str) -> dict[str, str]:
-        """Return what must be told beside the scores, by title.
+        """Return the rules to state next to the scores, by title.
 
         Args:
-            threshold: The threshold in use and where it came from; an oracle says its own.
+            threshold: Threshold in use and its source, in words; an oracle replaces it by its own.
         """
         return {
             "resized": self.resized,
@@ -69,18 +69,17 @@ class Protocol:
 
 _NOTHING_RESIZED = "nothing: images and masks at their own size"
 _POOLED_EMPTY = (
-    "an image without crack adds its false calls, one without calls its misses; a score with nothing to divide by is "
-    "undefined"
+    "an image without crack adds its false calls, one without calls its misses; a score with denominator 0 is undefined"
 )
 
 NATIVE = Protocol(
     name="native",
     resized=_NOTHING_RESIZED,
-    tolerance="none; where a distance is named, any pixel of the other mask within it, centre to centre; boundaries "
+    tolerance="none; with a stated distance, any pixel of the other mask within it, centre to centre; boundaries "
     "and components 2 px",
     threshold=None,
-    pooling="pixels pooled over images; 'mean of images' is the mean of the images' own scores",
-    empty=f"{_POOLED_EMPTY}. In a mean an image with neither crack nor call is left out, one with only either scores 0",
+    pooling="pixels pooled over images; 'mean of images' is the mean of the scores of the images",
+    empty=f"{_POOLED_EMPTY}. A mean leaves out images with neither crack nor call; one with only either scores 0",
     source="this project; definitions in docs/evaluation.md",
     scores=(
         *by_key(PLAIN, "f1", "precision", "recall", "iou", "f1_mean", "iou_mean"),
@@ -121,12 +120,12 @@ CENTRELINE = Protocol(
 
 RESIZE512 = Protocol(
     name="resize512",
-    resized="image and mask to 512x512 px whatever their shape, bicubic; the mask is crack from half on",
+    resized="image and mask to 512x512 px regardless of their shape, bicubic; mask values of at least half are crack",
     tolerance="none",
-    threshold="ORACLE: the best of 0, 0.01 ... 0.99 on the very images that are scored; not to be had in use",
-    pooling="ODS, OIS and mIoU are means over images, F1 and IoU pooled; mIoU averages in the background, of which an "
-    "all-black mask alone gets nearly .5",
-    empty="an image without crack scores 0, whatever is called",
+    threshold="ORACLE: the best of 0, 0.01 ... 0.99 on the same images that are scored; not available in use",
+    pooling="ODS, OIS and mIoU are means over images, F1 and IoU pooled; mIoU averages the IoU of crack and "
+    "background, so an all-black mask scores nearly .5",
+    empty="an image without crack scores 0 for any prediction",
     source="as recent crack transformers report: SCSegamba, Liu et al., CVPR 2025, and its evaluate.py",
     scores=ORACLE,
     parts=("sweep",),
@@ -136,27 +135,27 @@ _ALL = {protocol.name: protocol for protocol in (NATIVE, CLASSIC, CENTRELINE, RE
 
 
 def find_protocols(name: ProtocolName | Literal["all"], *, classes: int = 1) -> tuple[Protocol, ...]:
-    """Return the protocols of a name; all of them for ``all``.
+    """Return the protocols with a name; all of them for ``all``.
 
     Args:
-        name: Of the protocol.
-        classes: Classes that the model tells apart; of more than two, each is scored besides.
+        name: Name of a protocol, or ``all``.
+        classes: Number of classes of the model; if more than two, the protocol for classes is added.
     """
-    found = tuple(_ALL.values()) if name == "all" else (_ALL[name],)
-    return (*found, classes_protocol(classes)) if classes > 2 else found
+    protocols = tuple(_ALL.values()) if name == "all" else (_ALL[name],)
+    return (*protocols, classes_protocol(classes)) if classes > 2 else protocols
 
 
 def classes_protocol(classes: int) -> Protocol:
-    """Return how so many classes are scored, the background being one of them."""
+    """Return the protocol for a number of classes, the background included."""
     return Protocol(
         name="classes",
         resized=_NOTHING_RESIZED,
         tolerance="none",
         threshold=None,
-        pooling="pixels pooled over images, each class against all else; macro is the mean of the classes, micro "
-        "the score of their pixels put together",
-        empty="a class that neither is there nor is called is left out of the macro mean",
-        source="this project: a pixel from the threshold on is of the class that is likeliest beside the background",
+        pooling="pixels pooled over images, each class against all others; macro is the mean of the classes, micro "
+        "the score of their summed pixels",
+        empty="a class that is neither present nor called is left out of the macro mean",
+        source="this project: a pixel at or above the threshold has its most probable class other than the background",
         scores=class_scores(classes),
         parts=("classes",),
     )

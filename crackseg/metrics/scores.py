@@ -1,4 +1,4 @@
-"""Every score as a function of summed counts: the same for an image, a data set, and a thousand draws of it."""
+"""Define every score as a function of summed counts."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from crackseg.metrics.curve import Floats, average_precision, share
 from crackseg.metrics.sweep import STEPS
 
 Sums = Mapping[str, Floats]
-"""Sums over images by name; each ``(...)``, or ``(..., K)`` where it has an entry per tolerance or threshold."""
+"""Sums over images by name: float64 ``(...)``, or ``(..., K)`` with an entry per tolerance or threshold.
+
+The leading axes are empty for a data set, and those of the samples for a bootstrap."""
 
 TOLERANCES_PX = (0, 1, 2, 3, 4, 5)
-"""Distances of the tolerant scores, in pixels."""
+"""Tolerances of the tolerant scores, in pixels."""
 
 Unit = Literal["", "%", "px", "/Mpx"]
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One number of a report.
+    """Definition of one number of a report.
 
     Attributes:
-        key: Its name in JSON.
-        title: Its name for people.
-        formula: Sums to values, ``(...)``; NaN where it is undefined.
-        unit: "%" is printed times 100.
-        better: Which way is better; "zero" for what may err both ways, "neither" for what is no merit.
+        key: Name in JSON.
+        title: Name in reports.
+        formula: Function from sums to ``(...)`` float64 values; NaN where the score is undefined.
+        unit: Unit; "%" prints the value times 100.
+        better: Better direction; "zero" for a signed error, "neither" for a number without merit.
     """
 
     key: str
@@ -41,29 +43,32 @@ class Score:
 
 
 def precision(sums: Sums) -> Floats:
-    """Share of the pixels called crack that are crack."""
+    """Return the share of predicted crack pixels that are crack, ``(...)``."""
     return share(sums["true_positive"], sums["true_positive"] + sums["false_positive"])
 
 
 def recall(sums: Sums) -> Floats:
-    """Share of the crack pixels that are called crack."""
+    """Return the share of crack pixels that are predicted, ``(...)``."""
     return share(sums["true_positive"], sums["true_positive"] + sums["false_negative"])
 
 
 def f1(sums: Sums) -> Floats:
-    """Harmonic mean of precision and recall; undefined if there is no crack and none is called."""
+    """Return the harmonic mean of precision and recall, ``(...)``.
+
+    It is NaN if there is neither a true nor a predicted crack.
+    """
     wrong = sums["false_positive"] + sums["false_negative"]
     return share(2 * sums["true_positive"], 2 * sums["true_positive"] + wrong)
 
 
 def iou(sums: Sums) -> Floats:
-    """Intersection over union of the crack class, never of the background."""
+    """Return the intersection over union of the crack class, ``(...)``."""
     wrong = sums["false_positive"] + sums["false_negative"]
     return share(sums["true_positive"], sums["true_positive"] + wrong)
 
 
 def false_alarm(sums: Sums) -> Floats:
-    """Share of the background pixels that are called crack."""
+    """Return the share of background pixels predicted as crack, ``(...)``."""
     return share(sums["false_positive"], sums["false_positive"] + sums["true_negative"])
 
 
@@ -72,7 +77,7 @@ def _ratio(sums: Sums, part: str, whole: str) -> Floats:
 
 
 def _harmonic(one: Floats, other: Floats) -> Floats:
-    """Return the harmonic mean; 0 if only one is undefined or either is 0, NaN if both are undefined."""
+    """Return the harmonic mean; one undefined value counts as 0."""
     both = np.isnan(one) & np.isnan(other)
     one, other = np.nan_to_num(one), np.nan_to_num(other)
     return np.where(both, np.nan, np.nan_to_num(share(2 * one * other, one + other)))
@@ -135,10 +140,10 @@ def _swept_iou(sums: Sums) -> Floats:
 
 
 def _at_best_f1(sums: Sums, values: Floats) -> Floats:
-    """Return of ``(..., STEPS)`` values the one at the threshold of the highest pooled F1."""
-    found = _swept_f1(sums)
-    best = np.nan_to_num(found, nan=-1.0).argmax(axis=-1)[..., None]
-    return np.take_along_axis(np.broadcast_to(values, found.shape), best, axis=-1)[..., 0]
+    """Return the entry of ``(..., STEPS)`` values with the highest pooled F1."""
+    scores = _swept_f1(sums)
+    best = np.nan_to_num(scores, nan=-1.0).argmax(axis=-1)[..., None]
+    return np.take_along_axis(np.broadcast_to(values, scores.shape), best, axis=-1)[..., 0]
 
 
 def _oracle_threshold(sums: Sums) -> Floats:
@@ -178,11 +183,11 @@ PLAIN = (
         "lower",
     ),
 )
-"""Scores of single pixels and of pixels within a distance."""
+"""Scores of pixels, exact and within a tolerance."""
 
 SHAPES = (
     Score("boundary_f1", "boundary F1, 2 px", _boundary_f1),
-    Score("detection_rate", "cracks found", partial(_ratio, part="found", whole="cracks")),
+    Score("detection_rate", "cracks found", partial(_ratio, part="detected", whole="cracks")),
     Score("false_per_mpx", "false calls", _false_per_mpx, "/Mpx", "lower"),
 )
 """Scores of outlines and of connected components."""
@@ -220,10 +225,10 @@ ORACLE = (
     Score("iou", "IoU", lambda sums: _at_best_f1(sums, _swept_iou(sums))),
     Score("threshold", "threshold of F1 (oracle)", _oracle_threshold, "", "neither"),
 )
-"""Scores at the best threshold on the very images that are scored."""
+"""Scores at the best threshold on the same images that are scored."""
 
 
 def by_key(scores: tuple[Score, ...], *keys: str) -> tuple[Score, ...]:
-    """Return the scores of these keys, in this order."""
-    found = {score.key: score for score in scores}
-    return tuple(found[key] for key in keys)
+    """Return the scores with these keys, in this order."""
+    scores_by_key = {score.key: score for score in scores}
+    return tuple(scores_by_key[key] for key in keys)

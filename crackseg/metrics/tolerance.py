@@ -1,4 +1,4 @@
-"""Precision, recall and F1 that forgive a stated distance."""
+"""Compute precision, recall and F1 within a tolerance."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LARGEST_DISC_PX = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ToleranceCounts:
-    """Pixels that have a partner within a tolerance. Counts of several images add up with ``+``.
+    """Counts of pixels within a tolerance of the other mask; counts of images add up with ``+``.
 
     Attributes:
-        predicted: Pixels called crack.
-        predicted_near: Those of them within the tolerance of a true crack pixel.
-        true: Crack pixels.
-        true_near: Those of them within the tolerance of a pixel called crack.
+        predicted: Number of predicted crack pixels.
+        predicted_near: Number of them within the tolerance of a true crack pixel.
+        true: Number of true crack pixels.
+        true_near: Number of them within the tolerance of a predicted crack pixel.
     """
 
     predicted: int = 0
@@ -35,8 +35,8 @@ class ToleranceCounts:
         """Count the pixels of one image.
 
         Args:
-            predicted: ``(H, W)`` predicted mask.
-            true: ``(H, W)`` true mask.
+            predicted: ``(H, W)`` bool predicted mask.
+            true: ``(H, W)`` bool true mask.
             tolerance_px: Largest Euclidean distance between the centres of two pixels that match, in pixels.
 
         Raises:
@@ -62,17 +62,17 @@ class ToleranceCounts:
 
     @property
     def precision(self) -> float:
-        """Share of the pixels called crack that lie within the tolerance of one; NaN if none is called crack."""
+        """Share of predicted crack pixels near a true one; NaN without any."""
         return ratio(self.predicted_near, self.predicted)
 
     @property
     def recall(self) -> float:
-        """Share of the crack pixels within the tolerance of one called crack; NaN if there is no crack."""
+        """Share of true crack pixels near a predicted one; NaN without any."""
         return ratio(self.true_near, self.true)
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall; 0 if only one of the masks is empty, NaN if both are."""
+        """Harmonic mean of both; 0 for one empty mask, NaN for two."""
         if not self.predicted and not self.true:
             return float("nan")
         if not self.predicted or not self.true:
@@ -81,9 +81,16 @@ class ToleranceCounts:
 
 
 def within(mask: NDArray[np.bool_], distance_px: float) -> NDArray[np.bool_]:
-    """Return which pixels of an ``(H, W)`` image lie within a Euclidean distance of a mask pixel.
+    """Return which pixels lie within a Euclidean distance of a mask.
 
-    Small distances grow the mask by a disc, which is far quicker than an exact distance map.
+    For small distances the mask is dilated by a disc, which is much faster than an exact distance map.
+
+    Args:
+        mask: ``(H, W)`` bool mask.
+        distance_px: Largest distance between pixel centres, in pixels.
+
+    Returns:
+        ``(H, W)`` bool, True for pixels within the distance.
     """
     if not mask.any():
         return np.zeros_like(mask)

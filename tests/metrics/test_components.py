@@ -41,7 +41,7 @@ def test_a_worked_example_gives_the_numbers_on_paper() -> None:
     predicted[40, 10:12] = True
     predicted[90:94, 90:94] = True
     counts = ComponentCounts.of(predicted, true, tolerance_px=2)
-    assert counts == ComponentCounts(cracks=3, found=1, calls=3, false_calls=1, area_px=10_000)
+    assert counts == ComponentCounts(cracks=3, detected=1, calls=3, false_calls=1, area_px=10_000)
     assert counts.detection_rate == 1 / 3
     assert counts.false_per_mpx == 100
 
@@ -50,7 +50,7 @@ def test_a_long_joint_that_touches_a_crack_is_a_false_call() -> None:
     true, joint = np.zeros((60, 200), np.bool_), np.zeros((60, 200), np.bool_)
     true[20, 10:30], joint[20, 10:190] = True, True
     counts = ComponentCounts.of(joint, true, tolerance_px=2)
-    assert (counts.found, counts.false_calls) == (1, 1)
+    assert (counts.detected, counts.false_calls) == (1, 1)
 
 
 def test_counts_add_up_and_nothing_has_no_rate() -> None:
