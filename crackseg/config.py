@@ -1,20 +1,113 @@
-"""Configuration: frozen sections, read from YAML and ``--set``, with errors that name file, line and key."""
+"""Read frozen configurations from YAML and ``--set``, and find the shipped ones."""
 
 from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from crackseg.errors import ConfigError, display_text
+from crackseg.errors import ConfigError, UsageError, display_text
 
 _Config = TypeVar("_Config", bound=BaseModel)
 _Key = tuple[str | int, ...]
+
+
+ConfigKind = Literal["generate", "train", "rules"]
+"""Recipe of `crackseg generate`, configuration of `crackseg train`, or rules of `crackseg inspect`."""
+
+_SUFFIX = ".yaml"
+
+
+@dataclass(frozen=True)
+class ShippedConfig:
+    """A configuration that ships with crackseg.
+
+    Attributes:
+        kind: Command that reads it.
+        name: Name to give to the command.
+        path: Its file.
+    """
+
+    kind: ConfigKind
+    name: str
+    path: Path
+
+    @property
+    def summary(self) -> str:
+        """First line of the comment at the top of the file."""
+        line = self.path.read_text("utf-8").partition("\n")[0]
+        return line.removeprefix("#").strip()
+
+
+def shipped_configs() -> tuple[ShippedConfig, ...]:
+    """Return all shipped configurations, sorted by kind and name."""
+    folder = _configs_folder()
+    return tuple(
+        ShippedConfig(kind, path.stem if path.suffix == _SUFFIX else path.name, path)
+        for kind in get_args(ConfigKind)
+        for path in sorted((folder / kind).glob(f"*{_SUFFIX}"))
+    )
+
+
+def find_shipped(name: str) -> ShippedConfig:
+    """Return a shipped configuration by ``NAME`` or ``KIND/NAME``.
+
+    Raises:
+        UsageError: If there is none, or the name alone fits several.
+    """
+    configs = shipped_configs()
+    full = {f"{config.kind}/{config.name}": config for config in configs}
+    matches = [config for key, config in full.items() if name in (key, config.name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        names = " or ".join(f"{config.kind}/{config.name}" for config in matches)
+        raise UsageError("several configurations have this name", where=name, hint=f"give {names}")
+    raise UsageError("no such configuration", where=name, hint=_advice(name, [config.name for config in configs]))
+
+
+def find_config(kind: ConfigKind, name: str | os.PathLike[str] | None) -> Path | None:
+    """Return the file of a configuration.
+
+    Args:
+        kind: Command that reads it.
+        name: Path of a file, or else the name of a shipped configuration; None for the defaults.
+
+    Returns:
+        The file; None for the defaults.
+
+    Raises:
+        UsageError: If there is neither such a file nor such a name.
+    """
+    if name is None:
+        return None
+    path = Path(name)
+    if path.exists() or path.suffix in (_SUFFIX, ".yml") or len(path.parts) > 1:
+        return path
+    names = {config.name: config.path for config in shipped_configs() if config.kind == kind}
+    if str(path) in names:
+        return names[str(path)]
+    raise UsageError("no such file or configuration", where=path, hint=_advice(str(path), list(names)))
+
+
+def _advice(name: str, known: Sequence[str]) -> str:
+    """Return a hint with the closest name and all known names."""
+    close = difflib.get_close_matches(name, known, n=1)
+    question = f"did you mean '{close[0]}'? " if close else ""
+    return f"{question}give a YAML file or one of {', '.join(dict.fromkeys(known))}"
+
+
+def _configs_folder() -> Path:
+    """Return the folder of the shipped configurations: inside the wheel, or of the source checkout."""
+    package = Path(__file__).parent
+    return package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
 
 
 class Section(BaseModel):

@@ -126,7 +126,7 @@ def interrupts_held() -> Iterator[None]:
 
 _CORE = (
     *("numpy", "opencv-python-headless", "Pillow", "isal", "lxml"),
-    *("onnxruntime", "typer", "rich", "pydantic", "PyYAML"),
+    *("onnxruntime", "rich", "pydantic", "PyYAML"),
 )
 _TRAIN = ("torch", "segmentation-models-pytorch", "albumentations", "safetensors", "onnx", "matplotlib")
 

@@ -1,5 +1,5 @@
-"""The command line."""
+"""Offer the package on the command line."""
 
-from crackseg.cli.entry import main
+from crackseg.cli.app import main
 
 __all__ = ["main"]

@@ -1,80 +1,110 @@
-"""The commands, and what typer makes of their arguments."""
+"""Find the command that the user asks for, run it, and turn errors into exit codes."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
-from importlib import import_module
-from typing import Annotated
 
-import typer
+from crackseg.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NOT_RUN, EXIT_USAGE, CracksegError, UsageError
 
-from crackseg.cli.exit_codes import guarded
-from crackseg.cli.fast_arguments import QuickCommand, QuickGroup
-from crackseg.cli.output import print_error
-from crackseg.errors import EXIT_DONE, EXIT_USAGE
+# Only what the list of commands needs is imported here: it shows in a few hundredths of a second.
 
-COMMANDS = (
-    *("generate", "train", "predict", "evaluate", "measure", "inspect"),
-    *("convert", "clean", "check", "export", "models", "doctor"),
-)
-"""Each is the function of its name in the module of its name in `crackseg.cli`."""
+GROUPS = {
+    "Find cracks": {
+        "predict": "Find the cracks in images: mask, overlay and measurements of each.",
+        "inspect": "Inspect a folder of images by rules: OK, WARN, NG or CANNOT JUDGE.",
+        "measure": "Measure the cracks of existing masks.",
+    },
+    "Prepare data": {
+        "generate": "Generate synthetic crack images with exact masks.",
+        "check": "Check a folder of images and masks for errors.",
+        "convert": "Convert labels from one format to another.",
+        "clean": "Remove specks, holes and gaps from masks.",
+    },
+    "Make models": {
+        "train": "Train a network on images and masks.",
+        "evaluate": "Score a model against true masks.",
+        "export": "Export a model to ONNX or OpenVINO after verifying its predictions.",
+        "models": "List the shipped models with their terms, scores and limits.",
+    },
+    "Set up": {
+        "configs": "List the shipped configurations, or print one.",
+        "doctor": "Report installed versions and known problems of this environment.",
+        "completion": "Print a completion script for bash, zsh or fish.",
+    },
+}
+"""Commands by group, each with its summary; each is declared in the module of its name in `crackseg.cli`."""
 
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        print(f"crackseg {version('crackseg')}")
-        raise typer.Exit
-
-
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
-    ] = False,
-) -> None:
-    """Find, segment and measure cracks in photographs."""
-
-
-def build_app(names: Sequence[str] = COMMANDS) -> typer.Typer:
-    """Return the command line with some of its commands; each costs its import and the reading of its options."""
-    app = typer.Typer(
-        name="crackseg",
-        cls=QuickGroup,
-        help="Find, segment and measure cracks in photographs.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    for name in names:
-        command = getattr(import_module(f"crackseg.cli.{name}"), name)
-        app.command(cls=QuickCommand)(guarded(command))
-    app.callback()(_root)
-    return app
-
-
-def _report_usage(error: typer.TyperException) -> int:
-    """Say in one line what is wrong with the command line; `crackseg` alone prints its help."""
-    describe = getattr(error, "format_message", None)
-    message = str(error) if describe is None else str(describe())
-    context = getattr(error, "ctx", None)
-    if type(error).__name__ == "NoArgsIsHelpError":
-        print(message)
-    else:
-        path = "crackseg" if context is None else context.command_path
-        print_error(f"{' '.join(message.split()).rstrip('.')}; see {path} --help")
-    return EXIT_USAGE
+COMMANDS = tuple(name for group in GROUPS.values() for name in group)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit code; what goes wrong becomes one line on stderr, never a traceback."""
+    """Run a command and return its exit code; an error becomes one line on stderr, never a traceback."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    app = build_app(arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS)
     try:
-        result = app(args=arguments, prog_name="crackseg", standalone_mode=False)
-    except typer.TyperException as error:
-        return _report_usage(error)
-    return result if isinstance(result, int) else EXIT_DONE
+        return _dispatch(arguments)
+    except CracksegError as error:
+        _print_error(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _print_error("interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has left; without this Python would print a traceback when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_NOT_RUN
+    except MemoryError:
+        _print_error("out of memory; close other programs, or use smaller images or tiles")
+        return EXIT_NOT_RUN
+
+
+def _print_error(message: str) -> None:
+    print(f"crackseg: error: {message}", file=sys.stderr)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments:
+        print(program_help())
+        return EXIT_USAGE
+    first, rest = arguments[0], arguments[1:]
+    if first in ("--help", "-h"):
+        print(program_help())
+        return EXIT_DONE
+    if first == "--version":
+        from crackseg import __version__
+
+        print(f"crackseg {__version__}")
+        return EXIT_DONE
+    if first in COMMANDS:
+        return _run(first, rest)
+    from crackseg.cli.parser import suggest
+
+    kind = "option" if first.startswith("-") else "command"
+    close = suggest(first, [*COMMANDS, "--help", "--version"])
+    raise UsageError(f"no such {kind}", where=first, hint="; ".join(filter(None, (close, "see crackseg --help"))))
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    from crackseg.cli.console import Console
+    from crackseg.cli.loading import load_syntax
+    from crackseg.cli.parser import HELP_FLAGS, parse
+
+    syntax = load_syntax(name)
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    if any(flag in arguments[:end] for flag in HELP_FLAGS):
+        from crackseg.cli.help import command_help
+
+        print(command_help(syntax))
+        return EXIT_DONE
+    command, shown = parse(syntax, arguments)
+    return command.execute(Console(json=shown.json, quiet=shown.quiet, verbose=shown.verbose))
+
+
+def program_help() -> str:
+    """Return the help of the program: its commands in groups."""
+    parts = ["Usage: crackseg COMMAND [arguments] [options]", "Find, segment and measure cracks in images."]
+    for title, commands in GROUPS.items():
+        parts.append("\n".join([f"{title}:", *(f"  {name:<12}{summary}" for name, summary in commands.items())]))
+    parts.append("Options:\n  --version   Print the version.\n  -h, --help  Show this help, or that of a command.")
+    parts.append("Example:\n  crackseg predict wall.jpg -o out")
+    return "\n\n".join(parts)

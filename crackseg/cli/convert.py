@@ -1,16 +1,14 @@
-"""``crackseg convert``."""
+"""Declare ``crackseg convert``."""
 
-from __future__ import annotations
-
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
-from crackseg.cli.options import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
+from crackseg.cli.command import Command, PathInput, Positional, as_function, as_path, option
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError, display_text
 
 if TYPE_CHECKING:
+    from crackseg.cli.console import Console
     from crackseg.labels.convert import ConversionResult
     from crackseg.labels.rle import Dialect
 
@@ -18,46 +16,75 @@ _Format = Literal["masks", "kaggle-rle", "coco", "voc", "yolo", "cvat", "labelme
 _DialectName = Literal["column-1", "column-0", "row-1", "row-0", "guess"]
 
 
-def convert(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="File or folder to read.", show_default=False)],
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="File or folder to write.", show_default=False)],
-    from_: Annotated[_Format, typer.Option("--from", help="Format of SOURCE.", show_default=False)],
-    to: Annotated[_Format, typer.Option("--to", help="Format of TARGET.", show_default=False)],
-    shape: Annotated[str | None, typer.Option(metavar="HxW", help="Size of images, where SOURCE says none.")] = None,
-    images: Annotated[Path | None, typer.Option(metavar="DIR", help="The images, to look up their sizes.")] = None,
-    dialect: Annotated[
-        _DialectName, typer.Option(help="Order of the pixels and number of the first, of kaggle-rle.")
-    ] = "column-1",
-    polygons: Annotated[bool, typer.Option("--polygons", help="Polygons, where the target holds masks, too.")] = False,
-    simplify: Annotated[float, typer.Option(min=0, help="How far traced polygons may stray, in pixels.")] = 0.0,
-    json: JsonFlag = False,
-    quiet: QuietFlag = False,
-) -> int:
-    """Convert labels between mask images, competition CSV, COCO, VOC, YOLO-seg, CVAT, LabelMe and Label Studio.
+@dataclass(frozen=True)
+class Convert(Command["ConversionResult"]):
+    """Convert labels from one format to another.
 
-    What the target cannot hold is said: every change by its kind, and how well the drawn labels still agree (IoU).
+    Reports every kind of change that the target format forces, and the agreement (IoU) of the labels before and after.
 
-    Example: crackseg convert train.csv masks --from kaggle-rle --to masks --shape 256x1600
+    Example:
+        >>> import crackseg
+        >>> walls = crackseg.generate("walls", count=1, size=64)
+        >>> crackseg.convert("walls/masks", "rle.csv", from_="masks", to="kaggle-rle").iou_mean
+        1.0
     """
-    from crackseg.labels.convert import AnnotationSource
-    from crackseg.labels.convert import convert as run
-    from crackseg.labels.reading import ImageSizes
-    from crackseg.labels.writing import Layout
 
-    used = _dialect(dialect)
-    if used is None and to == "kaggle-rle":
-        raise UsageError("'guess' is for reading alone", where="--dialect", hint="name the dialect")
-    annotations = AnnotationSource(source, from_, ImageSizes(_shape(shape), images), used)
-    layout = Layout(polygons=polygons, simplify_px=simplify) if used is None else Layout(used, polygons, simplify)
-    with ProgressLine("convert", 1, quiet=quiet or json) as line:
-        result = run(annotations, target, to, layout, progress=lambda step: line.update(step.fraction))
-    for error in result.failed:
-        print_error(str(error))
-    if json:
-        print_json(result.to_dict())
-    else:
-        print("\n".join(_lines(result, f"{from_} -> {to} in {display_text(target)}")))
-    return EXIT_SOME_FAILED if result.failed else EXIT_DONE
+    source: Annotated[PathInput, Positional("SOURCE", "File or folder to read.")]
+    target: Annotated[PathInput, Positional("TARGET", "File or folder to write.")]
+    _: KW_ONLY
+    from_: Annotated[_Format, option("--from", help="Format of SOURCE.", group="Formats")]
+    to: Annotated[_Format, option("--to", help="Format of TARGET.", group="Formats")]
+    shape: Annotated[
+        str | None, option("--shape", metavar="HxW", help="Size of images whose size SOURCE lacks.", group="Input")
+    ] = None
+    images: Annotated[
+        PathInput | None, option("--images", metavar="DIR", help="Images, to look up their sizes.", group="Input")
+    ] = None
+    dialect: Annotated[
+        _DialectName,
+        option("--dialect", help="Pixel order and first pixel number of kaggle-rle.", group="Formats"),
+    ] = "column-1"
+    polygons: Annotated[
+        bool,
+        option("--polygons", help="Write polygons even where the target format holds masks.", group="Output"),
+    ] = False
+    simplify: Annotated[
+        float,
+        option(
+            "--simplify",
+            metavar="PX",
+            help="Largest distance of a simplified polygon from the outline, in pixels.",
+            group="Output",
+            minimum=0,
+        ),
+    ] = 0.0
+    examples = ("crackseg convert train.csv masks --from kaggle-rle --to masks --shape 256x1600",)
+
+    def run(self) -> "ConversionResult":
+        """Convert the labels."""
+        from crackseg.labels.convert import AnnotationSource, convert
+        from crackseg.labels.reading import ImageSizes
+        from crackseg.labels.writing import Layout
+
+        dialect = _dialect(self.dialect)
+        if dialect is None and self.to == "kaggle-rle":
+            raise UsageError("'guess' is for reading only", where="--dialect", hint="name the dialect")
+        sizes = ImageSizes(_shape(self.shape), as_path(self.images))
+        source = AnnotationSource(Path(self.source), self.from_, sizes, dialect)
+        layout = Layout(polygons=self.polygons, simplify_px=self.simplify)
+        if dialect is not None:
+            layout = Layout(dialect, self.polygons, self.simplify)
+        return convert(source, Path(self.target), self.to, layout, progress=self.progress)
+
+    def show(self, result: "ConversionResult", console: "Console") -> int:
+        """Print the counts, the changes and the images that failed."""
+        for error in result.failed:
+            console.error(str(error))
+        title = f"{self.from_} -> {self.to} in {display_text(self.target)}"
+        values = result.to_dict()
+        iou = {"mean": values["iou_mean"], "lowest": values["iou_lowest"], "image": values["iou_lowest_image"]}
+        console.result({**values, "iou": iou}, "\n".join(_lines(result, title)))
+        return EXIT_SOME_FAILED if result.failed else EXIT_DONE
 
 
 def _shape(text: str | None) -> tuple[int, int] | None:
@@ -69,14 +96,14 @@ def _shape(text: str | None) -> tuple[int, int] | None:
     return int(sides[0]), int(sides[1])
 
 
-def _dialect(name: _DialectName) -> Dialect | None:
+def _dialect(name: _DialectName) -> "Dialect | None":
+    """Return a dialect by its name; None if it is to be guessed."""
     from crackseg.labels.rle import DIALECTS
 
-    found = {f"{dialect.order}-{dialect.first}": dialect for dialect in DIALECTS}
-    return found.get(name)
+    return {f"{dialect.order}-{dialect.first}": dialect for dialect in DIALECTS}.get(name)
 
 
-def _lines(result: ConversionResult, what: str) -> list[str]:
+def _lines(result: "ConversionResult", what: str) -> list[str]:
     lines = [f"{_counted(len(result.images), 'image')} with {_counted(result.object_count, 'object')}: {what}"]
     if result.iou_mean is not None and result.worst is not None:
         lowest = f", lowest {result.worst.iou:.4f} in {display_text(result.worst.name)}"
@@ -90,3 +117,6 @@ def _lines(result: ConversionResult, what: str) -> list[str]:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+convert = as_function(Convert)

@@ -1,26 +1,56 @@
-"""``crackseg doctor``."""
+"""Declare ``crackseg doctor``."""
 
-from __future__ import annotations
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from crackseg.cli.options import JsonFlag, print_error, print_json
+from crackseg.cli.command import Command
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED
 
+if TYPE_CHECKING:
+    from crackseg.cli.console import Console
 
-def doctor(json: JsonFlag = False) -> int:
-    """Say what is installed and what is wrong with it.
 
-    Example: crackseg doctor
+@dataclass(frozen=True)
+class Diagnosis:
+    """State of this environment.
+
+    Attributes:
+        machine: Processor, system and versions of Python and crackseg.
+        versions: Version by package; None if it is not installed.
+        problems: Known problems, one line each.
     """
-    from crackseg.machine import describe_machine, find_problems, installed_versions
 
-    machine, versions, problems = describe_machine(), installed_versions(), find_problems()
-    if json:
-        print_json({"machine": machine, "versions": versions, "problems": problems})
-    else:
-        for key, value in [*machine.items(), *versions.items()]:
-            print(f"{key}: {value or 'not installed'}")
-        for problem in problems:
-            print_error(problem)
-        if not problems:
-            print("nothing wrong found")
-    return EXIT_SOME_FAILED if problems else EXIT_DONE
+    machine: dict[str, str | int]
+    versions: dict[str, str | None]
+    problems: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields, ready for JSON."""
+        return {"machine": self.machine, "versions": self.versions, "problems": list(self.problems)}
+
+
+@dataclass(frozen=True)
+class Doctor(Command[Diagnosis]):
+    """Report installed versions and known problems of this environment."""
+
+    examples = ("crackseg doctor",)
+    presentation = ("json",)
+
+    def run(self) -> Diagnosis:
+        """Examine the environment."""
+        from crackseg.machine import describe_machine, find_problems, installed_versions
+
+        return Diagnosis(describe_machine(), installed_versions(), tuple(find_problems()))
+
+    def show(self, result: Diagnosis, console: "Console") -> int:
+        """Print versions and problems."""
+        lines = [
+            f"{key}: {value or 'not installed'}" for key, value in [*result.machine.items(), *result.versions.items()]
+        ]
+        if not console.json:
+            for problem in result.problems:
+                console.error(problem)
+        if not result.problems:
+            lines.append("no problem found")
+        console.result(result.to_dict(), "\n".join(lines))
+        return EXIT_SOME_FAILED if result.problems else EXIT_DONE

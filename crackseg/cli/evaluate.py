@@ -1,107 +1,159 @@
-"""``crackseg evaluate``."""
+"""Declare ``crackseg evaluate``."""
 
-from __future__ import annotations
-
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
-from crackseg.cli.options import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
-from crackseg.cli.predict import HysteresisOption, PrecisionOption, RuntimeOption, ThresholdOption, TtaOption
+from crackseg.cli.command import Command, PathInput, as_function, as_path, as_paths, option
+from crackseg.cli.options import (
+    DeviceOption,
+    HysteresisOption,
+    ModelOption,
+    PrecisionOption,
+    RuntimeOption,
+    ThresholdOption,
+    TtaOption,
+)
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 
 if TYPE_CHECKING:
+    from crackseg.cli.console import Console
+    from crackseg.datasets.samples import Sample
     from crackseg.evaluation.comparison import Comparison
     from crackseg.evaluation.report import EvaluationReport
+    from crackseg.evaluation.request import EvaluationRequest
     from crackseg.parallel import Progress
     from crackseg.prediction.model import Model
 
 
-def evaluate(
-    data: Annotated[list[Path], typer.Option(help="Folder with images and masks, or with test/ in it; repeatable.")],
-    model: Annotated[str | None, typer.Option(help="A shipped model, a .onnx file or a run folder.")] = None,
+@dataclass(frozen=True)
+class Evaluate(Command["EvaluationReport | Comparison"]):
+    """Score a model against true masks.
+
+    Scores follow a named protocol and have confidence intervals. The report also shows the worst images.
+
+    Example:
+        >>> import crackseg
+        >>> walls = crackseg.generate("walls", count=2, size=64)
+        >>> report = crackseg.evaluate(data="walls", model="crackseg-synthetic")
+        >>> report.model
+        'crackseg-synthetic'
+    """
+
+    _: KW_ONLY
+    data: Annotated[
+        PathInput | Sequence[PathInput],
+        option("--data", metavar="DIR", help="Folder with images and masks, or with test/ in it.", group="Input"),
+    ]
+    model: ModelOption = None
     compare: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="A B", help="Two models side by side, with the difference.")
-    ] = None,
-    threshold: ThresholdOption = None,
+        tuple[str, str] | None,
+        option("--compare", metavar="A B", help="Compare two models on the same images.", group="Model"),
+    ] = None
+    threshold: ThresholdOption = None
+    hysteresis: HysteresisOption = None
+    tta: TtaOption = "none"
     protocol: Annotated[
         Literal["native", "classic", "centreline", "resize512", "all"] | None,
-        typer.Option(help="How to score; printed with its card. [default: native, the headline alone]"),
-    ] = None,
+        option(
+            "--protocol",
+            help="Scoring protocol; its definition is printed with the scores.",
+            group="Scores",
+            default="the main scores of native",
+        ),
+    ] = None
     report: Annotated[
-        Path | None,
-        typer.Option("--report", "--output", "-o", metavar="OUT", help="Folder for evaluation.json, .md and .html."),
-    ] = None,
-    hysteresis: HysteresisOption = None,
-    tta: TtaOption = "none",
-    runtime: RuntimeOption = "auto",
-    precision: PrecisionOption = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    json: JsonFlag = False,
-    quiet: QuietFlag = False,
-) -> int:
-    """Score a model against true masks, by a named protocol, with confidence intervals and the worst images.
+        PathInput | None,
+        option(
+            "--report",
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Folder for evaluation.json, evaluation.md and evaluation.html.",
+            group="Output",
+            default="print only",
+        ),
+    ] = None
+    runtime: RuntimeOption = "auto"
+    precision: PrecisionOption = None
+    device: DeviceOption = "auto"
+    examples = ("crackseg evaluate --data walls --model runs/first --protocol all -o scores",)
 
-    Example: crackseg evaluate --data synthetic --data walls --model runs/first --protocol all --report scores
+    def run(self) -> "EvaluationReport | Comparison":
+        """Score the model, or both models."""
+        from crackseg.datasets.samples import find_all_samples
+        from crackseg.evaluation.comparison import Comparison
+        from crackseg.evaluation.contrast import draw_contrasts
+        from crackseg.evaluation.files import write_report
+        from crackseg.evaluation.request import EvaluationRequest
+        from crackseg.files import make_folder
+
+        if self.compare is not None and self.model is not None:
+            raise UsageError("expected --model or --compare, got both", hint="name both models after --compare")
+        folder = as_path(self.report)
+        request = EvaluationRequest(self.protocol, self.threshold, figures=folder is not None)
+        samples = find_all_samples(as_paths(self.data), "test")
+        models = self._load_models()
+        request = replace(request, classes=common_classes(models))
+        if folder is not None:
+            make_folder(folder)
+        reports = self._score(models, samples, request)
+        result = reports[0] if self.compare is None else Comparison(*reports)
+        if folder is not None:
+            pair = (models[0], models[-1])
+            contrasts = draw_contrasts(result, pair, samples) if isinstance(result, Comparison) else ()
+            write_report(folder, result, contrasts)
+        return result
+
+    def show(self, result: "EvaluationReport | Comparison", console: "Console") -> int:
+        """Print the scores, and the files that could not be scored."""
+        from crackseg.evaluation.report import EvaluationReport
+        from crackseg.evaluation.text import comparison_to_text, report_to_text
+
+        for error in result.errors:
+            console.error(error)
+        text = report_to_text(result) if isinstance(result, EvaluationReport) else comparison_to_text(result)
+        console.result(result.to_dict(), text)
+        return EXIT_SOME_FAILED if result.errors else EXIT_DONE
+
+    def _load_models(self) -> "list[Model]":
+        from crackseg.prediction.loading import load_model
+
+        return [
+            load_model(name, runtime=self.runtime, device=self.device, precision=self.precision).with_options(
+                tta=self.tta, hysteresis=self.hysteresis
+            )
+            for name in self.compare or (self.model,)
+        ]
+
+    def _score(
+        self, models: "list[Model]", samples: "Sequence[Sample]", request: "EvaluationRequest"
+    ) -> "list[EvaluationReport]":
+        from crackseg.evaluation.report import evaluate_model
+
+        total = len(models) * len(samples)
+        reports: list[EvaluationReport] = []
+        for model, name in zip(models, self.compare or (None,), strict=True):
+
+            def advance(step: "Progress", before: int = len(reports) * len(samples)) -> None:
+                self.advance(before + step.done, total)
+
+            reports.append(evaluate_model(model, samples, request, name=name, progress=advance))
+        return reports
+
+
+def common_classes(models: "Sequence[Model]") -> int:
+    """Return the number of defect classes that all models have; 2 for models of crack or no crack.
+
+    Raises:
+        UsageError: If the models have different numbers of classes.
     """
-    from crackseg.datasets.samples import find_all_samples
-    from crackseg.evaluation.comparison import Comparison
-    from crackseg.evaluation.contrast import draw_contrasts
-    from crackseg.evaluation.files import write_report
-    from crackseg.evaluation.report import evaluate_model
-    from crackseg.evaluation.request import EvaluationRequest
-    from crackseg.files import make_folder
-    from crackseg.prediction.loading import load_model
-
-    if compare is not None and model is not None:
-        raise UsageError("expected --model or --compare, got both", hint="name both models after --compare")
-    request = EvaluationRequest(protocol, threshold, figures=report is not None)
-    samples = find_all_samples(data, "test")
-    models = [
-        load_model(name, runtime=runtime, device=device, precision=precision).with_options(
-            tta=tta, hysteresis=hysteresis
-        )
-        for name in compare or (model,)
-    ]
-    request = replace(request, classes=_common_classes(models))
-    if report is not None:
-        make_folder(report)
-    reports: list[EvaluationReport] = []
-    with ProgressLine("evaluate", len(models) * len(samples), quiet=quiet or json) as line:
-        for loaded, name in zip(models, compare or (None,), strict=True):
-
-            def advance(progress: Progress, before: int = len(reports) * len(samples)) -> None:
-                line.update(before + progress.done)
-
-            reports.append(evaluate_model(loaded, samples, request, name=name, progress=advance))
-    found = reports[0] if compare is None else Comparison(*reports)
-    if report is not None:
-        drawn = draw_contrasts(found, (models[0], models[1]), samples) if isinstance(found, Comparison) else ()
-        write_report(report, found, drawn)
-    return _tell(found, json=json)
-
-
-def _common_classes(models: list[Model]) -> int:
-    """Return how many classes the models tell apart; crack or not is both one class and two."""
     counts = [max(model.card.classes, 2) for model in models]
     if len(set(counts)) > 1:
         raise UsageError(
-            f"tell {counts[0]} and {counts[1]} classes", where="--compare", hint="compare models of the same classes"
+            f"have {counts[0]} and {counts[1]} classes", where="--compare", hint="compare models of the same classes"
         )
     return counts[0]
 
 
-def _tell(found: EvaluationReport | Comparison, *, json: bool) -> int:
-    """Print what was found, and the files that could not be scored; return the exit code."""
-    from crackseg.evaluation.report import EvaluationReport
-    from crackseg.evaluation.text import comparison_to_text, report_to_text
-
-    for error in found.errors:
-        print_error(error)
-    if json:
-        print_json(found.to_dict())
-    else:
-        print(report_to_text(found) if isinstance(found, EvaluationReport) else comparison_to_text(found))
-    return EXIT_SOME_FAILED if found.errors else EXIT_DONE
+evaluate = as_function(Evaluate)

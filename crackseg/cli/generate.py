@@ -1,72 +1,105 @@
-"""``crackseg generate``."""
+"""Declare ``crackseg generate``."""
 
-from __future__ import annotations
-
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
-from crackseg.cli.options import JsonFlag, ProgressLine, QuietFlag, print_json
-from crackseg.errors import UsageError, display_text
+from crackseg.cli.command import Command, PathInput, Positional, as_function, as_path, option
+from crackseg.cli.options import SetOption, WorkersOption
+from crackseg.errors import EXIT_DONE, UsageError, display_text
 
 if TYPE_CHECKING:
-    from crackseg.generation import LabelFormat
+    from crackseg.cli.console import Console
+    from crackseg.generation import GenerationResult, LabelFormat
 
 
-def generate(
-    output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.", show_default=False)],
-    count: Annotated[int, typer.Option(help="Samples.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
-    mode: Annotated[
-        Literal["photo", "binary"] | None, typer.Option(help="Overrides the recipe's. [default: photo]")
-    ] = None,
-    size: Annotated[int | None, typer.Option(help="Side of an image, in pixels. [default: 1024]")] = None,
-    config: Annotated[Path | None, typer.Option(metavar="F", help="A recipe in YAML.")] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="a.b=v", help="One value of the recipe.")
-    ] = None,
-    backgrounds: Annotated[Path | None, typer.Option(metavar="DIR", help="Crack-free photographs.")] = None,
-    patterns: Annotated[Path | None, typer.Option(metavar="DIR", help="Crack masks to cut out.")] = None,
-    noise: Annotated[Path | None, typer.Option(metavar="DIR", help="Patches, in DIR/small and DIR/big.")] = None,
-    formats: Annotated[
-        str, typer.Option(metavar="LIST", help="Annotations to write, some of voc,coco,yolo,rle.")
-    ] = "voc",
-    polygons: Annotated[bool, typer.Option("--polygons", help="COCO outlines as polygons, not as RLE.")] = False,
-    workers: Annotated[int | None, typer.Option(help="Processes. [default: one per core]", min=1)] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier call stopped.")] = False,
-    json: JsonFlag = False,
-    quiet: QuietFlag = False,
-) -> None:
-    """Make synthetic crack images with exact masks, annotations (Pascal VOC, COCO, YOLO-seg, RLE) and a manifest.
+@dataclass(frozen=True)
+class Generate(Command["GenerationResult"]):
+    """Generate synthetic crack images with exact masks.
 
-    Example: crackseg generate synthetic --count 200 --seed 1 --size 512
+    Also writes annotations (Pascal VOC, COCO, YOLO-seg, RLE), a manifest of true lengths and widths, the recipe and a
+    preview.
+
+    Example:
+        >>> import crackseg
+        >>> crackseg.generate("walls", count=2, size=64)
+        GenerationResult('walls', 2 samples, seed 0)
     """
-    from crackseg.config import load_config
-    from crackseg.generation import AssetFolders, GenerationJob
-    from crackseg.generation import generate as run
-    from data_gen import Recipe
 
-    shortcuts = {"mode": mode, "size": size}
-    settings = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
-    recipe = load_config(Recipe, config, overrides=[*settings, *(overrides or [])])
-    folders = AssetFolders(backgrounds, patterns, noise)
-    job = GenerationJob(recipe, output, count, seed, folders, _formats(formats), polygons)
-    with ProgressLine("generate", count, quiet=quiet or json) as line:
-        result = run(job, workers=workers, resume=resume, progress=lambda step: line.update(step.done))
-    if json:
-        print_json(result.to_dict())
-        return
-    for reason in result.skipped:
-        print(f"skipped: {reason}")
-    print(f"{count} samples in {display_text(output)}; {display_text(result.preview)} shows the first")
+    output: Annotated[PathInput, Positional("OUT", "Folder to write.")]
+    _: KW_ONLY
+    count: Annotated[int, option("--count", help="Number of samples.", group="Output")] = 100
+    formats: Annotated[
+        str,
+        option("--formats", metavar="LIST", help="Annotations to write: some of voc,coco,yolo,rle.", group="Output"),
+    ] = "voc"
+    polygons: Annotated[
+        bool, option("--polygons", help="Write COCO outlines as polygons, not as RLE.", group="Output")
+    ] = False
+    resume: Annotated[bool, option("--resume", help="Continue where an earlier call stopped.", group="Output")] = False
+    seed: Annotated[int, option("--seed", help="Random seed.", group="Recipe", minimum=0)] = 0
+    mode: Annotated[
+        Literal["photo", "binary"] | None,
+        option("--mode", help="Images like photographs, or white cracks on black.", group="Recipe", default="photo"),
+    ] = None
+    size: Annotated[
+        int | None, option("--size", metavar="PX", help="Side of an image, in pixels.", group="Recipe", default="1024")
+    ] = None
+    config: Annotated[
+        PathInput | None,
+        option(
+            "--config",
+            metavar="NAME|FILE",
+            help="Recipe: a YAML file or the name of a shipped one (crackseg configs).",
+            group="Recipe",
+            default="mixed",
+        ),
+    ] = None
+    set: SetOption = ()
+    backgrounds: Annotated[
+        PathInput | None, option("--backgrounds", metavar="DIR", help="Images without cracks.", group="Material")
+    ] = None
+    patterns: Annotated[
+        PathInput | None, option("--patterns", metavar="DIR", help="Crack masks to cut cracks from.", group="Material")
+    ] = None
+    noise: Annotated[
+        PathInput | None,
+        option("--noise", metavar="DIR", help="Noise patches, in DIR/small and DIR/big.", group="Material"),
+    ] = None
+    workers: WorkersOption = None
+    examples = ("crackseg generate synthetic --count 200 --seed 1 --size 512",)
+
+    def run(self) -> "GenerationResult":
+        """Write the samples."""
+        from crackseg.config import find_config, load_config
+        from crackseg.generation import AssetFolders, GenerationJob, generate
+        from data_gen import Recipe
+
+        shortcuts = {"mode": self.mode, "size": self.size}
+        settings = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
+        recipe = load_config(Recipe, find_config("generate", self.config), overrides=[*settings, *self.set])
+        folders = AssetFolders(as_path(self.backgrounds), as_path(self.patterns), as_path(self.noise))
+        output, formats = Path(self.output), _formats(self.formats)
+        job = GenerationJob(recipe, output, self.count, self.seed, folders, formats, self.polygons)
+        return generate(job, workers=self.workers, resume=self.resume, progress=self.progress)
+
+    def show(self, result: "GenerationResult", console: "Console") -> int:
+        """Print the folder and the material that was skipped."""
+        preview = display_text(result.preview)
+        lines = [f"skipped: {reason}" for reason in result.skipped]
+        lines.append(f"{result.count} samples in {display_text(result.output)}; {preview} shows the first")
+        console.result(result.to_dict(), "\n".join(lines))
+        return EXIT_DONE
 
 
-def _formats(text: str) -> tuple[LabelFormat, ...]:
+def _formats(text: str) -> "tuple[LabelFormat, ...]":
     from crackseg.generation import FORMATS
 
-    asked = [name.strip() for name in text.split(",")]
-    unknown = [name for name in asked if name not in FORMATS]
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in FORMATS]
     if unknown:
         raise UsageError(f"expected some of {', '.join(FORMATS)}, got '{unknown[0]}'", where="--formats")
-    return tuple(name for name in FORMATS if name in asked)
+    return tuple(name for name in FORMATS if name in names)
+
+
+generate = as_function(Generate)

@@ -1,73 +1,155 @@
-"""``crackseg measure``."""
+"""Declare ``crackseg measure``."""
 
-from __future__ import annotations
-
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from crackseg.cli.options import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
-from crackseg.cli.scale_options import MarkerOption, ScaleFileOption, ScaleOption, known_scale
+from crackseg.cli.command import Command, PathInput, Positional, as_function, as_path, as_paths, option
+from crackseg.cli.options import MarkerOption, ScaleFileOption, ScaleOption
+from crackseg.cli.outcome import Outcome
+from crackseg.cli.scale import scale_source
 from crackseg.errors import EXIT_DONE, EXIT_SOME_FAILED, CracksegError, UsageError, display_text
 
 if TYPE_CHECKING:
+    from crackseg.cli.console import Console
     from crackseg.measurement.report import MeasuredMask
 
 
-def measure(
-    masks: Annotated[
-        list[Path], typer.Argument(metavar="MASK|DIR", help="Masks, or folders of masks.", show_default=False)
-    ],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for MASK.json and measurements.csv.")
-    ] = None,
-    scale: ScaleOption = None,
-    scale_file: ScaleFileOption = None,
-    marker: MarkerOption = None,
-    images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The photographs, to measure narrow cracks in.")
-    ] = None,
-    json: JsonFlag = False,
-    quiet: QuietFlag = False,
-) -> int:
-    """Measure the cracks of masks that already exist: length, width, pattern, each width with its uncertainty.
+@dataclass(frozen=True)
+class MeasuredMasks:
+    """Measurements of several masks.
 
-    In a folder that predict has written, the files *_mask.png are taken.
-
-    Example: crackseg measure masks -o measured --scale 0.4
+    Attributes:
+        outcomes: Measurements or error of each mask, in input order.
+        output: Folder of the files written; None if none were.
     """
-    import json as json_format
 
-    from crackseg.files import make_folder, write_bytes
-    from crackseg.measurement.mask_files import collect_masks, measure_file
-    from crackseg.measurement.report import to_csv
+    outcomes: "tuple[Outcome[MeasuredMask], ...]"
+    output: Path | None
 
-    paths = collect_masks(masks)
-    known = known_scale(scale, scale_file, marker)
-    if marker is not None and images is None:
-        raise UsageError("--marker needs the photographs", hint="give their folder with --images")
-    done: list[MeasuredMask] = []
-    results: list[dict[str, Any]] = []
-    with ProgressLine("measure", len(paths), quiet=quiet or json) as line:
+    def __repr__(self) -> str:
+        cracks = sum(len(mask.cracks) for mask in self.results)
+        return f"MeasuredMasks({len(self.results)} masks, {cracks} cracks, {self.failed} failed)"
+
+    @property
+    def results(self) -> "tuple[MeasuredMask, ...]":
+        """Masks that were measured."""
+        return tuple(outcome.result for outcome in self.outcomes if outcome.result is not None)
+
+    @property
+    def failed(self) -> int:
+        """Number of masks that could not be measured."""
+        return len(self.outcomes) - len(self.results)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything, ready for JSON."""
+        images = [
+            {"image": outcome.name, "error": str(outcome.error)} if outcome.result is None else outcome.result.to_dict()
+            for outcome in self.outcomes
+        ]
+        return {
+            "output": None if self.output is None else display_text(self.output),
+            "failed": self.failed,
+            "images": images,
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one dictionary for each crack."""
+        return [{"image": display_text(mask.name), **crack.to_dict()} for mask in self.results for crack in mask.cracks]
+
+
+@dataclass(frozen=True)
+class Measure(Command[MeasuredMasks]):
+    """Measure the cracks of existing masks.
+
+    Reports length, width and pattern, each width with its uncertainty. In a folder written by crackseg predict, only
+    the files *_mask.png are measured.
+
+    Note:
+        With output=None, no files are written.
+
+    Example:
+        >>> import crackseg
+        >>> walls = crackseg.generate("walls", count=1, size=128)
+        >>> len(crackseg.measure("walls/masks", output=None).results)
+        1
+    """
+
+    masks: Annotated[PathInput | Sequence[PathInput], Positional("MASK|DIR", "Masks, or folders of masks.")]
+    _: KW_ONLY
+    images: Annotated[
+        PathInput | None,
+        option("--images", metavar="DIR", help="Images of the masks, to measure narrow cracks in.", group="Input"),
+    ] = None
+    output: Annotated[
+        PathInput | None,
+        option("--output", "-o", metavar="DIR", help="Folder for MASK.json and measurements.csv.", group="Output"),
+    ] = "measurements"
+    scale: ScaleOption = None
+    scale_file: ScaleFileOption = None
+    marker: MarkerOption = None
+    examples = ("crackseg measure masks -o measured --scale 0.4",)
+
+    def run(self) -> MeasuredMasks:
+        """Measure all masks."""
+        return self._measure(lambda _: None)
+
+    def execute(self, console: "Console") -> int:
+        """Measure all masks and print each when it is measured."""
+
+        def show(outcome: "Outcome[MeasuredMask]") -> None:
+            if outcome.error is not None:
+                console.error(str(outcome.error))
+            elif outcome.result is not None:
+                console.text(f"{outcome.name}: {outcome.result.summary()}")
+
+        with console.progress("measure") as progress:
+            result = replace(self, progress=progress)._measure(show)
+        return self.show(result, console)
+
+    def show(self, result: MeasuredMasks, console: "Console") -> int:
+        """Print the JSON object; the text of each mask is printed already."""
+        console.result(result.to_dict(), "")
+        return EXIT_SOME_FAILED if result.failed else EXIT_DONE
+
+    def _measure(self, show: "Callable[[Outcome[MeasuredMask]], None]") -> MeasuredMasks:
+        from crackseg.files import make_folder, write_bytes
+        from crackseg.measurement.report import to_csv
+
+        output = as_path(self.output)
+        outcomes = []
+        for outcome in self._outcomes(output):
+            show(outcome)
+            outcomes.append(outcome)
+        result = MeasuredMasks(tuple(outcomes), output)
+        if output is not None:
+            write_bytes(make_folder(output) / "measurements.csv", to_csv(result.results).encode())
+        return result
+
+    def _outcomes(self, output: Path | None) -> "Iterator[Outcome[MeasuredMask]]":
+        """Measure the masks one by one and write the JSON file of each."""
+        from crackseg.files import make_folder, write_bytes
+        from crackseg.measurement.mask_files import collect_masks, measure_file
+
+        paths, images = collect_masks(as_paths(self.masks)), as_path(self.images)
+        scale = scale_source(self.scale, self.scale_file, self.marker)
+        if self.marker is not None and images is None:
+            raise UsageError("needs the images", where="--marker", hint="give their folder with --images")
         for number, path in enumerate(paths, start=1):
+            name = display_text(path.name)
             try:
-                found = measure_file(path, images, known)
+                mask = measure_file(path, images, scale)
             except CracksegError as error:
-                print_error(str(error))
-                results.append({"image": display_text(path.name), "error": str(error)})
+                outcome = Outcome["MeasuredMask"](name, error=error)
             else:
-                done.append(found)
-                results.append(found.to_dict())
+                outcome = Outcome(name, mask)
                 if output is not None:
-                    text = json_format.dumps(results[-1], indent=2) + "\n"
+                    text = json.dumps(mask.to_dict(), indent=2) + "\n"
                     write_bytes(make_folder(output) / f"{path.stem}.json", text.encode())
-                if not json:
-                    print(f"{display_text(path.name)}: {found.summary()}")
-            line.update(number)
-    if output is not None:
-        write_bytes(make_folder(output) / "measurements.csv", to_csv(done).encode())
-    failed = len(paths) - len(done)
-    if json:
-        print_json({"output": None if output is None else display_text(output), "failed": failed, "images": results})
-    return EXIT_SOME_FAILED if failed else EXIT_DONE
+            yield outcome
+            self.advance(number, len(paths))
+
+
+measure = as_function(Measure)

@@ -1,30 +1,47 @@
-"""``crackseg models``."""
+"""Declare ``crackseg models``."""
 
-from __future__ import annotations
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from crackseg.cli.options import JsonFlag, print_json
+from crackseg.cli.command import Command
+from crackseg.errors import EXIT_DONE
+
+if TYPE_CHECKING:
+    from crackseg.cli.console import Console
+    from crackseg.modelcard.card import ModelCard
 
 
-def models(json: JsonFlag = False) -> None:
-    """List the models that ship with the package, with their cards.
+@dataclass(frozen=True)
+class Models(Command["tuple[ModelCard, ...]"]):
+    """List the shipped models with their terms, scores and limits."""
 
-    Example: crackseg models --json
-    """
-    import dataclasses
+    examples = ("crackseg models --json",)
+    presentation = ("json",)
 
-    from crackseg.prediction.loading import shipped_card, shipped_models
+    def run(self) -> "tuple[ModelCard, ...]":
+        """Read the cards of the shipped models."""
+        from crackseg.prediction.loading import shipped_card, shipped_models
 
-    cards = [shipped_card(name) for name in shipped_models()]
-    if json:
-        print_json({"models": [dataclasses.asdict(card) for card in cards]})
-        return
-    for card in cards:
-        network = f"{card.network.get('arch')} {card.network.get('encoder')}"
-        images = sum(int(entry.get("images", 0)) for entry in card.data)
-        print(f"{card.name}: {network}, threshold {card.threshold:g}, context {card.context_px} px, {images} images")
-        for split, groups in card.scores.items():
-            for group, scores in groups.items():
-                print(f"  {split} {group}: " + ", ".join(f"{key} {value}" for key, value in scores.items()))
-        for sentence in card.limits:
-            print(f"  fails: {sentence}")
-        print(f"  terms: {card.terms}")
+        return tuple(shipped_card(name) for name in shipped_models())
+
+    def show(self, result: "tuple[ModelCard, ...]", console: "Console") -> int:
+        """Print the cards, terms first."""
+        values = {"models": [{**asdict(card), "free": is_free(card.terms)} for card in result]}
+        console.result(values, "\n".join(line for card in result for line in _lines(card)))
+        return EXIT_DONE
+
+
+def is_free(terms: str) -> bool:
+    """Return True if the terms of a model allow any use, commercial use included."""
+    return not any(word in terms.lower() for word in ("research", "non-commercial", "noncommercial", "not stated"))
+
+
+def _lines(card: "ModelCard") -> list[str]:
+    lines = [f"{card.name}: {'free to use' if is_free(card.terms) else 'RESTRICTED'}", f"  terms: {card.terms}"]
+    network = f"{card.network.get('arch')} {card.network.get('encoder')}"
+    images = sum(int(entry.get("images", 0)) for entry in card.data)
+    lines.append(f"  network: {network}, threshold {card.threshold:g}, context {card.context_px} px, {images} images")
+    for split, groups in card.scores.items():
+        for group, scores in groups.items():
+            lines.append(f"  {split} {group}: " + ", ".join(f"{key} {value}" for key, value in scores.items()))
+    return [*lines, *(f"  fails: {sentence}" for sentence in card.limits)]

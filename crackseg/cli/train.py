@@ -1,151 +1,210 @@
-"""``crackseg train``."""
-
-from __future__ import annotations
+"""Declare ``crackseg train``."""
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from crackseg.cli.options import JsonFlag, ProgressLine, QuietFlag, print_error, print_json
+from crackseg.cli.command import Command, PathInput, as_function, as_paths, option
+from crackseg.cli.options import DeviceOption, SetOption
 from crackseg.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, display_text
 
 if TYPE_CHECKING:
+    from crackseg.cli.console import Console, ProgressDisplay
     from crackseg.datasets.samples import Sample
+    from crackseg.parallel import Progress, ProgressCallback
     from crackseg.training.config import TrainConfig
-    from crackseg.training.loop import TrainingProgress
+    from crackseg.training.cross_validation import FoldsResult
+    from crackseg.training.loop import TrainingCallback, TrainingProgress
+    from crackseg.training.rate_finder import RateTrial
+    from crackseg.training.run import TrainingResult
 
-    Report = Callable[[TrainingProgress], None]
+
+@dataclass(frozen=True)
+class TrainingPreview:
+    """Figure of the patches that a network would train on.
+
+    Attributes:
+        path: The figure.
+    """
+
+    path: Path
 
 
-def train(
-    data: Annotated[list[Path], typer.Option(help="Folder with images and masks, or with train/ in it; repeatable.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="Run folder.")],
-    val: Annotated[list[Path] | None, typer.Option(help="Validate on this instead of a part held out.")] = None,
-    config: Annotated[Path | None, typer.Option(metavar="F", help="A configuration in YAML.")] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", metavar="a.b=v", help="One value of it.")] = None,
-    init: Annotated[str | None, typer.Option(metavar="F", help="Weights to start from.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Wall time; the schedule fits it.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random. [default: 0]")] = None,
-    folds: Annotated[
-        int | None, typer.Option(metavar="K", help="Train K times, each validated on another part.")
-    ] = None,
-    preview: Annotated[bool, typer.Option("--preview", help="Only draw what the network would see.")] = False,
-    find_rate: Annotated[bool, typer.Option("--find-rate", help="Only look for a learning rate.")] = False,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write curves for TensorBoard.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier call stopped.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    json: JsonFlag = False,
-    quiet: QuietFlag = False,
-) -> int:
+@dataclass(frozen=True)
+class Train(Command["TrainingResult | FoldsResult | RateTrial | TrainingPreview"]):
     """Train a network on images and masks.
 
-    Example: crackseg train --data walls --output runs/first --minutes 15
+    Accepts DIR/{images,masks}, DIR/{train,test}/{images,masks} and folders written by crackseg generate. Needs the
+    extra train.
+
+    Example:
+        >>> import crackseg
+        >>> walls = crackseg.generate("walls", count=4, size=96)
+        >>> short = ["schedule.epochs=1", "schedule.steps_per_epoch=1", "data.patch_px=64", "workers=0"]
+        >>> crackseg.train(data="walls", output="run", set=short).finished
+        True
     """
-    from crackseg.config import load_config
-    from crackseg.machine import require_train_extra
-    from crackseg.training.config import TrainConfig
 
-    if (folds is not None) + preview + find_rate > 1 or (folds is not None and val):
-        raise UsageError("choose one of --folds, --preview and --find-rate; --folds takes no --val")
-    shortcuts = {"init": init, "schedule.minutes": minutes, "seed": seed}
-    settings = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
-    chosen = load_config(TrainConfig, config, overrides=[*(overrides or []), *settings])
-    fraction = 0.0 if preview or find_rate or folds is not None else chosen.data.validation_fraction
-    samples, validation = _samples(data, val or [], fraction)
-    require_train_extra()
-    silent = quiet or json or not _speaks()
-    if preview:
-        return _preview(chosen, samples, output, json=json)
-    if find_rate:
-        return _find_rate(chosen, samples, output, device, silent=silent, json=json)
-    with ProgressLine("train", 1.0, quiet=silent) as line, _reporting(line, output, tensorboard) as report:
-        if folds is not None:
-            return _train_folds(chosen, samples, folds, output, resume=resume, device=device, report=report, json=json)
-        return _train(chosen, (samples, validation), output, resume=resume, device=device, report=report, json=json)
-
-
-def _train(
-    config: TrainConfig,
-    data: tuple[tuple[Sample, ...], tuple[Sample, ...]],
-    output: Path,
-    *,
-    resume: bool,
-    device: str,
-    report: Report,
-    json: bool,
-) -> int:
-    from crackseg.training.run import TrainingData
-    from crackseg.training.run import train as run
-
-    result = run(config, TrainingData(*data), output, resume=resume, device=device, progress=report)
-    if not result.finished:
-        return _stopped(output)
-    score = result.card.scores["validation"]["all"]["f1"]
-    _tell(
-        {"output": display_text(output), "f1": score, "threshold": result.card.threshold},
-        f"validation F1 {score:.3f} at threshold {result.card.threshold:g}; "
-        f"model, card and pictures are in {display_text(output)}",
-        json=json,
+    _: KW_ONLY
+    data: Annotated[
+        PathInput | Sequence[PathInput],
+        option("--data", metavar="DIR", help="Folder with images and masks, or with train/ in it.", group="Input"),
+    ]
+    val: Annotated[
+        PathInput | Sequence[PathInput],
+        option(
+            "--val",
+            metavar="DIR",
+            help="Folder to validate on.",
+            group="Input",
+            default="a held-out part of --data",
+        ),
+    ] = ()
+    output: Annotated[
+        PathInput, option("--output", "-o", metavar="RUN", help="Run folder to write.", group="Output")
+    ] = "run"
+    resume: Annotated[bool, option("--resume", help="Continue where an earlier call stopped.", group="Output")] = False
+    tensorboard: Annotated[bool, option("--tensorboard", help="Also write curves for TensorBoard.", group="Output")] = (
+        False
     )
-    return EXIT_DONE
+    config: Annotated[
+        PathInput | None,
+        option(
+            "--config",
+            metavar="NAME|FILE",
+            help="Configuration: a YAML file or the name of a shipped one (crackseg configs).",
+            group="Configuration",
+            default="default",
+        ),
+    ] = None
+    set: SetOption = ()
+    init: Annotated[
+        PathInput | None,
+        option(
+            "--init",
+            metavar="NAME|FILE|RUN",
+            help="Start from the weights of this model.",
+            group="Configuration",
+            default="ImageNet weights of the encoder",
+        ),
+    ] = None
+    minutes: Annotated[
+        float | None,
+        option(
+            "--minutes",
+            metavar="M",
+            help="Wall time; the schedule is fitted to it.",
+            group="Configuration",
+            default="schedule.epochs decides",
+        ),
+    ] = None
+    seed: Annotated[int | None, option("--seed", help="Random seed.", group="Configuration", default="0")] = None
+    folds: Annotated[
+        int | None,
+        option(
+            "--folds",
+            metavar="K",
+            help="Cross-validate: train K times, each on other images.",
+            group="Mode",
+            default="off",
+        ),
+    ] = None
+    preview: Annotated[
+        bool, option("--preview", help="Only draw patches that the network would train on.", group="Mode")
+    ] = False
+    find_rate: Annotated[bool, option("--find-rate", help="Only search for a learning rate.", group="Mode")] = False
+    device: DeviceOption = "auto"
+    examples = ("crackseg train --data walls --output runs/first --minutes 15",)
+
+    def run(self) -> "TrainingResult | FoldsResult | RateTrial | TrainingPreview":
+        """Train, cross-validate, preview or search for a rate."""
+        from crackseg.machine import require_train_extra
+
+        if (self.folds is not None) + self.preview + self.find_rate > 1 or (self.folds is not None and self.val):
+            raise UsageError("choose one of --folds, --preview and --find-rate; --folds takes no --val")
+        config, output = self._config(), Path(self.output)
+        plain = not (self.preview or self.find_rate or self.folds is not None)
+        samples, validation = _samples(
+            as_paths(self.data), as_paths(self.val), config.data.validation_fraction if plain else 0.0
+        )
+        require_train_extra()
+        if self.preview:
+            from crackseg.training.preview import draw_preview
+
+            return TrainingPreview(draw_preview(config, samples, output))
+        if self.find_rate:
+            return self._find_rate(config, samples, output)
+        with _callback(self.progress, output, tensorboard=self.tensorboard) as progress:
+            if self.folds is not None:
+                from crackseg.training.cross_validation import split_folds, train_folds
+
+                folds = split_folds(samples, self.folds)
+                return train_folds(config, folds, output, resume=self.resume, device=self.device, progress=progress)
+            from crackseg.training.run import TrainingData, train
+
+            data = TrainingData(samples, validation)
+            return train(config, data, output, resume=self.resume, device=self.device, progress=progress)
+
+    def execute(self, console: "Console") -> int:
+        """Train, with the loss and the best F1 in the progress bar."""
+        if not _is_first_process():
+            console = console.muted()
+        title = "find the rate" if self.find_rate else "train"
+        with console.progress(title) as display:
+            result = replace(self, progress=show_training(display)).run()
+        return self.show(result, console)
+
+    def show(self, result: "TrainingResult | FoldsResult | RateTrial | TrainingPreview", console: "Console") -> int:
+        """Print the score and the folder."""
+        from crackseg.training.cross_validation import FoldsResult
+        from crackseg.training.rate_finder import RateTrial
+
+        output = display_text(self.output)
+        if isinstance(result, TrainingPreview):
+            path = display_text(result.path)
+            console.result({"preview": path}, f"{path} shows patches that the network would train on")
+        elif isinstance(result, RateTrial):
+            rate = result.suggestion
+            text = f"--set optimiser.learning_rate={rate:g}; the curve is in {output}"
+            console.result({"output": output, "learning_rate": rate}, text)
+        elif not result.finished:
+            if _is_first_process():
+                console.error(f"stopped and saved; run the same command with --resume to continue in {output}")
+            return EXIT_INTERRUPTED
+        elif isinstance(result, FoldsResult):
+            mean, deviation = result.mean("f1"), result.deviation("f1")
+            text = f"validation F1 {mean:.3f} +- {deviation:.3f} over {self.folds} folds, in {output}"
+            console.result({"output": output, "folds": [dict(row) for row in result.scores], "f1": mean}, text)
+        else:
+            score = result.card.scores["validation"]["all"]["f1"]
+            text = f"validation F1 {score:.3f} at threshold {result.card.threshold:g}; "
+            text += f"model, card and figures are in {output}"
+            console.result({"output": output, "f1": score, "threshold": result.card.threshold}, text)
+        return EXIT_DONE
+
+    def _config(self) -> "TrainConfig":
+        from crackseg.config import find_config, load_config
+        from crackseg.training.config import TrainConfig
+
+        init = None if self.init is None else os.fspath(self.init)
+        shortcuts = {"init": init, "schedule.minutes": self.minutes, "seed": self.seed}
+        settings = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
+        return load_config(TrainConfig, find_config("train", self.config), overrides=[*self.set, *settings])
+
+    def _find_rate(self, config: "TrainConfig", samples: "tuple[Sample, ...]", output: Path) -> "RateTrial":
+        from crackseg.runtimes.torch import pick_device
+        from crackseg.training.rate_finder import find_rate, save_trial
+
+        trial = find_rate(config, samples, device=pick_device(self.device), progress=self.progress)
+        save_trial(trial, output)
+        return trial
 
 
-def _train_folds(
-    config: TrainConfig,
-    samples: tuple[Sample, ...],
-    count: int,
-    output: Path,
-    *,
-    resume: bool,
-    device: str,
-    report: Report,
-    json: bool,
-) -> int:
-    from crackseg.training.cross_validation import split_folds, train_folds
-
-    result = train_folds(config, split_folds(samples, count), output, resume=resume, device=device, progress=report)
-    if not result.finished:
-        return _stopped(output)
-    mean, deviation = result.mean("f1"), result.deviation("f1")
-    _tell(
-        {"output": display_text(output), "folds": [dict(scores) for scores in result.scores], "f1": mean},
-        f"validation F1 {mean:.3f} +- {deviation:.3f} over {count} folds; they are in {display_text(output)}",
-        json=json,
-    )
-    return EXIT_DONE
-
-
-def _preview(config: TrainConfig, samples: tuple[Sample, ...], output: Path, *, json: bool) -> int:
-    from crackseg.training.preview import draw_preview
-
-    path = display_text(draw_preview(config, samples, output))
-    _tell({"preview": path}, f"what the network would see is in {path}", json=json)
-    return EXIT_DONE
-
-
-def _find_rate(
-    config: TrainConfig, samples: tuple[Sample, ...], output: Path, device: str, *, silent: bool, json: bool
-) -> int:
-    from crackseg.runtimes.torch import pick_device
-    from crackseg.training.rate_finder import find_rate, save_trial
-
-    with ProgressLine("find the rate", 1.0, quiet=silent) as line, _reporting(line, output, False) as report:
-        trial = find_rate(config, samples, device=pick_device(device), progress=report)
-    save_trial(trial, output)
-    _tell(
-        {"output": display_text(output), "learning_rate": trial.suggestion},
-        f"--set optimiser.learning_rate={trial.suggestion:g}; the curve is in {display_text(output)}",
-        json=json,
-    )
-    return EXIT_DONE
-
-
-def _samples(data: list[Path], val: list[Path], fraction: float) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
-    """Return what to train on and what to validate on."""
+def _samples(data: list[Path], val: list[Path], fraction: float) -> "tuple[tuple[Sample, ...], tuple[Sample, ...]]":
+    """Return the training and the validation samples."""
     from crackseg.datasets.samples import find_all_samples, hold_out
 
     samples = find_all_samples(data, "train")
@@ -159,60 +218,58 @@ def _samples(data: list[Path], val: list[Path], fraction: float) -> tuple[tuple[
 
 
 @contextlib.contextmanager
-def _reporting(line: ProgressLine, output: Path, tensorboard: bool) -> Iterator[Report]:
-    """Yield what shows the messages of a training, and keeps them for TensorBoard where that is asked for."""
-    best: list[float] = []
-
-    def show(progress: TrainingProgress) -> None:
-        if progress.note:
-            line.say(progress.note)
-            return
-        if progress.row is not None:
-            best.append(progress.row["f1"])
-            line.say(_epoch(progress))
-        score = f"  best F1 {max(best):.3f}" if best else ""
-        line.update(progress.done, f"step {progress.step}  loss {progress.loss:.3f}{score}")
-
-    if not tensorboard or not _speaks():
-        yield show
+def _callback(
+    progress: "ProgressCallback | None", output: Path, *, tensorboard: bool
+) -> "Iterator[TrainingCallback | None]":
+    """Yield a callback that also writes the progress for TensorBoard, if the user asked for it."""
+    if not tensorboard or not _is_first_process():
+        yield progress
         return
     from crackseg.training.tensorboard import tensorboard_progress
 
-    with tensorboard_progress(output) as note:
+    with tensorboard_progress(output) as write:
 
-        def both(progress: TrainingProgress) -> None:
-            show(progress)
-            note(progress)
+        def notify(step: "TrainingProgress") -> None:
+            if progress is not None:
+                progress(step)
+            write(step)
 
-        yield both
+        yield notify
 
 
-def _speaks() -> bool:
-    """Tell whether this process is to say anything: of several, started by torchrun, the first one does."""
+def show_training(display: "ProgressDisplay") -> "ProgressCallback":
+    """Return a callback that shows notes and epochs as lines, and the rest in the progress bar."""
+    from crackseg.parallel import Progress
+
+    scores: list[float] = []
+
+    def show(progress: "Progress") -> None:
+        row = getattr(progress, "row", None)
+        if progress.note:
+            display.write(progress.note)
+            return
+        step, loss = getattr(progress, "step", 0), getattr(progress, "loss", 0.0)
+        if row is not None:
+            scores.append(row["f1"])
+            display.write(_epoch_line(step, row))
+        best = f"  best F1 {max(scores):.3f}" if scores else ""
+        display(Progress(progress.done, progress.total, f"step {step}  loss {loss:.3f}{best}"))
+
+    return show
+
+
+def _is_first_process() -> bool:
+    """Return True in the first of the processes that torchrun starts; only that one prints."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def _stopped(output: Path) -> int:
-    if _speaks():
-        print_error(f"stopped and saved; the same command with --resume goes on in {display_text(output)}")
-    return EXIT_INTERRUPTED
-
-
-def _tell(values: dict[str, object], text: str, *, json: bool) -> None:
-    """Say on stdout what came of it."""
-    if not _speaks():
-        return
-    if json:
-        print_json(values)
-    else:
-        print(text)
-
-
-def _epoch(progress: TrainingProgress) -> str:
-    row = progress.row or {}
+def _epoch_line(step: int, row: Mapping[str, float]) -> str:
     single = "".join(f"  {key.removeprefix('f1_')} {row[key]:.3f}" for key in row if key.startswith("f1_class"))
     return (
-        f"epoch {row['epoch']:.0f}  step {progress.step}  {row['seconds']:.0f} s  loss {row['loss']:.3f}  "
+        f"epoch {row['epoch']:.0f}  step {step}  {row['seconds']:.0f} s  loss {row['loss']:.3f}  "
         f"validation F1 {row['f1']:.3f}  precision {row['precision']:.3f}  recall {row['recall']:.3f}  "
         f"threshold {row['threshold']:g}{single}"
     )
+
+
+train = as_function(Train)

@@ -62,7 +62,7 @@ def test_a_page_and_a_copy_are_written_where_they_are_wanted(
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2:] == [
         f"page: {page}",
-        f"corrected copy: {copy}, 0 files rewritten, 1 left out; changes.json says why",
+        f"corrected copy: {copy}, 0 files rewritten, 1 left out; changes.json gives the reasons",
     ]
     assert main(["check", str(copy), "--json"]) == 0
 

@@ -118,17 +118,23 @@ def test_one_bad_file_does_not_stop_the_others(masks: Path, tmp_path: Path, caps
 @pytest.mark.parametrize(
     ("arguments", "mentions"),
     [
-        pytest.param(["{masks}", "-o", "{masks}"], "would write where it reads", id="the same folder"),
-        pytest.param(["{masks}/a.png", "-o", "{masks}"], "would write where it reads", id="the folder of the file"),
-        pytest.param(["{masks}/a.png", "-o", "{masks}/a.png"], "would write where it reads", id="the same file"),
-        pytest.param(["{masks}", "-o", "{masks}/../masks/."], "would write where it reads", id="by another way"),
+        pytest.param(["{masks}", "-o", "{masks}"], "would overwrite the masks it reads", id="the same folder"),
+        pytest.param(
+            ["{masks}/a.png", "-o", "{masks}"], "would overwrite the masks it reads", id="the folder of the file"
+        ),
+        pytest.param(
+            ["{masks}/a.png", "-o", "{masks}/a.png"], "would overwrite the masks it reads", id="the same file"
+        ),
+        pytest.param(
+            ["{masks}", "-o", "{masks}/../masks/."], "would overwrite the masks it reads", id="by another way"
+        ),
         pytest.param(["{masks}", "{other}", "-o", "{out}"], "would write the same file as", id="two of one stem"),
         pytest.param(["{masks}/gone.png", "-o", "{out}"], "no such file", id="no such file"),
         pytest.param(["{out}", "-o", "{out}2"], "holds no mask", id="an empty folder"),
         pytest.param(["{masks}", "-o", "{out}", "--open", "4"], "open_px: expected an odd size", id="an even size"),
         pytest.param(["{masks}", "-o", "{out}", "--min-area", "-2"], "min_area_px: expected", id="negative area"),
         pytest.param(["{masks}", "-o", "{out}", "--preset", "modern"], "modern", id="unknown preset"),
-        pytest.param(["{masks}"], "--output", id="no output"),
+        pytest.param(["{masks}", "-o"], "--output", id="no output"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_written(

@@ -161,7 +161,7 @@ def test_a_signal_ends_it_with_every_row_kept_and_the_same_command_goes_on(
         said, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    assert "the same command goes on" in said
+    assert "run the same command again to continue" in said
     kept = rows(output)
     assert len(kept) >= 4
     assert {row["status"] for row in kept.values()} == {"ok"}

@@ -9,9 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import crackseg
 from crackseg.cli import main
 from crackseg.imaging.codec import mask_pixels, write_png
 from tests.runs import only_error
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
 
 
 @pytest.fixture
@@ -49,11 +55,19 @@ def test_masks_are_measured_into_json_and_one_table(
     assert (table[0]["scale_source"], table[1]["length_px"]) == ("'--scale", "")
 
 
-def test_without_an_output_nothing_is_written(masks: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = sorted(masks.parent.rglob("*"))
+def test_without_an_output_the_folder_measurements_is_written(masks: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(masks.rglob("*"))
     assert main(["measure", str(masks), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [image["crack_area_px"] for image in told["images"]] == [400, 0]
+    values = json.loads(capsys.readouterr().out)
+    assert [image["crack_area_px"] for image in values["images"]] == [400, 0]
+    assert {path.name for path in Path("measurements").iterdir()} == {"bar.json", "clean.json", "measurements.csv"}
+    assert sorted(masks.rglob("*")) == before
+
+
+def test_a_python_call_with_output_none_writes_nothing(masks: Path) -> None:
+    before = sorted(masks.parent.rglob("*"))
+    result = crackseg.measure(masks, output=None)
+    assert [mask.to_dict()["crack_area_px"] for mask in result.results] == [400, 0]
     assert sorted(masks.parent.rglob("*")) == before
 
 

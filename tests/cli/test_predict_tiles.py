@@ -49,7 +49,8 @@ def test_a_memory_cuts_the_image_and_changes_nothing(
     for memory in ("0.02", "2"):
         arguments = ["predict", str(image), "-o", str(tmp_path / memory), "--model", str(run), "--probability", "-v"]
         assert main([*arguments, "--memory", memory]) == 0
-    cut, whole = capsys.readouterr().err.splitlines()
+    terms, cut, _, whole = capsys.readouterr().err.splitlines()
+    assert terms.startswith("model easy; terms: ")
     assert "1 tile" not in cut
     assert "1 tile" in whole
     small, large = (pixels(tmp_path / memory / "long_probability.png").astype(int) for memory in ("0.02", "2"))

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from crackseg.cli import main
-from crackseg.cli import output as telling
-from crackseg.cli.train import _reporting
+from crackseg.cli import console, main
+from crackseg.cli.train import show_training
 from crackseg.config import dump_config
 from crackseg.training.loop import TrainingProgress
 from tests.runs import TINY, only_error, settings, tiny_config, write_lines
@@ -65,15 +64,12 @@ def test_progress_tells_loss_best_f1_and_the_time_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("_SHOW_AFTER_S", "_PLAIN_EVERY_S"):
-        monkeypatch.setattr(telling, name, 0.0)
+        monkeypatch.setattr(console, name, 0.0)
     scores = dict.fromkeys(("epoch", "seconds", "precision", "recall", "threshold"), 1.0)
-    with (
-        telling.ProgressLine("train", 1.0, quiet=False) as line,
-        _reporting(line, tmp_path, tensorboard=False) as report,
-    ):
-        report(TrainingProgress(0.25, 1.0, step=1, loss=0.5))
-        report(TrainingProgress(0.5, 1.0, step=2, loss=0.4, row={**scores, "loss": 0.4, "f1": 0.625}))
-        report(TrainingProgress(0.75, 1.0, step=3, loss=0.25, row={**scores, "loss": 0.25, "f1": 0.5}))
+    show = show_training(console.ProgressDisplay("train", silent=False))
+    show(TrainingProgress(0.25, 1.0, step=1, loss=0.5))
+    show(TrainingProgress(0.5, 1.0, step=2, loss=0.4, row={**scores, "loss": 0.4, "f1": 0.625}))
+    show(TrainingProgress(0.75, 1.0, step=3, loss=0.25, row={**scores, "loss": 0.25, "f1": 0.5}))
     told = capsys.readouterr().err.splitlines()
     bars = [line for line in told if line.startswith("train: ")]
     assert re.fullmatch(r"train: 25 %, \d+:\d\d left  step 1  loss 0\.500", bars[0])

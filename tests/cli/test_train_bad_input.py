@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from crackseg.cli import main
-from crackseg.cli.output import ProgressLine
+from crackseg.cli.console import ProgressDisplay
 from crackseg.networks.config import NetworkConfig
 from crackseg.networks.factory import SegmentationNetwork, build_network
+from crackseg.parallel import Progress
 from crackseg.training import run as training
 from tests.runs import FILES, SAME, command, files_in, only_error, rows, write_lines
 
@@ -99,15 +100,15 @@ def test_data_that_vanishes_is_one_line_and_the_same_command_goes_on_when_it_is_
 ) -> None:
     data, run = write_lines(tmp_path / "walls", 4), tmp_path / "run"
     overrides = (*SAME, "schedule.epochs=2", "data.cache_mb=0")
-    told = ProgressLine.update
+    show = ProgressDisplay.__call__
 
-    def update(line: ProgressLine, done: float, note: str = "", *, total: float | None = None) -> None:
-        told(line, done, note, total=total)
-        if note.startswith(f"step {2 + step} "):
+    def remove_data(display: ProgressDisplay, progress: Progress) -> None:
+        show(display, progress)
+        if progress.note.startswith(f"step {2 + step} "):
             data.rename(tmp_path / "gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ProgressLine, "update", update)
+        patch.setattr(ProgressDisplay, "__call__", remove_data)
         assert main(command(data, run, "--quiet", overrides=overrides)) == 3
     line = only_error(capsys.readouterr().err)
     assert "wall" in line

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crackseg.cli.evaluate import _common_classes
+from crackseg.cli.evaluate import common_classes
 from crackseg.datasets.samples import Sample, find_samples
 from crackseg.errors import ModelError, UsageError
 from crackseg.evaluation.comparison import Comparison
@@ -125,10 +125,10 @@ def test_binary_masks_are_refused_by_a_model_of_several_classes(tmp_path: Path) 
 
 
 def test_models_of_other_classes_are_not_compared() -> None:
-    assert _common_classes([model(), model()]) == 2
-    assert _common_classes([kinds()]) == 3
-    with pytest.raises(UsageError, match="tell 2 and 3 classes"):
-        _common_classes([model(), kinds()])
+    assert common_classes([model(), model()]) == 2
+    assert common_classes([kinds()]) == 3
+    with pytest.raises(UsageError, match="have 2 and 3 classes"):
+        common_classes([model(), kinds()])
 
 
 def test_classes_are_predicted_tile_by_tile_within_the_mask_only() -> None:
