@@ -1,4 +1,4 @@
-"""The default runtime: onnxruntime on the CPU."""
+"""Run a network with onnxruntime on the CPU, the default runtime."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from crackseg.runtimes.onnx_file import find_non_finite, graph_sha256, with_meta
 from crackseg.runtimes.predictor import DEFECT_CLASS, PROBABILITY, TileMemoryError, WithCard, no_classes_error
 
 CARD_KEY = "crackseg_card"
-"""Key of the metadata of an ONNX file under which its model card stands."""
+"""Metadata key of the model card in an ONNX file."""
 
 SHA256_KEY = "crackseg_weights_sha256"
-"""Key of the metadata of a model under which the sha256 of its weights stands: of the graph of an ONNX file, or of the
-weights file of OpenVINO."""
+"""Metadata key of the sha256 of a model's weights: the graph of an ONNX file, or the weights file of OpenVINO."""
 
 _LOAD_ERRORS = (
     ort_state.Fail, ort_state.InvalidArgument, ort_state.InvalidGraph, ort_state.InvalidProtobuf,
@@ -30,15 +29,15 @@ _LOAD_ERRORS = (
 
 
 class OnnxPredictor(WithCard):
-    """A `Predictor` over an ONNX model written by crackseg, its card inside.
+    """A `Predictor` over an ONNX model of crackseg, which holds its model card.
 
     Args:
         data: The ONNX file's bytes.
-        name: What to call it in an error.
-        threads: Threads to compute with; as many as the process may use if None.
+        name: Name of the model in errors.
+        threads: Threads to compute with; one for each core of the process if None.
 
     Raises:
-        ModelError: If ``data`` is no ONNX model, or not one of crackseg's, or holds weights that are no numbers.
+        ModelError: If ``data`` is not an ONNX model of crackseg, or its weights hold NaN or infinity.
     """
 
     def __init__(self, data: bytes, *, name: str, threads: int | None = None) -> None:
@@ -51,7 +50,7 @@ class OnnxPredictor(WithCard):
         self.card = _card(self._session, data, name)
 
     def one_thread(self) -> OnnxPredictor:
-        """Return the network prepared for one thread: onnxruntime lets several call it at once."""
+        """Return the network prepared for one thread per caller."""
         return self if self._threads == 1 else self._single
 
     @functools.cached_property
@@ -61,7 +60,13 @@ class OnnxPredictor(WithCard):
         return other
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
-        """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels.
+        """Return the crack probability of images of one size.
+
+        Args:
+            pixels: ``(N, H, W, 3)`` uint8 RGB pixels.
+
+        Returns:
+            ``(N, H, W)`` float32 crack probability, in [0, 1].
 
         Raises:
             TileMemoryError: If there is no memory for an input of this size.
@@ -69,10 +74,16 @@ class OnnxPredictor(WithCard):
         return np.asarray(self._run(PROBABILITY, pixels), dtype=np.float32)
 
     def classes(self, pixels: NDArray[np.uint8], /) -> NDArray[np.uint8]:
-        """Return the ``(N, H, W)`` class of defect, from 1, of ``(N, H, W, 3)`` RGB pixels.
+        """Return the likeliest defect class of each pixel.
+
+        Args:
+            pixels: ``(N, H, W, 3)`` uint8 RGB pixels.
+
+        Returns:
+            ``(N, H, W)`` uint8 class numbers, from 1.
 
         Raises:
-            ModelError: If the model does not tell.
+            ModelError: If the model has no classes.
             TileMemoryError: If there is no memory for an input of this size.
         """
         if DEFECT_CLASS not in [output.name for output in self._session.get_outputs()]:
@@ -81,29 +92,31 @@ class OnnxPredictor(WithCard):
 
     def _run(self, output: str, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         try:
-            (answer,) = self._session.run([output], {"pixels": pixels})
+            (values,) = self._session.run([output], {"pixels": pixels})
         except (ort_state.RuntimeException, ort_state.Fail) as error:
             if "alloc" not in str(error):
                 raise
             raise TileMemoryError(f"no memory for a tile of {pixels.shape[1]}x{pixels.shape[2]} px") from error
-        return np.asarray(answer)
+        return np.asarray(values)
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    if _keeps_memory_tight():
+    if _sets_exact_allocation():
         options.enable_mem_pattern = False
         options.add_session_config_entry("session.use_env_allocators", "1")
     return options
 
 
 @functools.cache
-def _keeps_memory_tight() -> bool:
-    """Have memory taken as it is asked for, not in powers of two: 246 bytes for a pixel of a tile instead of 408.
+def _sets_exact_allocation() -> bool:
+    """Let onnxruntime allocate the memory it requests instead of powers of two.
+
+    A tile then takes 246 bytes per pixel instead of 408.
 
     Returns:
-        Whether that could be had; it is a setting of the whole process, and someone else may have made it.
+        False if the process has such a setting already: it can be made only once.
     """
     place = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
@@ -116,10 +129,14 @@ def _keeps_memory_tight() -> bool:
 
 
 def read_onnx_card(data: bytes, *, name: str) -> ModelCard:
-    """Return the card inside an ONNX model, which is not prepared to compute.
+    """Return the card in an ONNX model without preparing it to compute.
+
+    Args:
+        data: The bytes of the ONNX file.
+        name: Name of the model in errors.
 
     Raises:
-        ModelError: If ``data`` is no ONNX model, or not one of crackseg's.
+        ModelError: If ``data`` is not an ONNX model of crackseg.
     """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -127,10 +144,14 @@ def read_onnx_card(data: bytes, *, name: str) -> ModelCard:
 
 
 def with_card(data: bytes, card: ModelCard) -> bytes:
-    """Return an ONNX file with a card, and the sha256 of its graph, in its metadata.
+    """Add a model card, and the sha256 of the graph, to an ONNX file.
+
+    Args:
+        data: The bytes of the ONNX file.
+        card: The model card.
 
     Raises:
-        ValueError: If ``data`` is no ONNX file.
+        ValueError: If ``data`` is not an ONNX file.
     """
     return with_metadata(with_metadata(data, CARD_KEY, card.to_json(indent=None)), SHA256_KEY, graph_sha256(data))
 
@@ -144,14 +165,14 @@ def _session(data: bytes, options: onnxruntime.SessionOptions, name: str) -> onn
 
 
 def _card(session: onnxruntime.InferenceSession, data: bytes, name: str) -> ModelCard:
-    """Return the card of a model whose weights are those it was written with, where it says which.
+    """Return the card of a model, after a check of its sha256.
 
     Raises:
-        ModelError: If there is no card, or the weights are others.
+        ModelError: If there is no card, or the weights have changed.
     """
     entries = session.get_modelmeta().custom_metadata_map
     if entries.get(SHA256_KEY) not in (None, graph_sha256(data)):
         raise ModelError(
-            "its weights are damaged: their sha256 is not that of its metadata", where=name, hint="export it again"
+            "its weights are damaged: their sha256 differs from its metadata", where=name, hint="export it again"
         )
     return ModelCard.from_json(entries.get(CARD_KEY, ""), where=name)

@@ -1,4 +1,4 @@
-"""ONNX files read and changed without a library for them: whether weights are numbers, and what the metadata say."""
+"""Check the weights and edit the metadata of ONNX files without the onnx library."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 _GRAPH, _INITIALIZER, _METADATA = 7, 5, 14
 _KEY, _VALUE = 1, 2
 _TYPE, _FLOATS, _DOUBLES, _NAME, _RAW = 2, 4, 10, 8, 9
+
 _FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16
 
 _EXPONENTS: dict[int, tuple[str, int]] = {
@@ -18,14 +19,17 @@ _EXPONENTS: dict[int, tuple[str, int]] = {
     _DOUBLE: ("<u8", 0x7FF0000000000000),
     _BFLOAT16: ("<u2", 0x7F80),
 }
-"""Bits of the exponent by type: a number that has them all is NaN or infinite."""
+"""Word size and exponent bits by element type; all exponent bits of NaN and infinity are set."""
 
 
 def graph_sha256(data: bytes) -> str:
-    """Return the sha256 over the graph of an ONNX file: its layers and weights, not its metadata.
+    """Return the sha256 of an ONNX file's graph, without its metadata.
+
+    Args:
+        data: The bytes of the ONNX file.
 
     Raises:
-        ValueError: If ``data`` is no ONNX file.
+        ValueError: If ``data`` is not an ONNX file.
     """
     digest = hashlib.sha256()
     for graph in _parts(memoryview(data), _GRAPH):
@@ -34,10 +38,10 @@ def graph_sha256(data: bytes) -> str:
 
 
 def find_non_finite(data: bytes) -> str | None:
-    """Return the name of a weight with a NaN or an infinite value in it, or None.
+    """Return the name of a weight with NaN or infinity, or None.
 
     Args:
-        data: An ONNX file. Where it is damaged there is nothing to find: whoever loads it will say so.
+        data: The bytes of an ONNX file. A damaged file gives None; loading it will report the damage.
 
     Source:
         onnx.proto of the ONNX project, version 1.18, messages ModelProto, GraphProto and TensorProto; the encoding is
@@ -46,7 +50,7 @@ def find_non_finite(data: bytes) -> str | None:
     try:
         for graph in _parts(memoryview(data), _GRAPH):
             for tensor in _parts(graph, _INITIALIZER):
-                if (name := _checked(tensor)) is not None:
+                if (name := _non_finite_name(tensor)) is not None:
                     return name
     except (ValueError, IndexError):
         return None
@@ -54,15 +58,15 @@ def find_non_finite(data: bytes) -> str | None:
 
 
 def with_metadata(data: bytes, key: str, value: str) -> bytes:
-    """Return an ONNX file with one entry of its metadata replaced, or added.
+    """Return an ONNX file with one metadata entry replaced or added.
 
     Args:
-        data: The file.
-        key: Of the entry.
+        data: The bytes of the ONNX file.
+        key: Key of the entry.
         value: Its new value.
 
     Raises:
-        ValueError: If ``data`` is no ONNX file.
+        ValueError: If ``data`` is not an ONNX file.
     """
     kept, start = [], 0
     message = memoryview(data)
@@ -85,7 +89,7 @@ def _text(number: int, text: str) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    """Return a number as one of variable length."""
+    """Return a number in the variable-length encoding."""
     parts = []
     while value > 0x7F:
         parts.append(value & 0x7F | 0x80)
@@ -93,8 +97,8 @@ def _varint(value: int) -> bytes:
     return bytes([*parts, value])
 
 
-def _checked(tensor: memoryview) -> str | None:
-    """Return the name of a tensor if it holds a number that is none."""
+def _non_finite_name(tensor: memoryview) -> str | None:
+    """Return the name of a tensor with NaN or infinity, or None."""
     kind, name, parts = 0, "", []
     for number, value, _ in _fields(tensor):
         if number == _TYPE and isinstance(value, int):
@@ -103,27 +107,30 @@ def _checked(tensor: memoryview) -> str | None:
             name = bytes(value).decode("utf-8", "replace")
         elif number in (_RAW, _FLOATS, _DOUBLES) and isinstance(value, memoryview):
             parts.append(value)
+    return None if all(_is_finite(part, kind) for part in parts) else name
+
+
+def _is_finite(values: memoryview, kind: int) -> bool:
+    """Return whether a tensor holds neither NaN nor infinity."""
     if kind not in _EXPONENTS:
-        return None
-    form, exponent = _EXPONENTS[kind]
-    for part in parts:
-        bits = np.frombuffer(part, dtype=form)
-        if ((bits & bits.dtype.type(exponent)) == exponent).any():
-            return name
-    return None
+        return True
+    word, exponent = _EXPONENTS[kind]
+    bits = np.frombuffer(values, dtype=word)
+    return not ((bits & bits.dtype.type(exponent)) == exponent).any()
 
 
-def _parts(message: memoryview, wanted: int) -> Iterator[memoryview]:
+def _parts(message: memoryview, field: int) -> Iterator[memoryview]:
+    """Walk the contents of the fields of one number in a message."""
     for number, value, _ in _fields(message):
-        if number == wanted and isinstance(value, memoryview):
+        if number == field and isinstance(value, memoryview):
             yield value
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview, int]]:
-    """Walk the fields of a message: number, value, and where it ends, in the order in which they stand.
+    """Walk the fields of a message: number, value and end.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If the bytes are not a message.
     """
     place = 0
     while place < len(message):
@@ -146,7 +153,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview, int]]:
 
 
 def _number(message: memoryview, place: int) -> tuple[int, int]:
-    """Return a number of variable length, and where the next thing stands."""
+    """Return a number of variable length and the place after it."""
     value = shift = 0
     while True:
         byte = message[place]

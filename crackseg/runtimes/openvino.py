@@ -1,4 +1,4 @@
-"""The OpenVINO runtime: the fastest one on a CPU, in a precision that is always stated."""
+"""Run a network with OpenVINO, the fastest runtime on a CPU."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ from crackseg.runtimes.onnx import CARD_KEY, SHA256_KEY, read_onnx_card
 from crackseg.runtimes.predictor import TileMemoryError, WithCard, no_classes_error
 
 _LARGE_PX = 1_500_000
-"""Tiles from this many pixels on are worth preparing the network for them alone, which takes most of a second."""
+"""Tiles of at least this many pixels get a network prepared for their size, which takes most of a second."""
 
 _BYTES_PER_PX: dict[PrecisionName, int] = {"fp32": 152, "bf16": 109, "int8": 152}
-"""Memory that a large tile takes for each of its pixels; as measured by ``benchmarks/predict_memory.py`` with
-``--tile-memory``; int8 was not, and is taken to need what float32 does."""
+"""Memory of a large tile per pixel, in bytes, measured by ``benchmarks/predict_memory.py --tile-memory``.
+
+int8 was not measured; it is assumed to need as much as float32.
+"""
 
 _KEPT_SIZES = 4
-"""Sizes of tile for which the network stays prepared."""
+"""Number of tile sizes for which the network stays prepared."""
 
 _MEMORY_HINTS = ("alloc", "memory")
 
@@ -39,17 +41,17 @@ _MEMORY_HINTS = ("alloc", "memory")
 class OpenVinoPredictor(WithCard):
     """A `Predictor` over a model in OpenVINO.
 
-    Left to itself OpenVINO computes in bfloat16 wherever the processor can, and tells nobody. Here float32 is float32;
-    bfloat16 and int8, whose other layers then compute in bfloat16 where the processor can, are asked for.
+    By default OpenVINO silently computes in bfloat16 if the processor can. Here ``fp32`` is always float32. The layers
+    of an int8 model that are not 8-bit compute in bfloat16 if the processor can.
 
     Args:
         model: The network.
-        card: What it is.
-        precision: What to compute in.
-        threads: Threads to compute with; as many as the process may use if None.
+        card: Its model card.
+        precision: Float width to compute in, or ``int8``.
+        threads: Threads to compute with; one for each core of the process if None.
 
     Raises:
-        UsageError: If the processor does not compute in ``precision``.
+        UsageError: If the processor cannot compute in ``precision``.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class OpenVinoPredictor(WithCard):
         core = openvino.Core()
         has_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bf16" and not has_bfloat16:
-            raise UsageError("this processor does not compute in bfloat16", where="--precision", hint="use fp32")
+            raise UsageError("this processor cannot compute in bfloat16", where="--precision", hint="use fp32")
         self.card = card
         self.precision = precision
         self.bytes_per_px = _BYTES_PER_PX[precision]
@@ -75,13 +77,13 @@ class OpenVinoPredictor(WithCard):
         self._own: threading.local | None = None
 
     def one_thread(self) -> OpenVinoPredictor:
-        """Return the network prepared for one thread of each of several that call it at once."""
+        """Return the network prepared for several threads that call it at once."""
         return self if self._own is not None else self._split
 
     @functools.cached_property
     def _split(self) -> OpenVinoPredictor:
         other = copy.copy(self)
-        # One size for each thread would be prepared as often as there are sizes: any size takes twice the memory.
+        # Preparing each size for each thread would take too long. A network for any size needs twice the memory.
         other.bytes_per_px = 2 * self.bytes_per_px
         streams = {"NUM_STREAMS": self._threads, "PERFORMANCE_HINT": "THROUGHPUT"}
         other._any_size = self._core.compile_model(self._model, "CPU", self._settings | streams)
@@ -89,7 +91,13 @@ class OpenVinoPredictor(WithCard):
         return other
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
-        """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels.
+        """Return the crack probability of images of one size.
+
+        Args:
+            pixels: ``(N, H, W, 3)`` uint8 RGB pixels.
+
+        Returns:
+            ``(N, H, W)`` float32 crack probability, in [0, 1].
 
         Raises:
             TileMemoryError: If there is no memory for an input of this size.
@@ -97,10 +105,16 @@ class OpenVinoPredictor(WithCard):
         return np.asarray(self._run(0, pixels), dtype=np.float32)
 
     def classes(self, pixels: NDArray[np.uint8], /) -> NDArray[np.uint8]:
-        """Return the ``(N, H, W)`` class of defect, from 1, of ``(N, H, W, 3)`` RGB pixels.
+        """Return the likeliest defect class of each pixel.
+
+        Args:
+            pixels: ``(N, H, W, 3)`` uint8 RGB pixels.
+
+        Returns:
+            ``(N, H, W)`` uint8 class numbers, from 1.
 
         Raises:
-            ModelError: If the model does not tell.
+            ModelError: If the model has no classes.
             TileMemoryError: If there is no memory for an input of this size.
         """
         if len(self._model.outputs) < 2:
@@ -109,24 +123,24 @@ class OpenVinoPredictor(WithCard):
 
     def _run(self, output: int, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
         try:
-            answer = self._infer(pixels)[output]
+            values = self._infer(pixels)[output]
         except RuntimeError as error:
             if not any(hint in str(error) for hint in _MEMORY_HINTS):
                 raise
             raise TileMemoryError(f"no memory for a tile of {pixels.shape[1]}x{pixels.shape[2]} px") from error
-        return np.asarray(answer)
+        return np.asarray(values)
 
     def _infer(self, pixels: NDArray[np.uint8]) -> Mapping[int, NDArray[np.generic]]:
         if self._own is None:
-            found = self._compiled(pixels.shape)([pixels], share_inputs=True)
+            outputs = self._compiled(pixels.shape)([pixels], share_inputs=True)
         else:  # a request serves one thread at a time
             if not hasattr(self._own, "request"):
                 self._own.request = self._any_size.create_infer_request()
-            found = self._own.request.infer([pixels], share_inputs=True)
-        return cast(Mapping[int, NDArray[np.generic]], found)
+            outputs = self._own.request.infer([pixels], share_inputs=True)
+        return cast(Mapping[int, NDArray[np.generic]], outputs)
 
     def _compiled(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
-        """Return the network prepared for any size, or, for a large tile, for this one: it takes half the memory."""
+        """Return the network for any size, or for this large size only."""
         if shape[0] * shape[1] * shape[2] < _LARGE_PX:
             return self._any_size
         if shape not in self._one_size:
@@ -139,15 +153,15 @@ class OpenVinoPredictor(WithCard):
 
 
 def read_openvino(read: Callable[[], bytes], path: Path, *, name: str) -> tuple[openvino.Model, ModelCard]:
-    """Read a model of crackseg: an ONNX file, or an ``.xml`` with the weights in the ``.bin`` beside it.
+    """Read an ``.onnx`` model, or an ``.xml`` model with its ``.bin`` weights.
 
     Args:
         read: Returns the bytes of the file.
-        path: The file.
-        name: What to call it in an error.
+        path: The file; the weights of an ``.xml`` lie next to it.
+        name: Name of the model in errors.
 
     Raises:
-        ModelError: If it is no model of crackseg, or its weights are not those of its metadata.
+        ModelError: If it is not a model of crackseg, or its weights have changed.
     """
     data = read()
     if path.suffix == ".onnx":
@@ -165,7 +179,7 @@ def read_openvino(read: Callable[[], bytes], path: Path, *, name: str) -> tuple[
     card = ModelCard.from_json(entries.get(CARD_KEY, ""), where=name)
     if hashlib.sha256(weights).hexdigest() != entries.get(SHA256_KEY):
         raise ModelError(
-            "its weights are damaged: their sha256 is not that of its metadata",
+            "its weights are damaged: their sha256 differs from its metadata",
             where=path.with_suffix(".bin"),
             hint="export it again",
         )
@@ -173,12 +187,17 @@ def read_openvino(read: Callable[[], bytes], path: Path, *, name: str) -> tuple[
 
 
 def from_onnx(data: bytes) -> openvino.Model:
-    """Return an ONNX model as one of OpenVINO."""
+    """Convert the bytes of an ONNX file to an OpenVINO model."""
     return openvino.Core().read_model(io.BytesIO(data))
 
 
 def to_files(model: openvino.Model, card: ModelCard) -> dict[str, bytes]:
-    """Return the content of the files that `read_openvino` reads, by suffix; card and sha256 go into the metadata."""
+    """Return the files that `read_openvino` reads, by suffix.
+
+    Args:
+        model: The network.
+        card: Its model card, which goes into the metadata with the sha256 of the weights.
+    """
     with tempfile.TemporaryDirectory(prefix="crackseg-") as folder:
         path = Path(folder) / "model.xml"
         openvino.serialize(model, path)

@@ -1,4 +1,4 @@
-"""What prediction asks of a network, whatever library runs it."""
+"""Define the protocol of a network that predicts, whichever library runs it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ class Predictor(Protocol):
 
     @property
     def stride(self) -> int:
-        """Total downsampling, in pixels; both sides of an input are multiples of it."""
+        """Total downsampling, in pixels; input sides are multiples of it."""
 
     @property
     def context(self) -> int:
-        """How far a pixel of the input can change the output, in pixels."""
+        """Distance over which an input pixel can change the output, in pixels."""
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
-        """Return the ``(N, H, W)`` crack probability, in [0, 1], of ``(N, H, W, 3)`` RGB pixels.
+        """Return the crack probability of images of one size.
+
+        Args:
+            pixels: ``(N, H, W, 3)`` uint8 RGB pixels.
+
+        Returns:
+            ``(N, H, W)`` float32 crack probability, in [0, 1].
 
         Raises:
             TileMemoryError: If there is no memory for an input of this size.
@@ -31,56 +37,62 @@ class Predictor(Protocol):
 
 
 PROBABILITY, DEFECT_CLASS = "probability", "defect_class"
-"""Outputs of a stored network; the second is there where it tells several classes of defect."""
+"""Names of the outputs of a stored network; the second exists only for a model with defect classes."""
 
 
 class ClassPredictor(Predictor, Protocol):
-    """A network that tells several classes of defect."""
+    """A network with several defect classes."""
 
     def classes(self, pixels: NDArray[np.uint8], /) -> NDArray[np.uint8]:
-        """Return the ``(N, H, W)`` class, from 1, likeliest beside the background, of ``(N, H, W, 3)`` RGB pixels.
+        """Return the likeliest defect class of each pixel.
+
+        Args:
+            pixels: ``(N, H, W, 3)`` uint8 RGB pixels.
+
+        Returns:
+            ``(N, H, W)`` uint8 class numbers, from 1; the background does not compete.
 
         Raises:
-            ModelError: If the model does not tell.
+            ModelError: If the model has no classes.
             TileMemoryError: If there is no memory for an input of this size.
         """
 
 
 @runtime_checkable
 class DevicePredictor(Predictor, Protocol):
-    """A predictor on a device with a memory of its own, which is faster with several inputs at a time."""
+    """A predictor on a device with separate memory, which is faster with several inputs at a time."""
 
     def room_bytes(self) -> int:
-        """Return the memory that the device has free now, in bytes; 0 if one input at a time is best."""
+        """Return the free memory of the device, in bytes; 0 for none."""
 
 
 def room_of(predictor: Predictor) -> int:
-    """Return what `DevicePredictor.room_bytes` says; 0 for any other predictor."""
+    """Return the free memory of the device, in bytes; 0 for none."""
     return predictor.room_bytes() if isinstance(predictor, DevicePredictor) else 0
 
 
 @runtime_checkable
 class SplitPredictor(Predictor, Protocol):
-    """A predictor that several threads can call at once, each of which then computes by itself."""
+    """A predictor with a form that several threads can call at once, each computing with one core."""
 
     def one_thread(self) -> Predictor:
-        """Return the network prepared so: the same answers, from one core for each that calls."""
+        """Return that form of the network; its results are the same."""
 
 
 BYTES_PER_PX = 280
-"""Memory that a network is taken to need for each pixel of a tile, where its runtime does not say."""
+"""Memory that a network needs per pixel of a tile if its runtime does not state it, in bytes."""
 
 
 def bytes_per_px_of(predictor: Predictor) -> int:
-    """Return the memory that a network needs for each pixel of a tile, in bytes, as measured of its runtime."""
+    """Return the memory a network needs per pixel, in bytes."""
     return int(getattr(predictor, "bytes_per_px", BYTES_PER_PX))
 
 
 class WithCard:
-    """What the card of a model says of its predictor.
+    """Base class of predictors whose model card states stride and context.
 
     Attributes:
-        card: What the model is.
+        card: Model card.
     """
 
     card: ModelCard
@@ -97,9 +109,9 @@ class WithCard:
 
 
 class TileMemoryError(ModelError):
-    """There is no memory to compute a tile of this size; a smaller one may do."""
+    """There is no memory for a tile of this size; a smaller one may fit."""
 
 
 def no_classes_error(card: ModelCard) -> ModelError:
-    """Return the error of a model that was asked for classes of defect and has none to tell."""
-    return ModelError("does not tell which class a defect is of", where=card.name, hint="export it again")
+    """Return the error of a network without defect classes."""
+    return ModelError("the network has no output for defect classes", where=card.name, hint="export it again")

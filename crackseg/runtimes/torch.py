@@ -1,4 +1,4 @@
-"""The PyTorch runtime: for checkpoints, and for a GPU."""
+"""Run a network with PyTorch, for checkpoints and GPUs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class TorchPredictor(WithCard):
     """A `Predictor` over a network in PyTorch.
 
     Args:
-        network: The network; it is switched to evaluation and moved to the device.
-        card: What it is.
-        device: Where to compute.
-        bfloat16: Compute in bfloat16 where autocast deems it safe; else in float32.
-        room: Returns the memory that is free on the device, in bytes; asked of CUDA, and 0 on a CPU, if None.
+        network: The network; it is switched to evaluation mode and moved to the device.
+        card: Its model card.
+        device: Device to compute on.
+        bfloat16: Compute in bfloat16 where autocast allows it, or else in float32.
+        room: Returns the free memory of the device, in bytes; if None, CUDA reports it, and it is 0 on a CPU.
 
     Attributes:
-        note: What was asked for and could not be had, for the user to read; empty if nothing.
+        note: Message for the user about an option that could not be met; empty if there is none.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class TorchPredictor(WithCard):
         self._room = room
 
     def room_bytes(self) -> int:
-        """Return the memory that the device has free now, in bytes; 0 on a CPU, which gains nothing from batches."""
+        """Return the free memory of the GPU, in bytes; 0 on a CPU."""
         if self._room is not None:
             return self._room()
         if self._device.type != "cuda":
@@ -59,12 +59,12 @@ class TorchPredictor(WithCard):
         return free_bytes + kept
 
     def compile(self, *, backend: str | Callable[..., Callable[..., object]] = "inductor") -> None:
-        """Have PyTorch compile the network for this machine, which takes a minute or more.
+        """Compile the network for this machine, which takes a minute or more.
 
-        Where that cannot be done, it computes as before, and `note` says why.
+        If that fails, the network computes as before, and `note` gives the reason.
 
         Args:
-            backend: What compiles; see ``torch.compile``.
+            backend: Compiler; see ``torch.compile``.
         """
         whole = self._network
         self._network = torch.compile(whole, backend=backend)
@@ -74,10 +74,16 @@ class TorchPredictor(WithCard):
         except (torch._dynamo.exc.TorchDynamoException, OSError, RuntimeError) as error:
             self._network = whole
             reason = str(getattr(error, "inner_exception", error)).strip().partition("\n")[0][:200]
-            self.note = f"the network could not be compiled and is computed as it is ({reason})"
+            self.note = f"the network could not be compiled and runs uncompiled ({reason})"
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
-        """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels.
+        """Return the crack probability of images of one size.
+
+        Args:
+            pixels: ``(N, H, W, 3)`` uint8 RGB pixels.
+
+        Returns:
+            ``(N, H, W)`` float32 crack probability, in [0, 1].
 
         Raises:
             TileMemoryError: If there is no memory for an input of this size.
@@ -85,7 +91,13 @@ class TorchPredictor(WithCard):
         return np.asarray(self._run(pixels, crack_probability), dtype=np.float32)
 
     def classes(self, pixels: NDArray[np.uint8], /) -> NDArray[np.uint8]:
-        """Return the ``(N, H, W)`` class of defect, from 1, of ``(N, H, W, 3)`` RGB pixels.
+        """Return the likeliest defect class of each pixel.
+
+        Args:
+            pixels: ``(N, H, W, 3)`` uint8 RGB pixels.
+
+        Returns:
+            ``(N, H, W)`` uint8 class numbers, from 1.
 
         Raises:
             TileMemoryError: If there is no memory for an input of this size.
@@ -110,8 +122,8 @@ class TorchPredictor(WithCard):
         ):
             images = normalise(torch.tensor(pixels, device=self._device))
             logits = self._network(images.contiguous(memory_format=torch.channels_last))
-            answer = read(logits.float())
-        return np.asarray(answer.cpu().numpy())
+            values = read(logits.float())
+        return np.asarray(values.cpu().numpy())
 
 
 def load_torch_predictor(
@@ -122,26 +134,29 @@ def load_torch_predictor(
     Args:
         path: A checkpoint or an ONNX model of crackseg.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        bfloat16: Compute in bfloat16 where autocast deems it safe; else in float32.
-        compiled: Compile it first; see `TorchPredictor.compile`.
+        bfloat16: Compute in bfloat16 where autocast allows it, or else in float32.
+        compiled: Compile the network first, which takes a minute or more.
 
     Raises:
-        UsageError: If the device is not there, or the file holds 8-bit kernels.
-        ModelError: If the file is no model of crackseg, or damaged.
+        UsageError: If there is no such device, or the file holds an int8 model.
+        ModelError: If the file is not a model of crackseg, or is damaged.
     """
-    place = pick_device(device)
+    chosen = pick_device(device)
     network, card = load_network(path)
-    predictor = TorchPredictor(network, card, device=place, bfloat16=bfloat16)
+    predictor = TorchPredictor(network, card, device=chosen, bfloat16=bfloat16)
     if compiled:
         predictor.compile()
     return predictor
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device a user asks for; ``auto`` is the first GPU, or the CPU where there is none.
+    """Return the device with a name.
+
+    Args:
+        name: ``cpu``, ``cuda`` or ``cuda:N``, or ``auto`` for the first GPU, or else the CPU.
 
     Raises:
-        UsageError: If it is unknown or not there.
+        UsageError: If there is no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -151,7 +166,7 @@ def pick_device(name: str) -> torch.device:
         raise UsageError(f"expected auto, cpu, cuda or cuda:N, got '{name}'", where="--device") from error
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise UsageError(
-            f"{name} is not there; this machine has {torch.cuda.device_count()} GPUs",
+            f"expected a device of this machine, which has {torch.cuda.device_count()} GPUs, got '{name}'",
             where="--device",
             hint="use --device cpu",
         )

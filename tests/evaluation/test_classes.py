@@ -139,7 +139,7 @@ def test_classes_are_predicted_tile_by_tile_within_the_mask_only() -> None:
     predictor = _Kinds(stride=8)
     classes = predict_classes(pixels, mask, predictor, CARD, tile_size=16)
     np.testing.assert_array_equal(classes, np.where(mask, called, 0))
-    with pytest.raises(ModelError, match="does not tell which class"):
+    with pytest.raises(ModelError, match="no output for defect classes"):
         predict_classes(pixels, mask, Darkness(), CARD)
     one_class = replace(CARD, network={"classes": 1})
     np.testing.assert_array_equal(predict_classes(pixels, mask, Darkness(), one_class), mask)
