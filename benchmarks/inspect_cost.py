@@ -34,10 +34,12 @@ import numpy as np
 import data_gen
 from crackseg.files import list_images
 from crackseg.imaging.codec import write_png
-from crackseg.inspection.inspector import Settings, WorkerLimits
+from crackseg.inspection.request import InspectionRequest
 from crackseg.inspection.rules import load_rules
-from crackseg.inspection.run import InspectionRequest, inspect
+from crackseg.inspection.run import inspect
+from crackseg.inspection.settings import Settings
 from crackseg.inspection.source import Source
+from crackseg.inspection.worker_limits import WorkerLimits
 
 COUNTS = {"ratio": 200, "workers": 200, "memory": 20000, "resume": 10000, "kills": 200}
 """Names of the measurements, with their default number of images or runs."""

@@ -20,7 +20,8 @@ from crackseg.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED, EXIT_
 
 if TYPE_CHECKING:
     from crackseg.cli.console import Console
-    from crackseg.inspection.run import InspectionProgress, InspectionRequest, InspectionResult
+    from crackseg.inspection.request import InspectionRequest
+    from crackseg.inspection.result import InspectionProgress, InspectionResult
 
 FailOn = Literal["ng", "cannot-judge", "warn"]
 
@@ -135,14 +136,13 @@ class Inspect(Command["InspectionResult"]):
 
     def show(self, result: "InspectionResult", console: "Console") -> int:
         """Print the counts, the failures and the notes."""
-        from crackseg.cli.inspection_text import failure_lines, summary_text, summary_values
+        from crackseg.cli.inspection_text import failure_lines, summary_text
 
         for line in failure_lines(result):
             console.error(line)
         for note in result.notes:
             console.note(note)
-        output = Path(self.output)
-        console.result(summary_values(result, output), summary_text(result, output))
+        console.result(result.to_dict(), summary_text(result))
         if result.interrupted:
             return EXIT_INTERRUPTED
         if self.fail_on is not None and any(result.counts.get(name) for name in _FAILING_VERDICTS[self.fail_on]):
@@ -161,9 +161,9 @@ class Inspect(Command["InspectionResult"]):
 
         from crackseg.cli.scale import scale_source
         from crackseg.config import find_config
-        from crackseg.inspection.inspector import Settings
+        from crackseg.inspection.request import InspectionRequest
         from crackseg.inspection.rules import load_rules
-        from crackseg.inspection.run import InspectionRequest
+        from crackseg.inspection.settings import Settings
         from crackseg.inspection.source import Source
         from crackseg.inspection.worker_limits import worker_limits
         from crackseg.labels.detections import parse_formats

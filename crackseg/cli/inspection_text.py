@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crackseg.errors import display_text
 from crackseg.parallel import Progress
 
 if TYPE_CHECKING:
-    from crackseg.inspection.run import InspectionProgress, InspectionResult
+    from crackseg.inspection.result import InspectionProgress, InspectionResult
 
 _MOST_ERRORS = 20
 _VERDICTS = ("OK", "WARN", "NG", "CANNOT JUDGE")
@@ -26,7 +25,7 @@ class SpeedNote:
 
     def __init__(self) -> None:
         self._started_s = time.monotonic()
-        self._before: int | None = None
+        self._before: float | None = None
 
     def add_note(self, progress: InspectionProgress) -> Progress:
         """Return the progress of this run, with its note."""
@@ -47,29 +46,14 @@ def failure_lines(summary: InspectionResult) -> Iterator[str]:
         yield f"{name}: has no labels: {message}"
 
 
-def summary_text(summary: InspectionResult, output: Path) -> str:
+def summary_text(summary: InspectionResult) -> str:
     """Return the summary in one line."""
     rows = sum(summary.counts.get(status, 0) for status in _STATUSES)
     if summary.interrupted:
         return f"stopped: {rows} of {summary.files} files done; run the same command again to continue"
     gone = f"; {summary.gone} rows of files that no longer exist" if summary.gone else ""
     counts = f"{summary.files} files, {summary.inspected} of them now: {_count(summary.counts)}{gone}"
-    return f"{counts} -> {display_text(output / 'report.html')}"
-
-
-def summary_values(summary: InspectionResult, output: Path) -> dict[str, Any]:
-    """Return the summary ready for JSON."""
-    return {
-        "output": display_text(output),
-        "files": summary.files,
-        "inspected": summary.inspected,
-        "unlabelled": len(summary.unlabelled),
-        "gone": summary.gone,
-        "notes": list(summary.notes),
-        "interrupted": summary.interrupted,
-        "status": {name: summary.counts.get(name, 0) for name in _STATUSES},
-        "verdict": {name: summary.counts.get(name, 0) for name in _VERDICTS},
-    }
+    return f"{counts} -> {display_text(summary.output / 'report.html')}"
 
 
 def _count(counts: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""The report: one HTML file that opens from disk, with every thumbnail inside, page by page."""
+"""Write the report of an inspection as one HTML file with thumbnails."""
 
 from __future__ import annotations
 
@@ -12,10 +12,24 @@ from typing import Any
 from urllib.parse import quote
 
 from crackseg.files import replacing
+from crackseg.html import Markup, begin_page, definitions, end_page, json_script
 from crackseg.inspection.store import Store
 
-CHUNK = 100
-"""Thumbnails that a page reads at once: the browser decodes those it shows and no others."""
+THUMBNAILS_PER_BLOCK = 100
+"""Thumbnails in one script element. The browser decodes only the blocks that it shows."""
+
+_BODY = Markup("""\
+<noscript><p>This report needs JavaScript to show its table; results.csv has the same rows.</p></noscript>
+<div id="verdicts" class="tools" role="group" aria-label="Show only one verdict"></div>
+<section id="histogram" aria-label="Widths"></section>
+<h2 id="count" aria-live="polite"></h2>
+<div class="tools">
+<input id="search" type="search" placeholder="Search names and reasons" aria-label="Search names and reasons">
+<select id="sort" class="phone" aria-label="Sort by"></select>
+<button id="back" type="button">Back</button> <span id="page"></span> <button id="next" type="button">Next</button>
+</div>
+<div class="wide"><table class="records"><thead><tr id="head"></tr></thead><tbody id="rows"></tbody></table></div>
+""")
 
 
 def write_report(path: Path, store: Store) -> None:
@@ -24,33 +38,38 @@ def write_report(path: Path, store: Store) -> None:
     Raises:
         OutputError: If it cannot be written.
     """
-    template = resources.files("crackseg.inspection").joinpath("templates/report.html").read_text(encoding="utf-8")
-    head, rest = template.split("@@DATA@@")
-    middle, tail = rest.split("@@THUMBNAILS@@")
+    script = resources.files("crackseg.inspection").joinpath("report.js").read_text(encoding="utf-8")
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write(head)
-        file.write(_script_text(_data(store)))
-        file.write(middle)
-        for block in _thumbnail_blocks(store):
-            file.write(block)
-        file.write(tail)
+        file.write(begin_page("Crack inspection", script=True))
+        file.write(definitions(_describe(store.settings())))
+        file.write(_BODY)
+        file.write(json_script("data", _table_data(store)))
+        for number, thumbnails in enumerate(_thumbnail_blocks(store)):
+            file.write("\n")
+            file.write(json_script(f"t{number}", thumbnails))
+        file.write("\n")
+        file.write(end_page(script=script))
 
 
-def _data(store: Store) -> dict[str, Any]:
+def _describe(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return folder, model, scale, rules and terms of use, by title."""
+    texts: dict[str, str] = json.loads(settings.get("about", "{}"))
+    return texts | ({"Terms of the model": settings["terms"]} if settings.get("terms") else {})
+
+
+def _table_data(store: Store) -> dict[str, Any]:
     in_mm = store.all_in_millimetres()
     unit = "mm" if in_mm else "px"
-    rows = [_row(record, unit) for record in store.records()]
     return {
-        "about": store.settings().get("about", ""),
         "unit": unit,
         "digits": 2 if in_mm else 1,
-        "chunk": CHUNK,
-        "rows": rows,
+        "per_block": THUMBNAILS_PER_BLOCK,
+        "rows": [_table_row(record, unit) for record in store.records()],
     }
 
 
-def _row(record: Mapping[str, Any], unit: str) -> list[Any]:
-    """Return what the table shows of one file; the template names the places."""
+def _table_row(record: Mapping[str, Any], unit: str) -> list[Any]:
+    """Return the cells of one file in the order that report.js expects."""
     fraction, height = record["crack_fraction"], record["height_px"]
     overlay = record["overlay_path"]
     return [
@@ -66,20 +85,11 @@ def _row(record: Mapping[str, Any], unit: str) -> list[Any]:
     ]
 
 
-def _thumbnail_blocks(store: Store) -> Iterator[str]:
-    """Yield script elements of `CHUNK` thumbnails each, in the order of the rows; null where there is none."""
-    images = store.thumbnails()
-    for number in itertools.count():
-        group = [image if image is None else _base64(image) for image in itertools.islice(images, CHUNK)]
-        if not group:
-            return
-        yield f'<script type="application/json" id="t{number}">{json.dumps(group)}</script>\n'
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
-def _script_text(value: object) -> str:
-    """Return JSON that cannot end the script element it stands in."""
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
+def _thumbnail_blocks(store: Store) -> Iterator[list[str | None]]:
+    """Yield the thumbnails in base64, in the order of the rows; None for a row without one."""
+    thumbnails = store.thumbnails()
+    while block := [
+        None if image is None else base64.b64encode(image).decode("ascii")
+        for image in itertools.islice(thumbnails, THUMBNAILS_PER_BLOCK)
+    ]:
+        yield block

@@ -1,15 +1,15 @@
-"""One file: read, predicted, measured, judged and drawn, in a process that may die of it."""
+"""Inspect one file: read, predict, measure, judge and draw it."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,98 +18,31 @@ from crackseg.errors import CracksegError, ImageError, ModelError, OutputError, 
 from crackseg.files import make_folder, write_bytes
 from crackseg.geometry import Scale, ScaleSource
 from crackseg.imaging.codec import decode_image, encode_png, image_size, mask_pixels, read_file
-from crackseg.inspection.overlay import add_caption, draw_result, encode_thumbnail, widest_place
+from crackseg.inspection.overlay import add_caption, draw_result, encode_thumbnail, find_widest_place
 from crackseg.inspection.quality import list_quality_problems, measure_quality
 from crackseg.inspection.records import FileResult, FileStamp, OutputFile, Verdict, failed, skipped
-from crackseg.inspection.rules import JudgedArea, judge
+from crackseg.inspection.rules import judge
+from crackseg.inspection.settings import Settings
 from crackseg.inspection.source import has_image_suffix, has_supported_suffix
+from crackseg.inspection.tasks import FileRead, Inspector, ReadCallback, Task
 from crackseg.machine import usable_cores
 from crackseg.measurement.crack import CrackMeasurement, measure_cracks
 from crackseg.modelcard.domain import Domain
-from crackseg.prediction.loading import RuntimeName, load_model
-from crackseg.prediction.model import DEFAULT_TILE_PX, Model
+from crackseg.prediction.loading import load_model
+from crackseg.prediction.model import Model
 from crackseg.prediction.result import Prediction
 
-_NO_DOMAIN = "the model's card does not tell what it was trained on: no image is taken for too far from that"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What decides a result, beside the file and the model's bytes.
-
-    Attributes:
-        area: The rules, and where they count.
-        scale: Scale, or the markers in each image that give it; None if unknown.
-        model: Name of a shipped model, file or run folder; the default one if None.
-        threshold: Probability from which a pixel counts as crack; the model's own if None.
-        runtime: Library that computes.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        tile_size: Largest side of a tile, in pixels.
-    """
-
-    area: JudgedArea
-    scale: ScaleSource | None = None
-    model: str | None = None
-    threshold: float | None = None
-    runtime: RuntimeName = "auto"
-    device: str = "auto"
-    tile_size: int = DEFAULT_TILE_PX
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A file to inspect.
-
-    Attributes:
-        path: Its path below the inspected folder, as bytes.
-        output_name: The name of its mask and overlay below their folders.
-    """
-
-    path: bytes
-    output_name: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class FileRead:
-    """Told when a file has been read, before it is decoded.
-
-    Attributes:
-        sha256: Of its bytes, in hexadecimal.
-        stamp: The file as it was read.
-        pixels: How many the header promises; 0 if it cannot be read.
-    """
-
-    sha256: str
-    stamp: FileStamp
-    pixels: int
-
-
-ReadCallback = Callable[[FileRead], None]
-
-
-class Inspector(Protocol):
-    """What a worker process does with a file."""
-
-    @property
-    def note(self) -> str:
-        """What the user should know once, whatever the files are; empty if nothing."""
-
-    def __call__(self, task: Task, on_read: ReadCallback, /) -> FileResult:
-        """Inspect a file; tell as soon as it has been read.
-
-        Raises:
-            OutputError: If a result cannot be written; that ends the run.
-        """
+_NO_DOMAIN = "the model card does not describe the training images, so no image is CANNOT JUDGE for being far from them"
 
 
 @dataclass(frozen=True, slots=True)
 class InspectorPlan:
-    """Makes the inspector of a worker process, inside of it.
+    """Recipe for the inspector of a worker process.
 
     Attributes:
-        settings: What decides a result.
-        root: The inspected folder.
-        output: Where results go.
+        settings: Settings that decide a result.
+        root: Inspected folder.
+        output: Folder of the results.
     """
 
     settings: Settings
@@ -117,10 +50,10 @@ class InspectorPlan:
     output: Path
 
     def build(self, threads: int) -> Inspector:
-        """Load the model.
+        """Load the model and return its inspector.
 
         Args:
-            threads: How many it may compute with.
+            threads: Number of threads to compute with.
 
         Raises:
             CracksegError: If the model cannot be loaded.
@@ -134,19 +67,12 @@ class InspectorPlan:
         return ModelInspector(self, model)
 
 
-class Plan(Protocol):
-    """Something that can be sent to a worker process and makes an inspector there."""
-
-    def build(self, threads: int) -> Inspector:
-        """Return the inspector."""
-
-
 class ModelInspector:
-    """Inspects files with a model.
+    """Inspector that applies a model to files.
 
     Args:
-        plan: What decides a result, and where things are.
-        model: The model.
+        plan: Settings and folders.
+        model: Model.
     """
 
     def __init__(self, plan: InspectorPlan, model: Model) -> None:
@@ -156,61 +82,76 @@ class ModelInspector:
 
     @property
     def note(self) -> str:
-        """What the user should know once; see `Inspector`."""
-        wanted = self._plan.settings.area.rules.quality.max_distance is not None
-        return _NO_DOMAIN if wanted and self._domain is None else ""
+        """Remark for the user that holds for the whole run; see `Inspector`."""
+        checks_distance = self._plan.settings.area.rules.quality.max_distance is not None
+        return _NO_DOMAIN if checks_distance and self._domain is None else ""
+
+    @property
+    def terms(self) -> str:
+        """Terms of use of the model, from its card."""
+        return self.model.card.terms
 
     def __call__(self, task: Task, on_read: ReadCallback, /) -> FileResult:
-        """Inspect a file; see `Inspector`."""
+        """Inspect a file; see `Inspector`.
+
+        Raises:
+            OutputError: If an output cannot be written.
+        """
         started_s = time.perf_counter()
         try:
-            finding = self._inspect(task, on_read)
+            result = self._inspect(task, on_read)
         except OutputError:
             raise
         except ImageError as error:
-            finding = failed("decode", _without_place(error))
+            result = failed("decode", _without_place(error))
         except ModelError as error:
-            finding = failed("model", _without_place(error))
+            result = failed("model", _without_place(error))
         except MemoryError:
-            finding = failed("memory", "takes more memory than is allowed")
-        except Exception as error:  # noqa: BLE001  the one boundary per file: whatever it is, the rest go on
-            finding = _unforeseen(error)
-        return _timed(finding, time.perf_counter() - started_s)
+            result = failed("memory", "needs more memory than the limit")
+        except Exception as error:  # noqa: BLE001  the one boundary per file: the run continues
+            result = _unforeseen(error)
+        return dataclasses.replace(result, seconds=round(time.perf_counter() - started_s, 4))
 
     def _inspect(self, task: Task, on_read: ReadCallback) -> FileResult:
         path = self._plan.root / os.fsdecode(task.path)
         try:
             data, stamp = _read_steadily(path)
         except UsageError:
-            return failed("missing", "no such file any more")
+            return failed("missing", "file no longer exists")
         except ImageError as error:
             return failed("unreadable", _without_place(error))
-        shape = _probed(path)
+        shape = _probe_shape(path)
         on_read(FileRead(hashlib.sha256(data).hexdigest(), stamp, 0 if shape is None else shape[0] * shape[1]))
         if shape is None and not has_image_suffix(task.path):
-            return skipped("not_an_image", "not an image in a format known here")
+            return skipped("not_an_image", "not an image in a supported format")
         if shape is None and not has_supported_suffix(task.path):
-            return failed("decode", "a picture in a format that is not read here; convert it to PNG, TIFF or JPEG")
+            return failed("decode", "unsupported image format; convert the file to PNG, TIFF or JPEG")
         settings, name = self._plan.settings, display_text(task.path)
         pixels = decode_image(data, name=name)
-        scale, missing = _scale_of(pixels, settings.scale)
-        result = self.model.predict(pixels, threshold=settings.threshold, scale=scale, name=name)
-        return self._judged(task, result, missing)
+        scale, problems = _find_scale(pixels, settings.scale)
+        prediction = self.model.predict(pixels, threshold=settings.threshold, scale=scale, name=name)
+        return self._judge(task, prediction, problems)
 
-    def _judged(self, task: Task, result: Prediction, missing: tuple[str, ...]) -> FileResult:
-        """Judge a prediction, of which something may be missing, and write its pictures."""
+    def _judge(self, task: Task, result: Prediction, problems: tuple[str, ...]) -> FileResult:
+        """Judge a prediction and write its mask and overlay.
+
+        Args:
+            task: File.
+            result: Prediction for it.
+            problems: Reasons why it cannot be judged, found before the prediction.
+        """
         settings = self._plan.settings
-        mask, counts = self._counting_mask(result)
+        mask, counts = self._restrict_mask(result)
         cracks = result.cracks if counts is None else _measure(result, mask)
         area_px = mask.size if counts is None else int(counts.sum())
         quality = measure_quality(result.image, self._domain)
         measurements = _measurements(mask, area_px, cracks, result.scale)
         verdict, reasons = judge(settings.area.rules, measurements, cracks)
-        if why := (*missing, *list_quality_problems(quality, settings.area.rules.quality)):
-            verdict, reasons = "CANNOT JUDGE", (*(f"CANNOT JUDGE {reason}" for reason in why), *reasons)
+        if problems := (*problems, *list_quality_problems(quality, settings.area.rules.quality)):
+            verdict, reasons = "CANNOT JUDGE", (*(f"CANNOT JUDGE {reason}" for reason in problems), *reasons)
         if area_px == 0:
-            verdict, reasons = "CANNOT JUDGE", ("CANNOT JUDGE no pixel lies inside the regions that count",)
-        drawn = draw_result(result.image, mask, widest_place(cracks))
+            verdict, reasons = "CANNOT JUDGE", ("CANNOT JUDGE no pixel is inside the regions of the rules",)
+        drawn = draw_result(result.image, mask, find_widest_place(cracks))
         return FileResult(
             status="ok",
             verdict=verdict,
@@ -226,8 +167,13 @@ class ModelInspector:
             thumbnail=encode_thumbnail(drawn),
         )
 
-    def _counting_mask(self, result: Prediction) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
-        """Return the mask of the cracks that count, and of the pixels that do; None if all do."""
+    def _restrict_mask(self, result: Prediction) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
+        """Restrict the mask of a prediction to the regions of the rules.
+
+        Returns:
+            ``(H, W)`` bool mask of the cracks that count, and ``(H, W)`` bool mask of all pixels that count; None for
+            the latter if every pixel counts.
+        """
         area = self._plan.settings.area
         if area.whole:
             return result.mask, None
@@ -242,8 +188,8 @@ class ModelInspector:
         return OutputFile(name, len(data))
 
 
-def _scale_of(pixels: NDArray[np.uint8], scale: ScaleSource | None) -> tuple[Scale | None, tuple[str, ...]]:
-    """Return the scale of an image, or why there is none."""
+def _find_scale(pixels: NDArray[np.uint8], scale: ScaleSource | None) -> tuple[Scale | None, tuple[str, ...]]:
+    """Find the scale of an image, or the reasons why there is none."""
     if scale is None:
         return None, ()
     try:
@@ -253,7 +199,7 @@ def _scale_of(pixels: NDArray[np.uint8], scale: ScaleSource | None) -> tuple[Sca
 
 
 def _measure(result: Prediction, mask: NDArray[np.bool_]) -> tuple[CrackMeasurement, ...]:
-    """Measure the part of a prediction's mask that counts."""
+    """Measure the cracks of a mask that is part of the mask of a prediction."""
     return measure_cracks(
         mask, scale=result.scale, probability=result.probability, threshold=result.threshold, image=result.image
     )
@@ -266,7 +212,7 @@ def _overlay(drawn: NDArray[np.uint8], verdict: Verdict, reasons: tuple[str, ...
 def _measurements(
     mask: NDArray[np.bool_], area_px: int, cracks: tuple[CrackMeasurement, ...], scale: Scale | None
 ) -> dict[str, float]:
-    """Return the measurements of an image as a whole, by name."""
+    """Return the measurements of the whole image, by name."""
     lengths = [crack.length_px for crack in cracks]
     widths = [crack.width_max_px for crack in cracks if crack.width_max_px is not None]
     measurements = {
@@ -276,7 +222,7 @@ def _measurements(
         "length_total_px": sum(lengths),
         "length_max_px": max(lengths, default=0.0),
     }
-    if widths or not cracks:  # where no width could be told there is none, not zero
+    if widths or not cracks:  # cracks whose widths are all unknown give no width, not zero
         measurements["width_max_px"] = max(widths, default=0.0)
     if scale is not None:
         factor = scale.mm_per_px
@@ -289,7 +235,7 @@ def _measurements(
 
 
 def _read_steadily(path: Path) -> tuple[bytes, FileStamp]:
-    """Return a file's bytes, and a stamp that vouches for them only if nobody wrote to it meanwhile."""
+    """Return the bytes of a file, and a stamp that is valid only if nobody wrote to it meanwhile."""
     now = time.time_ns()
     before = _stat(path)
     data = read_file(path)
@@ -307,8 +253,8 @@ def _stat(path: Path) -> os.stat_result | None:
         return None
 
 
-def _probed(path: Path) -> tuple[int, int] | None:
-    """Return the height and width that the header promises; None if there is no header of an image."""
+def _probe_shape(path: Path) -> tuple[int, int] | None:
+    """Return height and width from the header; None if the file has no header of an image."""
     try:
         return image_size(path)
     except CracksegError:
@@ -316,26 +262,20 @@ def _probed(path: Path) -> tuple[int, int] | None:
 
 
 def _without_place(error: CracksegError) -> str:
-    """Return what an error says, without the file's name, which stands in the row already."""
+    """Return the text of an error without the name of the file, which is in the row already."""
     return display_text(error.what if error.hint is None else f"{error.what}; {error.hint}")
 
 
 def _unforeseen(error: Exception) -> FileResult:
     reason = display_text(str(error))[:300]
     if "alloc" in reason.lower():
-        return failed("memory", "takes more memory than is allowed")
+        return failed("memory", "needs more memory than the limit")
     return failed("error", f"{type(error).__name__}: {reason}")
-
-
-def _timed(finding: FileResult, seconds: float) -> FileResult:
-    import dataclasses
-
-    return dataclasses.replace(finding, seconds=round(seconds, 4))
 
 
 @contextmanager
 def _few_cores(threads: int) -> Iterator[None]:
-    """Let a library that counts the cores it may use while it loads find no more than these."""
+    """Show only this number of cores to libraries that count them while they load."""
     if not hasattr(os, "sched_setaffinity") or threads >= usable_cores():
         yield
         return
@@ -345,20 +285,3 @@ def _few_cores(threads: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerLimits:
-    """What a worker process may take.
-
-    Attributes:
-        memory_bytes: Memory; None for no limit.
-        time_s: Time for one file, beside `time_per_megapixel_s`.
-        time_per_megapixel_s: Further time for each million pixels.
-        threads: Threads to compute with.
-    """
-
-    memory_bytes: int | None = None
-    time_s: float = 120.0
-    time_per_megapixel_s: float = 5.0
-    threads: int = 1

@@ -1,4 +1,4 @@
-"""The folder that results go to: tidied up after a kill, and held by one inspection at a time."""
+"""Clean up and lock the output folder of an inspection."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from crackseg.errors import OutputError
 from crackseg.files import PARTIAL_PREFIX
 
 
-def sweep(output: Path) -> None:
-    """Take away what a killed process left half-written."""
+def sweep_folder(output: Path) -> None:
+    """Delete half-written files that a killed process has left."""
     for folder in (output, output / "masks", output / "overlays"):
-        found: Iterable[Path] = folder.glob(f"{PARTIAL_PREFIX}*") if folder == output else _partial_files(folder)
-        for leftover in found:
+        paths: Iterable[Path] = folder.glob(f"{PARTIAL_PREFIX}*") if folder == output else _partial_files(folder)
+        for leftover in paths:
             with contextlib.suppress(OSError):
                 leftover.unlink()
 
@@ -27,27 +27,32 @@ def _partial_files(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def locked(output: Path) -> Iterator[None]:
-    """Keep a second inspection out of the same folder.
+def hold_folder(output: Path) -> Iterator[None]:
+    """Keep a second inspection out of the output folder.
 
-    Not by a lock on the database: opening and closing its file a second time would take SQLite's own locks away.
+    The lock is a file of its own: opening and closing the database a second time would drop SQLite's locks.
+
+    Raises:
+        OutputError: If another inspection holds the folder, or the lock file cannot be written.
     """
     try:
         import fcntl
-    except ImportError:  # Windows; there SQLite alone keeps a second writer out
+    except ImportError:  # Windows, where only SQLite keeps a second writer out
         yield
         return
-    with _lock_file(output / "inspect.lock") as file:
+    with _open_lock(output / "inspect.lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise OutputError(
-                "another inspection writes here", where=output, hint="wait until it ends, or choose another folder"
+                "another inspection writes to this folder",
+                where=output,
+                hint="wait until it ends, or choose another folder",
             ) from error
         yield
 
 
-def _lock_file(path: Path) -> IO[bytes]:
+def _open_lock(path: Path) -> IO[bytes]:
     try:
         return path.open("ab")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Names of the pictures that are written: the image's own where that is possible, and never one twice."""
+"""Choose unique names for masks and overlays."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ _LONGEST_PATH_BYTES = 1000
 
 
 class OutputNames:
-    """Hands out a name for the mask and the overlay of each file.
+    """Names of the mask and the overlay of each file.
 
-    The name is the file's path with ``.png`` for its suffix. Where another file has that already, on a disk that takes
-    upper and lower case for the same too, or the name would be too long, part of a hash of the path is added. A name
-    that was given once is kept.
+    A name is the path of the file with the suffix ``.png``. Part of a hash of the path is added if another file has
+    that name already, also on a disk that ignores case, or if the name would be too long. Names never change.
 
     Args:
-        given: The names that earlier runs gave, by path.
+        taken: Names from earlier runs, by path.
     """
 
-    def __init__(self, given: dict[bytes, bytes]) -> None:
-        self._given = dict(given)
+    def __init__(self, taken: dict[bytes, bytes]) -> None:
+        self._names = dict(taken)
         self._files: set[bytes] = set()
         self._folders: set[bytes] = set()
-        for name in given.values():
+        for name in taken.values():
             self._take(name)
 
     def name(self, path: bytes) -> bytes:
-        """Return the name for the file at a path, below the folder of masks or overlays."""
-        if path not in self._given:
-            self._given[path] = self._first_free(path)
-            self._take(self._given[path])
-        return self._given[path]
+        """Return the name for a path, below the folder of masks or overlays."""
+        if path not in self._names:
+            self._names[path] = self._first_free(path)
+            self._take(self._names[path])
+        return self._names[path]
 
     def _first_free(self, path: bytes) -> bytes:
         stem = os.fsencode(Path(os.fsdecode(path)).with_suffix("").as_posix())
@@ -45,13 +44,13 @@ class OutputNames:
         return token + b".png"
 
     def _is_free(self, name: bytes) -> bool:
-        folded = _folded(name)
+        folded = _fold_case(name)
         if folded in self._files or folded in self._folders:
             return False
         return not any(folder in self._files for folder in _parents(folded))
 
     def _take(self, name: bytes) -> None:
-        folded = _folded(name)
+        folded = _fold_case(name)
         self._files.add(folded)
         self._folders.update(_parents(folded))
 
@@ -60,7 +59,7 @@ def _fits(name: bytes) -> bool:
     return len(name) <= _LONGEST_PATH_BYTES and all(len(part) <= _LONGEST_BYTES for part in name.split(b"/"))
 
 
-def _folded(name: bytes) -> bytes:
+def _fold_case(name: bytes) -> bytes:
     return os.fsencode(os.fsdecode(name).casefold())
 
 

@@ -1,4 +1,4 @@
-"""Worker processes that may crash or hang: each file is tried twice, and the rest go on."""
+"""Run worker processes that may crash or hang, with two attempts for each file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from crackseg.errors import CracksegError
-from crackseg.inspection.inspector import FileRead, Plan, Task, WorkerLimits
 from crackseg.inspection.records import FileResult, failed
+from crackseg.inspection.tasks import FileRead, Plan, Task
+from crackseg.inspection.worker_limits import WorkerLimits
 from crackseg.inspection.worker_main import Ready, Refused, serve
 from crackseg.machine import interrupts_held
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkContext, ForkServerContext, SpawnContext
 
 TRIES = 2
-"""How often a file is tried that kills or hangs its worker."""
+"""Number of attempts for a file that kills or hangs its worker."""
 
 StartMethod = Literal["spawn", "forkserver", "fork"]
 
@@ -34,24 +35,24 @@ _STARTS = 3
 
 @dataclass(frozen=True, slots=True)
 class TaskOutcome:
-    """What became of a file.
+    """A file that came back from a worker, or has failed.
 
     Attributes:
-        task: The file.
-        finding: What was found out.
-        read: What was told of it when it had been read; None if it never was.
-        tries: How often it was tried.
+        task: File.
+        result: Result of the inspection.
+        read: Message that the file was read; None if it never was.
+        tries: Number of attempts.
     """
 
     task: Task
-    finding: FileResult
+    result: FileResult
     read: FileRead | None
     tries: int
 
 
 @dataclass(slots=True)
 class _Worker:
-    """A worker process and what it is doing."""
+    """A worker process and its current file."""
 
     process: BaseProcess
     connection: Connection
@@ -63,20 +64,25 @@ class _Worker:
 
 @dataclass(slots=True)
 class _Queue:
-    """What is waiting, and how often each was tried."""
+    """Waiting files, and the number of attempts of each."""
 
     tasks: deque[Task] = field(default_factory=deque)
     tries: dict[bytes, int] = field(default_factory=dict)
 
 
 class Pool:
-    """Worker processes with a limit on time and memory.
+    """Worker processes with limits on time and memory.
 
     Args:
-        plan: Makes the inspector inside each of them.
-        workers: How many.
-        limits: What each may take.
-        start: How processes are started; the safest that is quick on this system if None.
+        plan: Recipe for the inspector of each process.
+        workers: Number of processes.
+        limits: Limits of each process.
+        start: Method of starting processes; the safest fast method of this system if None.
+
+    Attributes:
+        deaths: Number of workers that have died.
+        notes: Remarks of the inspectors.
+        terms: Terms of use of the model; empty until a worker has loaded it.
     """
 
     def __init__(self, plan: Plan, workers: int, limits: WorkerLimits, *, start: StartMethod | None = None) -> None:
@@ -87,6 +93,7 @@ class Pool:
         self._failed_starts = 0
         self.deaths = 0
         self.notes: set[str] = set()
+        self.terms = ""
 
     def __enter__(self) -> Pool:
         return self
@@ -109,18 +116,18 @@ class Pool:
 
     @property
     def pending(self) -> int:
-        """How many files were given and have not come back."""
+        """Number of files that have not come back yet."""
         return len(self._queue.tasks) + sum(worker.task is not None for worker in self._workers)
 
-    def give(self, tasks: Iterable[Task]) -> None:
-        """Add files to what is to be done."""
+    def add(self, tasks: Iterable[Task]) -> None:
+        """Add files to the queue."""
         self._queue.tasks.extend(tasks)
 
     def poll(self, timeout_s: float) -> list[TaskOutcome]:
-        """Hand out files to idle workers, and return what came back within a time.
+        """Hand out files to idle workers, and return those that came back within ``timeout_s``.
 
         Raises:
-            CracksegError: If the model cannot be loaded, a result cannot be written, or no worker comes to life.
+            CracksegError: If the model cannot be loaded, an output cannot be written, or no worker starts.
         """
         self._fill()
         links: dict[object, _Worker] = {worker.connection: worker for worker in self._workers}
@@ -132,12 +139,12 @@ class Pool:
         return outcomes
 
     def _fill(self) -> None:
-        """Start missing workers and give idle ones something to do."""
+        """Start missing workers and send a file to each idle one."""
         while len(self._workers) < min(self._count, self.pending):
             try:
                 self._workers.append(self._start())
             except (EOFError, OSError) as error:
-                # A signal to all processes at once ends the server that starts them; it is started again next time.
+                # A signal to the whole group ends the fork server; the next attempt starts it again.
                 self._count_failed_start(type(error).__name__)
                 break
         for worker in self._workers:
@@ -148,14 +155,14 @@ class Pool:
                 try:
                     worker.connection.send(task)
                 except OSError:
-                    worker.deadline_s = 0.0  # it died while idle; found out below
+                    worker.deadline_s = 0.0  # it died while idle, so let `_check_time` bury it
 
     def _count_failed_start(self, reason: str) -> None:
         self._failed_starts += 1
         if self._failed_starts >= _STARTS:
             raise CracksegError(
-                f"the worker processes end before they begin ({reason})",
-                hint="give them more with --memory, or start fewer with --workers",
+                f"worker processes end while they start ({reason})",
+                hint="raise --memory, or start fewer with --workers",
             )
 
     def _start(self) -> _Worker:
@@ -167,7 +174,7 @@ class Pool:
         return _Worker(process, ours, time.monotonic() + _START_S)
 
     def _listen(self, worker: _Worker) -> list[TaskOutcome]:
-        """Take in what a worker has to say, or that it is dead."""
+        """Receive the messages of a worker, or bury it if it is dead."""
         try:
             while worker.connection.poll():
                 outcome = self._take(worker, worker.connection.recv())
@@ -186,6 +193,7 @@ class Pool:
             worker.ready = True
             self._failed_starts = 0
             self.notes |= {message.note} - {""}
+            self.terms = message.terms
         elif isinstance(message, FileRead):
             worker.read = message
             worker.deadline_s += message.pixels / 1e6 * self._limits.time_per_megapixel_s
@@ -201,10 +209,10 @@ class Pool:
             return []
         worker.process.kill()
         worker.process.join()
-        return self._bury(worker, "timeout", f"took longer than {self._limits.time_s:g} s, twice")
+        return self._bury(worker, "timeout", f"took longer than {self._limits.time_s:g} s twice")
 
     def _bury(self, worker: _Worker, code: str, message: str) -> list[TaskOutcome]:
-        """Take leave of a dead worker; its file is tried once more, or has failed."""
+        """Remove a dead worker; queue its file again, or let the file fail."""
         if worker not in self._workers:
             return []
         self._workers.remove(worker)
@@ -233,7 +241,7 @@ def _how_it_ended(code: int | None) -> str:
 
 
 def _context(start: StartMethod | None) -> SpawnContext | ForkServerContext | ForkContext:
-    """Return how to start processes: from a server that has the imports done, where the system has that."""
+    """Return a context that starts processes, from a fork server with all imports where possible."""
     if start == "spawn" or sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     if start == "fork":

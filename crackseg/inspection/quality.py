@@ -1,4 +1,4 @@
-"""Whether an image can be judged at all: too small, dark, bright or blurred, without structure, or of another kind."""
+"""Measure whether an image can be judged: its size, brightness, contrast, sharpness and kind."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ _BLUR_PX = 2.0
 
 
 class QualityLimits(Section):
-    """What an image must have to be judged; outside of these its verdict is CANNOT JUDGE.
+    """Limits of `Quality`; the verdict of an image outside them is CANNOT JUDGE.
 
     Attributes:
-        min_side_px: Shorter side.
-        min_bright_level: Level, of 255, that the brightest hundredth of the pixels must reach.
-        max_dark_level: Level, of 255, that the darkest hundredth must not exceed.
-        min_contrast: Standard deviation of the levels.
-        min_sharpness: Lower bound of `Quality.sharpness`. Photographs of eleven data sets had 1.66 or more, the same
-            photographs blurred with a standard deviation of 4 px at most 1.25.
-        max_distance: Distance from the images that the model was trained on, over the limit in its card; any if None.
+        min_side_px: Least shorter side.
+        min_bright_level: Least 99th percentile of the grey levels, of 255.
+        max_dark_level: Greatest 1st percentile of the grey levels, of 255.
+        min_contrast: Least standard deviation of the grey levels.
+        min_sharpness: Least `Quality.sharpness`. The images of eleven data sets had 1.66 or more; blurred with a
+            standard deviation of 4 px, they had at most 1.25.
+        max_distance: Greatest distance from the training images, as a factor on the limit in the model card; None
+            accepts every image.
     """
 
     min_side_px: int = Field(default=32, ge=1)
@@ -38,17 +39,17 @@ class QualityLimits(Section):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What was measured to see whether an image can be judged.
+    """Measurements that decide whether an image can be judged.
 
     Attributes:
         side_px: Shorter side.
-        bright_level: Level that a hundredth of the pixels exceed, of 255.
-        dark_level: Level that a hundredth of the pixels lie below.
-        contrast: Standard deviation of the levels.
-        sharpness: Mean step between neighbouring pixels, over the same after a blur of 2 px; about 1 for an image that
-            was blurred before, whatever its contrast.
-        distance: From the images that the model was trained on; None if its card does not tell. So is the next one.
-        distance_limit: From which the model's card calls an image far.
+        bright_level: 99th percentile of the grey levels, of 255.
+        dark_level: 1st percentile of the grey levels, of 255.
+        contrast: Standard deviation of the grey levels.
+        sharpness: Mean step between neighbouring pixels, divided by the same after a blur of 2 px; about 1 for an
+            image that was blurred before, whatever its contrast.
+        distance: Distance from the training images; None if the model card does not describe them.
+        distance_limit: Limit of ``distance`` in the model card; None if the card does not describe training images.
     """
 
     side_px: int
@@ -60,17 +61,17 @@ class Quality:
     distance_limit: float | None = None
 
     def to_dict(self) -> dict[str, float]:
-        """Return the measurements by name, rounded for JSON."""
+        """Return the measurements as a JSON object, rounded."""
         measurements = {name: getattr(self, name) for name in self.__slots__}
         return {name: round(float(value), 3) for name, value in measurements.items() if value is not None}
 
 
 def measure_quality(image: NDArray[np.uint8], domain: Domain | None = None) -> Quality:
-    """Measure what decides whether an image can be judged.
+    """Measure whether an image can be judged.
 
     Args:
-        image: ``(H, W, 3)`` RGB pixels.
-        domain: What the model was trained on, if that is known.
+        image: ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
+        domain: Description of the training images; None if the model card has none.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     counts = np.bincount(grey.ravel(), minlength=256)
@@ -91,35 +92,45 @@ def measure_quality(image: NDArray[np.uint8], domain: Domain | None = None) -> Q
 
 
 def _steps(grey: NDArray[np.float32] | NDArray[np.generic]) -> float:
-    """Return the mean step from a pixel to the next, down and across."""
+    """Return the mean absolute difference between neighbours, down and across.
+
+    Args:
+        grey: ``(H, W)`` float32 grey levels, 0 to 255.
+    """
     values = np.asarray(grey, dtype=np.float32)
     steps = [float(np.abs(np.diff(values, axis=axis)).mean()) for axis in (0, 1) if values.shape[axis] > 1]
     return sum(steps) / max(len(steps), 1)
 
 
 def list_quality_problems(quality: Quality, limits: QualityLimits) -> tuple[str, ...]:
-    """Return why an image cannot be judged, a line each; nothing if it can."""
+    """Return the reasons why an image cannot be judged, a line each; none if it can."""
     reasons = []
     if quality.side_px < limits.min_side_px:
-        reasons.append(f"too small: {quality.side_px} px at the shorter side, at least {limits.min_side_px} are needed")
+        reasons.append(f"too small: shorter side {quality.side_px} px, expected at least {limits.min_side_px} px")
     if quality.bright_level < limits.min_bright_level:
         reasons.append(
-            f"too dark: 99 % of the pixels are at level {quality.bright_level:.0f} of 255 or below, "
-            f"expected {limits.min_bright_level} or more"
+            f"too dark: 99 % of the pixels have grey levels up to {quality.bright_level:.0f}, "
+            f"expected at least {limits.min_bright_level} of 255"
         )
     if quality.dark_level > limits.max_dark_level:
-        reasons.append(f"too bright: 99 % of the pixels are at level {quality.dark_level:.0f} of 255 or above")
+        reasons.append(
+            f"too bright: 99 % of the pixels have grey levels from {quality.dark_level:.0f}, "
+            f"expected at most {limits.max_dark_level} of 255"
+        )
     if quality.contrast < limits.min_contrast:
-        reasons.append("without structure: all pixels are of one level")
+        reasons.append(
+            f"too little contrast: standard deviation of the grey levels {quality.contrast:.2g}, "
+            f"expected at least {limits.min_contrast:g}"
+        )
     elif quality.sharpness < limits.min_sharpness:
-        reasons.append(f"blurred: sharpness {quality.sharpness:.2f}, at least {limits.min_sharpness:g} is needed")
-    return tuple(reasons) or _why_far(quality, limits)
+        reasons.append(f"blurred: sharpness {quality.sharpness:.2f}, expected at least {limits.min_sharpness:g}")
+    return tuple(reasons) or _distance_problems(quality, limits)
 
 
-def _why_far(quality: Quality, limits: QualityLimits) -> tuple[str, ...]:
+def _distance_problems(quality: Quality, limits: QualityLimits) -> tuple[str, ...]:
     if quality.distance is None or quality.distance_limit is None or limits.max_distance is None:
         return ()
     limit = limits.max_distance * quality.distance_limit
     if quality.distance <= limit:
         return ()
-    return (f"far from what the model was trained on: distance {quality.distance:.2f}, limit {limit:.2f}",)
+    return (f"far from the training images of the model: distance {quality.distance:.2f}, limit {limit:.2f}",)

@@ -1,30 +1,32 @@
-"""What is written down about one file, and what tells that it need not be looked at again."""
+"""Define the row of a file in the results, and the stamps that keep it valid."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Status = Literal["ok", "failed", "skipped"]
 Verdict = Literal["OK", "WARN", "NG", "CANNOT JUDGE"]
 
+STATUSES: tuple[Status, ...] = get_args(Status)
+
 VERDICTS: tuple[Verdict, ...] = ("NG", "CANNOT JUDGE", "WARN", "OK")
-"""Gravest first: what an image gets when several rules apply."""
+"""Verdicts, gravest first. If several rules apply, the gravest verdict counts."""
 
 _SETTLED_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """What the file system says of a file without opening it.
+    """Size and times of a file, read without opening it.
 
     Attributes:
-        size_bytes: Its size.
-        mtime_ns: When its content changed, in nanoseconds since 1970.
-        ctime_ns: When anything about it changed; no program can set this one back.
-        read_ns: When it was looked at.
+        size_bytes: Size.
+        mtime_ns: Time of the last change of the content, in nanoseconds since 1970.
+        ctime_ns: Time of the last change of content or metadata; programs cannot set it back.
+        read_ns: Time at which the stamp was taken.
     """
 
     size_bytes: int
@@ -33,14 +35,14 @@ class FileStamp:
     read_ns: int
 
     @classmethod
-    def of(cls, found: os.stat_result, read_ns: int) -> FileStamp:
-        """Return the stamp of a file from what `os.stat` says."""
-        return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns, read_ns)
+    def of(cls, state: os.stat_result, read_ns: int) -> FileStamp:
+        """Return the stamp of a file from the result of `os.stat`."""
+        return cls(state.st_size, state.st_mtime_ns, state.st_ctime_ns, read_ns)
 
     def same_file(self, later: FileStamp) -> bool:
-        """Return whether a later look at the file proves that its content is still the one that was read.
+        """Return whether a later stamp proves that the content has not changed.
 
-        A change so shortly before the first look that another one could bear the same time proves nothing.
+        It proves nothing if the file changed just before the first stamp: a second change could have the same time.
         """
         same = (self.size_bytes, self.mtime_ns, self.ctime_ns) == (later.size_bytes, later.mtime_ns, later.ctime_ns)
         return same and self.read_ns - max(self.ctime_ns, self.mtime_ns) > _SETTLED_NS
@@ -48,25 +50,30 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """A file that was written beside the results.
+    """A mask or overlay file.
 
     Attributes:
-        path: Its path below the output folder, as bytes.
-        size_bytes: Its size; a power cut may take back what was written last.
+        path: Path below the output folder, as bytes.
+        size_bytes: Size, to detect files that a power cut left short.
     """
 
     path: bytes
     size_bytes: int
 
+    @property
+    def name(self) -> bytes:
+        """Path below the folder of masks or overlays."""
+        return self.path.partition(b"/")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a result depends on, beside the path; sha256 each, in hexadecimal.
+    """Hashes of everything that a result depends on; sha256, in hexadecimal.
 
     Attributes:
-        file: Of the file's bytes; None if they could not be read, and then the file is tried again next time.
-        model: Of the model's file.
-        config: Of rules, scale, threshold and the rest of the settings.
+        file: Hash of the bytes of the file; None if they could not be read, so that the next run tries again.
+        model: Hash of the model file.
+        config: Hash of rules, scale, threshold and the other settings.
     """
 
     file: str | None
@@ -76,24 +83,24 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileResult:
-    """What was found out about one file.
+    """Result of inspecting one file.
 
     Attributes:
-        status: ``ok``: judged; ``failed``: it should have been, and could not; ``skipped``: no image.
-        code: Why it failed or was skipped, in a word; empty if neither.
-        message: The same in a line.
-        verdict: None for a skipped file; never OK for a failed one.
-        reasons: Why the verdict is not OK, a line each.
-        height_px: Height of the image; None if it could not be read. So are the next ones.
-        width_px: Width of the image.
-        scale_source: Where the millimetres come from; None if there are none.
-        measurements: Measurements of the image as a whole, by name; see `crackseg.inspection.rules`.
-        cracks: Each component, measured.
-        quality: What was looked at to see whether the image can be judged.
-        mask: The mask's file.
-        overlay: The overlay's file.
-        thumbnail: A small overlay, WebP.
-        seconds: Time from the first byte read to the last one written.
+        status: ``ok`` for a judged image, ``failed`` for one that could not be judged, ``skipped`` for other files.
+        code: Cause of a failure or a skip, in one word; otherwise empty.
+        message: Cause of a failure or a skip, in one line; otherwise empty.
+        verdict: Verdict; None for a skipped file, never OK for a failed one.
+        reasons: Reasons for a verdict other than OK, a line each.
+        height_px: Height of the image; None if it could not be read.
+        width_px: Width of the image; None if it could not be read.
+        scale_source: Source of the scale; None if no scale is known.
+        measurements: Measurements of the whole image, by name; see `crackseg.inspection.rules`.
+        cracks: Measurements of each crack, by name.
+        quality: Measurements that decide whether the image can be judged, by name.
+        mask: File of the mask; None if there is none.
+        overlay: File of the overlay; None if there is none.
+        thumbnail: Small overlay, as a WebP file.
+        seconds: Time from the first byte read to the last byte written.
     """
 
     status: Status
@@ -119,24 +126,24 @@ class Row:
 
     Attributes:
         path: Path below the inspected folder, as bytes.
-        key: What the finding depends on.
-        stamp: The file as it was read; None if it is no file.
-        finding: What was found out.
-        tries: How often it was tried.
+        key: Hashes of everything that the result depends on.
+        stamp: File as it was read; None if it is not a regular file.
+        result: Result of the inspection.
+        tries: Number of attempts.
     """
 
     path: bytes
     key: Key
     stamp: FileStamp | None
-    finding: FileResult
+    result: FileResult
     tries: int = 1
 
 
 def failed(code: str, message: str) -> FileResult:
-    """Return the finding of a file that could not be judged."""
+    """Return the result of a file that could not be judged."""
     return FileResult(status="failed", code=code, message=message, verdict="CANNOT JUDGE", reasons=(message,))
 
 
 def skipped(code: str, message: str) -> FileResult:
-    """Return the finding of what is no image to be judged."""
+    """Return the result of a file that is not an image."""
     return FileResult(status="skipped", code=code, message=message)

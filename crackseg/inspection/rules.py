@@ -1,4 +1,4 @@
-"""Rules: from measurements to OK, WARN, NG or CANNOT JUDGE, with the reasons."""
+"""Turn measurements into OK, WARN, NG or CANNOT JUDGE, with reasons."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ IMAGE_MEASUREMENTS = (
     "length_total_px",
     "length_total_mm",
 )
-"""What a condition can ask of an image as a whole."""
+"""Measurements of the whole image that a condition can compare."""
 
 _SYNONYMS = {"density": "crack_fraction"}
 _RELATIONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
@@ -43,7 +43,7 @@ _MILLIMETRES = re.compile(r"_(mm|mm2)$")
 
 
 def crack_measurements() -> tuple[str, ...]:
-    """Return what a condition can ask of a single crack: every number that is measured."""
+    """Return the measurements of a crack that a condition can compare: all single numbers."""
     return NUMBER_NAMES
 
 
@@ -53,8 +53,8 @@ class Condition:
 
     Attributes:
         measurement: Name of the measurement.
-        relation: One of ``>``, ``>=``, ``<``, ``<=``.
-        limit: The limit, in the unit of the measurement.
+        relation: ``>``, ``>=``, ``<`` or ``<=``.
+        limit: Limit, in the unit of the measurement.
     """
 
     measurement: str
@@ -63,7 +63,7 @@ class Condition:
 
     @property
     def of_image(self) -> bool:
-        """Whether it asks something of the image as a whole, not of a single crack."""
+        """Whether the measurement is one of the whole image, not of a single crack."""
         return self.measurement in IMAGE_MEASUREMENTS
 
     def holds(self, value: float) -> bool:
@@ -72,10 +72,13 @@ class Condition:
 
 
 def parse_condition(text: str) -> Condition:
-    """Read a condition such as ``width_max_mm > 0.3``.
+    """Parse a condition such as ``width_max_mm > 0.3``.
 
     Raises:
-        ValueError: If it is none, or its measurement is unknown.
+        ValueError: If the text is not a condition, or its measurement is unknown.
+
+    >>> parse_condition("width_max_mm > 0.3")
+    Condition(measurement='width_max_mm', relation='>', limit=0.3)
     """
     match = _CONDITION.fullmatch(text)
     if match is None:
@@ -83,19 +86,18 @@ def parse_condition(text: str) -> Condition:
     name, relation, limit = match.groups()
     measurement = _SYNONYMS.get(name, name)
     if measurement not in (*IMAGE_MEASUREMENTS, *crack_measurements()):
-        raise ValueError(
-            f"no such measurement: {name!r}; known are {', '.join((*IMAGE_MEASUREMENTS, *crack_measurements()))}"
-        )
+        known = ", ".join((*IMAGE_MEASUREMENTS, *crack_measurements()))
+        raise ValueError(f"unknown measurement {name!r}; use one of {known}")
     return Condition(measurement, relation, float(limit))
 
 
 class Rule(Section):
-    """One rule: when all of its conditions hold, the image gets its verdict.
+    """Verdict for an image that fulfils all conditions of the rule.
 
-    Conditions on cracks must all hold for one and the same crack.
+    Conditions on cracks must all hold for the same crack.
 
     Attributes:
-        name: What to call it in the reasons.
+        name: Name of the rule in the reasons.
         verdict: WARN or NG.
         when: Conditions, such as ``width_max_mm > 0.3``.
     """
@@ -113,18 +115,18 @@ class Rule(Section):
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """Its conditions, read."""
+        """Parsed conditions."""
         return tuple(parse_condition(text) for text in self.when)
 
 
 class Area(Section):
-    """A rectangle in shares of the image's height and width, 0 to 1.
+    """Rectangle, as fractions of the height and width of the image, 0 to 1.
 
     Attributes:
-        row0: Upper side.
-        col0: Left side.
-        row1: Lower side.
-        col1: Right side.
+        row0: Top.
+        col0: Left.
+        row1: Bottom.
+        col1: Right.
     """
 
     row0: float = Field(default=0.0, ge=0, le=1)
@@ -134,15 +136,15 @@ class Area(Section):
 
 
 class Rules(Section):
-    """What is judged, where, and how.
+    """Rules for verdicts, limits of image quality, and the regions where cracks count.
 
     Attributes:
-        rules: All are looked at; the gravest verdict counts.
-        quality: What an image must have to be judged.
-        regions: Only cracks inside one of these count; the whole image if there are none.
-        ignore: Cracks inside these do not count.
-        region_mask: A mask file, enlarged or shrunk to each image: only cracks where it is white count.
-        ignore_mask: The same the other way round.
+        rules: Rules; the gravest verdict counts.
+        quality: Limits that an image must keep to be judged.
+        regions: Regions where cracks count; the whole image if empty.
+        ignore: Regions where cracks do not count.
+        region_mask: Mask file, resized to each image; cracks count where it is white.
+        ignore_mask: Mask file, resized to each image; cracks do not count where it is white.
     """
 
     rules: tuple[Rule, ...] = (
@@ -158,12 +160,12 @@ class Rules(Section):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JudgedArea:
-    """Which part of the images counts.
+    """Rules, with the masks that their files hold.
 
     Attributes:
-        rules: Where it is described.
-        inside: ``(h, w) bool`` mask of `Rules.region_mask`, or None.
-        outside: ``(h, w) bool`` mask of `Rules.ignore_mask`, or None.
+        rules: Rules.
+        inside: ``(h, w)`` bool mask of `Rules.region_mask`; None if there is none.
+        outside: ``(h, w)`` bool mask of `Rules.ignore_mask`; None if there is none.
     """
 
     rules: Rules
@@ -173,20 +175,27 @@ class JudgedArea:
     @property
     def whole(self) -> bool:
         """Whether every pixel of every image counts."""
-        named = self.rules.regions or self.rules.ignore
-        return not named and self.inside is None and self.outside is None
+        has_regions = self.rules.regions or self.rules.ignore
+        return not has_regions and self.inside is None and self.outside is None
 
     def mask(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        """Return which pixels of an image of this height and width count."""
+        """Return the pixels that count in an image.
+
+        Args:
+            shape: Height and width ``(H, W)`` of the image, in pixels.
+
+        Returns:
+            ``(H, W)`` bool mask.
+        """
         counts = np.full(shape, not self.rules.regions)
         for area in self.rules.regions:
             counts[_slices(area, shape)] = True
         for area in self.rules.ignore:
             counts[_slices(area, shape)] = False
         if self.inside is not None:
-            counts &= _fitted(self.inside, shape)
+            counts &= _fit_mask(self.inside, shape)
         if self.outside is not None:
-            counts &= ~_fitted(self.outside, shape)
+            counts &= ~_fit_mask(self.outside, shape)
         return counts
 
     def sha256(self) -> str:
@@ -198,14 +207,14 @@ class JudgedArea:
 
 
 def load_rules(path: Path | None = None, *, overrides: Sequence[str] = ()) -> JudgedArea:
-    """Read rules and the masks they name; a mask's path counts from the folder of the file.
+    """Read rules and their mask files.
 
     Args:
-        path: A YAML file; the rules that come with the package if None.
-        overrides: ``a.b=value`` each.
+        path: YAML file; the default rules if None. Paths of masks are relative to its folder.
+        overrides: Settings that replace those of the file, ``a.b=value`` each.
 
     Raises:
-        ConfigError: If a key is unknown, or a value or condition wrong.
+        ConfigError: If a key is unknown, or a value or condition is invalid.
         UsageError: If a mask is missing or cannot be read.
     """
     rules = load_config(Rules, path, overrides=overrides)
@@ -221,18 +230,22 @@ def load_rules(path: Path | None = None, *, overrides: Sequence[str] = ()) -> Ju
 
 
 def check_scale(rules: Rules, *, known: bool) -> None:
-    """Check that no rule asks for millimetres where there are none.
+    """Check that rules in millimetres have a scale.
+
+    Args:
+        rules: Rules.
+        known: Whether a scale is known.
 
     Raises:
-        UsageError: If one does.
+        UsageError: If a rule needs millimetres and no scale is known.
     """
     for rule in rules.rules:
         for condition in rule.conditions:
             if _MILLIMETRES.search(condition.measurement) and not known:
                 raise UsageError(
-                    f"the rule asks for {condition.measurement}, and no scale is known",
+                    f"the condition on {condition.measurement} needs millimetres, and no scale is known",
                     where=f"rule '{display_text(rule.name)}'",
-                    hint="give --scale MM_PER_PX, or ask for pixels",
+                    hint="give --scale MM_PER_PX, or use a measurement in pixels",
                 )
 
 
@@ -241,24 +254,24 @@ def judge(
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Apply the rules.
 
-    A crack that a rule cannot decide on, because the measurement it asks for could not be made or keeps below the
-    limit by less than its uncertainty, makes the image CANNOT JUDGE, unless another rule makes it NG.
+    A crack leaves a rule undecided if a measurement is missing, or is below the limit by less than its uncertainty.
+    The image is then CANNOT JUDGE, unless another rule makes it NG.
 
     Args:
-        rules: The rules.
-        measurements: Measurements of the image as a whole, by name.
-        cracks: Its cracks.
+        rules: Rules.
+        measurements: Measurements of the whole image, by name.
+        cracks: Cracks of the image.
 
     Returns:
-        The gravest verdict, and the reasons for every rule that applied, gravest first.
+        Gravest verdict, and the reasons of all rules that apply, gravest first.
     """
-    found: list[tuple[Verdict, str]] = []
+    verdicts: list[tuple[Verdict, str]] = []
     for rule in rules.rules:
         answer = _apply(rule, measurements, cracks)
         if answer is not None:
-            found.append(answer)
-    found.sort(key=lambda answer: VERDICTS.index(answer[0]))
-    return (found[0][0] if found else "OK"), tuple(reason for _, reason in found)
+            verdicts.append(answer)
+    verdicts.sort(key=lambda answer: VERDICTS.index(answer[0]))
+    return (verdicts[0][0] if verdicts else "OK"), tuple(reason for _, reason in verdicts)
 
 
 def _apply(
@@ -266,39 +279,40 @@ def _apply(
 ) -> tuple[Verdict, str] | None:
     """Return the verdict and reason of a rule; None if it does not apply."""
     name = display_text(rule.name)
-    told = []
+    facts = []
     for condition in (item for item in rule.conditions if item.of_image):
         value = measurements.get(condition.measurement)
         if value is None or not condition.holds(value):
             return None
-        told.append(_told(condition, value))
-    asked = [item for item in rule.conditions if not item.of_image]
-    if not asked:
-        return rule.verdict, f"{rule.verdict} {name}: {', '.join(told)}"
-    hits = [crack for crack in cracks if _decide(asked, crack) is True]
+        facts.append(_describe(condition, value))
+    on_cracks = [item for item in rule.conditions if not item.of_image]
+    if not on_cracks:
+        return rule.verdict, f"{rule.verdict} {name}: {', '.join(facts)}"
+    hits = [crack for crack in cracks if _decide(on_cracks, crack) is True]
     if hits:
-        worst = max(hits, key=lambda crack: abs(_value(crack, asked[0].measurement) or 0.0))
-        told += [_told(condition, _value(worst, condition.measurement) or 0.0) for condition in asked]
+        worst = max(hits, key=lambda crack: abs(_value(crack, on_cracks[0].measurement) or 0.0))
+        facts += [_describe(item, _value(worst, item.measurement) or 0.0) for item in on_cracks]
         row0, col0, row1, col1 = worst.box
         count = f"{len(hits)} cracks, the largest" if len(hits) > 1 else "a crack"
         place = f"{count} at rows {row0}-{row1}, cols {col0}-{col1}"
-        return rule.verdict, f"{rule.verdict} {name}: {', '.join(told)} ({place})"
-    open_cracks = sum(_decide(asked, crack) is None for crack in cracks)
+        return rule.verdict, f"{rule.verdict} {name}: {', '.join(facts)} ({place})"
+    open_cracks = sum(_decide(on_cracks, crack) is None for crack in cracks)
     if open_cracks:
-        wanted = ", ".join(f"{item.measurement} {item.relation} {item.limit:g}" for item in asked)
-        return "CANNOT JUDGE", f"CANNOT JUDGE {name}: {wanted} cannot be told of {open_cracks} of {len(cracks)} cracks"
+        conditions = ", ".join(f"{item.measurement} {item.relation} {item.limit:g}" for item in on_cracks)
+        reason = f"{conditions} is undecided for {open_cracks} of {len(cracks)} cracks"
+        return "CANNOT JUDGE", f"CANNOT JUDGE {name}: {reason}"
     return None
 
 
 def _decide(conditions: Sequence[Condition], crack: CrackMeasurement) -> bool | None:
-    """Return whether a crack fulfils all conditions; None if that hangs on a measurement that could not be made."""
+    """Return whether a crack fulfils all conditions; None if a missing measurement decides."""
     unknown = False
     for condition in conditions:
         value = _value(crack, condition.measurement)
         if value is None:
-            most = _most(condition.measurement, crack)
+            bound = _width_bound(condition.measurement, crack)
             unknown = True
-            if most is not None and condition.relation.startswith(">") and not condition.holds(most):
+            if bound is not None and condition.relation.startswith(">") and not condition.holds(bound):
                 return False
         elif _could_hold(condition, crack, value):
             unknown = True
@@ -308,7 +322,7 @@ def _decide(conditions: Sequence[Condition], crack: CrackMeasurement) -> bool | 
 
 
 def _could_hold(condition: Condition, crack: CrackMeasurement, value: float) -> bool:
-    """Return whether a value that keeps below a limit may exceed it all the same, by its uncertainty."""
+    """Return whether a value below a limit could exceed it within its uncertainty."""
     stem, _, unit = condition.measurement.rpartition("_")
     uncertainty = crack.flat_values().get(f"{stem}_uncertainty_{unit}")
     if uncertainty is None or condition.holds(value) or not condition.relation.startswith(">"):
@@ -316,14 +330,14 @@ def _could_hold(condition: Condition, crack: CrackMeasurement, value: float) -> 
     return condition.holds(value + uncertainty)
 
 
-def _most(measurement: str, crack: CrackMeasurement) -> float | None:
-    """Return what a width stays below that is too small to be told; None if that is not known either."""
-    found = _WIDTH.fullmatch(measurement)
-    if found is None or (found["unit"] == "mm" and crack.scale is None):
+def _width_bound(measurement: str, crack: CrackMeasurement) -> float | None:
+    """Return an upper bound of a width too small to measure; None if there is none."""
+    match = _WIDTH.fullmatch(measurement)
+    if match is None or (match["unit"] == "mm" and crack.scale is None):
         return None
-    resolution, statistic = RESOLUTIONS[crack.width.source], _STATISTICS[found["statistic"]]
+    resolution, statistic = RESOLUTIONS[crack.width.source], _STATISTICS[match["statistic"]]
     least_px = resolution.least_px(statistic)
-    factor = 1.0 if crack.scale is None or found["unit"] == "px" else crack.scale.mm_per_px
+    factor = 1.0 if crack.scale is None or match["unit"] == "px" else crack.scale.mm_per_px
     return (least_px + resolution.uncertainty_px(least_px, statistic)) * factor
 
 
@@ -332,7 +346,7 @@ def _value(crack: CrackMeasurement, measurement: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _told(condition: Condition, value: float) -> str:
+def _describe(condition: Condition, value: float) -> str:
     return f"{condition.measurement} {value:.4g} {condition.relation} {condition.limit:g}"
 
 
@@ -342,7 +356,7 @@ def _slices(area: Area, shape: tuple[int, int]) -> tuple[slice, slice]:
     return rows, slice(round(area.col0 * width), round(area.col1 * width))
 
 
-def _fitted(mask: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
+def _fit_mask(mask: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
     if mask.shape == shape:
         return mask
     return cv2.resize(mask.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST).astype(np.bool_)

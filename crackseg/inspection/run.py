@@ -1,140 +1,71 @@
-"""The inspection of a folder: what is new is inspected, and every file has its row, whatever happens."""
+"""Inspect the images of a folder, with a row for every file."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-from crackseg.config import dump_config
 from crackseg.errors import OutputError, UsageError, display_text
 from crackseg.files import make_folder, write_bytes
-from crackseg.imaging.codec import read_file
+from crackseg.inspection.admission import admit_files
 from crackseg.inspection.html_report import write_report
-from crackseg.inspection.inspector import InspectorPlan, Plan, Settings, Task, WorkerLimits
+from crackseg.inspection.inspector import InspectorPlan
 from crackseg.inspection.label_files import write_labels
-from crackseg.inspection.output_folder import locked, sweep
+from crackseg.inspection.output_folder import hold_folder, sweep_folder
 from crackseg.inspection.output_names import OutputNames
-from crackseg.inspection.pool import Pool, StartMethod, TaskOutcome
-from crackseg.inspection.records import FileStamp, Key, Row
+from crackseg.inspection.pool import Pool
+from crackseg.inspection.request import InspectionRequest, compute_key, describe_request, dump_request
+from crackseg.inspection.result import InspectionProgress, InspectionResult
 from crackseg.inspection.rules import check_scale
-from crackseg.inspection.source import SettledFiles, Source, SourceFile
-from crackseg.inspection.store import KnownFile, Store
+from crackseg.inspection.source import SettledFiles
+from crackseg.inspection.state import (
+    RunState,
+    keep_remarks,
+    keep_rows,
+    row_of,
+    show_progress,
+    summarise,
+)
+from crackseg.inspection.store import Store
 from crackseg.inspection.tables import write_csv, write_parquet
+from crackseg.inspection.tasks import Task
 from crackseg.inspection.watcher import Waker
-from crackseg.labels.detections import LabelFormat
 from crackseg.machine import require_extra, usable_cores
-from crackseg.prediction.loading import default_model, find_model
 
 _POLL_S = 0.25
 _REFRESH_S = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InspectionRequest:
-    """What to inspect, and how.
-
-    Attributes:
-        source: The files.
-        settings: What decides a result.
-        workers: Processes; one per core if None.
-        limits: What each may take.
-        watch: Go on when all is done, with files that come in later.
-        retry_failed: Try files again that failed.
-        parquet: Also write results.parquet.
-        formats: Labels to write when all is done.
-        start: How processes are started; see `Pool`.
-        plan: Makes the inspectors; `InspectorPlan` if None.
-    """
-
-    source: Source
-    settings: Settings
-    workers: int | None = None
-    limits: WorkerLimits = field(default_factory=WorkerLimits)
-    watch: bool = False
-    retry_failed: bool = False
-    parquet: bool = False
-    formats: tuple[LabelFormat, ...] = ()
-    start: StartMethod | None = None
-    plan: Plan | None = None
-
-    @property
-    def output(self) -> Path:
-        """Where results go."""
-        return self.source.output
-
-
-@dataclass(frozen=True, slots=True)
-class InspectionProgress:
-    """How far an inspection is.
-
-    Attributes:
-        done: Files that have their row.
-        total: Files that were found.
-        counts: How many there are by status and by verdict, those of earlier runs included.
-    """
-
-    done: int
-    total: int
-    counts: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class InspectionResult:
-    """What an inspection came to.
-
-    Attributes:
-        files: Files that were found.
-        inspected: How many of them were inspected now; the rest had their row.
-        counts: How many there are by status and by verdict, by the rows of these files.
-        failures: Name and message of files that failed.
-        unlabelled: Name and message of images that labels were wanted of and could not be written.
-        gone: Rows of files that are not there any more.
-        notes: What the user should know of this run.
-        interrupted: Whether it was stopped before the end.
-    """
-
-    files: int
-    inspected: int
-    counts: Mapping[str, int]
-    failures: Sequence[tuple[str, str]]
-    unlabelled: Sequence[tuple[str, str]]
-    gone: int
-    notes: Sequence[str]
-    interrupted: bool
-
-
 def inspect(
     request: InspectionRequest,
     *,
-    progress: Callable[[InspectionProgress], None] = lambda _: None,
+    progress: Callable[[InspectionProgress], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> InspectionResult:
-    """Inspect a folder, or go on where an earlier call with the same output stopped.
+    """Inspect a folder, or continue an earlier call with the same output.
 
     Args:
-        request: What to inspect, and how.
-        progress: Called when a file has got its row.
-        stop: Asked all the time; when it says yes, the work ends within a second or two, with every row kept.
+        request: Files to inspect, and how to inspect them.
+        progress: Called at the beginning and whenever files have got their rows.
+        stop: Called often; once it returns True, the call ends within a second or two and keeps every row.
 
     Raises:
-        UsageError: If there is nothing to inspect, labels are wanted of what never ends, a rule asks for millimetres
-            without a scale, or there is no such model.
-        MissingExtraError: If Parquet is wanted, and pyarrow not installed.
+        UsageError: If there is no file to inspect, labels are requested together with ``watch``, a rule needs
+            millimetres and no scale is known, or there is no such model.
+        MissingExtraError: If Parquet is requested and pyarrow is not installed.
         ModelError: If the model cannot be loaded.
-        OutputError: If a result cannot be written, or the output belongs to something else.
+        OutputError: If a result cannot be written, or the output folder belongs to something else.
     """
     if request.watch and request.formats:
-        raise UsageError("labels are written when all is done", hint="leave --watch away; what is done is kept")
+        raise UsageError(
+            "labels are written at the end of an inspection, and --watch has none",
+            hint="run again without --watch; inspected files keep their rows",
+        )
     if request.parquet:
         require_extra("parquet")
     check_scale(request.settings.area.rules, known=request.settings.scale is not None)
-    key = _run_key(request.settings)
+    key = compute_key(request.settings)
     try:
         files = request.source.files(stop=stop)
         if not files and not request.watch and not stop():
@@ -142,255 +73,116 @@ def inspect(
                 "holds no file to inspect", where=request.source.folder, hint="check the path and --pattern"
             )
         make_folder(request.output)
-        with locked(request.output), Store(request.output / "results.sqlite") as store:
-            return _work(_Run(request, store, key, files), progress, stop)
+        with hold_folder(request.output), Store(request.output / "results.sqlite") as store:
+            known = store.known_files()
+            state = RunState(
+                request=request,
+                store=store,
+                key=key,
+                known=known,
+                names=OutputNames({path: row.outputs[0].name for path, row in known.items() if row.outputs}),
+                files={file.path: file for file in files},
+                progress=progress or _ignore,
+                stop=stop,
+                terms=store.settings().get("terms", ""),
+            )
+            return _run(state)
     except OSError as error:
         raise OutputError(
-            f"the inspection cannot go on ({display_text(error.strerror or str(error))})",
+            f"the inspection cannot continue ({display_text(error.strerror or str(error))})",
             where=request.output,
-            hint="run the same command again when that is mended",
+            hint="remove the cause and run the same command again",
         ) from error
 
 
-def _work(run: _Run, progress: Callable[[InspectionProgress], None], stop: Callable[[], bool]) -> InspectionResult:
-    run.begin()
-    interrupted = run.work(progress, stop)
+def _ignore(_progress: InspectionProgress) -> None:
+    pass
+
+
+def _run(state: RunState) -> InspectionResult:
+    _begin(state)
+    _inspect_files(state)
+    interrupted = state.stop()
     unlabelled: Sequence[tuple[str, str]] = ()
     if not interrupted:
-        run.export()
-        unlabelled = run.label()
-    return run.summary(unlabelled, interrupted=interrupted)
+        _export(state)
+        unlabelled = _write_labels(state)
+    return summarise(state, unlabelled, interrupted=interrupted)
 
 
-def _run_key(settings: Settings) -> Key:
-    """Return what all results of a run have in common."""
-    from importlib.metadata import version
-
-    described = {
-        "version": version("crackseg"),
-        "rules": json.loads(settings.area.rules.model_dump_json()),
-        "masks": settings.area.sha256(),
-        "scale": None if settings.scale is None else settings.scale.to_dict(),
-        "threshold": settings.threshold,
-        "runtime": settings.runtime,
-        "device": settings.device,
-        "tile": settings.tile_size,
-    }
-    model = hashlib.sha256(read_file(find_model(settings.model).path)).hexdigest()
-    return Key(None, model, hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest())
+def _begin(state: RunState) -> None:
+    """Remove the leftovers of a killed run and record the configuration of this one."""
+    config = dump_request(state.request, state.key)
+    sweep_folder(state.request.output)
+    write_bytes(state.request.output / "inspect.yaml", config.encode())
+    state.store.write_settings({"config": config, "about": json.dumps(describe_request(state.request))})
 
 
-def _about(request: InspectionRequest) -> str:
-    """Return in a line what was inspected with what, for the report."""
-    scale = _scale_text(request.settings)
-    rules = ", ".join(
-        f"{rule.verdict} {rule.name}: {' and '.join(rule.when)}" for rule in request.settings.area.rules.rules
-    )
-    folder = display_text(request.source.folder)
-    return (
-        f"{folder}; model {display_text(request.settings.model or default_model())}; {scale}; rules: {rules or 'none'}"
-    )
+def _inspect_files(state: RunState) -> None:
+    """Inspect every file without a valid row, then watch the folder if that is requested."""
+    request = state.request
+    tasks = admit_files(state, list(state.files.values()))
+    show_progress(state)
+    if not tasks and not request.watch:
+        return
+    with _open_pool(request, tasks) as pool:
+        pool.add(tasks)
+        _drain(state, pool)
+        if request.watch:
+            _watch(state, pool)
+        keep_remarks(state, pool)
+        worker_died = pool.deaths > 0
+    if worker_died:
+        sweep_folder(request.output)
 
 
-def _scale_text(settings: Settings) -> str:
-    """Return where millimetres come from, in words."""
-    return "no scale" if settings.scale is None else settings.scale.describe()
+def _open_pool(request: InspectionRequest, tasks: Sequence[Task]) -> Pool:
+    plan = request.plan or InspectorPlan(request.settings, request.source.folder.absolute(), request.output.absolute())
+    workers = request.workers or usable_cores()
+    return Pool(plan, workers if request.watch else min(workers, len(tasks)), request.limits, start=request.start)
 
 
-class _Run:
-    """One call of `inspect` on its way."""
-
-    def __init__(self, request: InspectionRequest, store: Store, key: Key, files: Sequence[SourceFile]) -> None:
-        self._request, self._store, self._key = request, store, key
-        self._known = store.known_files()
-        self._names = OutputNames(
-            {path: _name_below(known.outputs[0].path) for path, known in self._known.items() if known.outputs}
-        )
-        self._files = {file.path: file for file in files}
-        self._done: set[bytes] = set()
-        self._counts: Counter[str] = Counter()
-        self._inspected = 0
-        self._notes: set[str] = set()
-
-    def begin(self) -> None:
-        """Tidy up after a run that was killed, and note what this one is asked to do."""
-        output = self._request.output
-        sweep(output)
-        write_bytes(output / "inspect.yaml", self.describe().encode())
-        self._store.write_settings({"config": self.describe(), "about": _about(self._request)})
-
-    def describe(self) -> str:
-        """Return the effective configuration as YAML."""
-        settings = self._request.settings
-        scale = None if settings.scale is None else settings.scale.fixed
-        head = {
-            "model_sha256": self._key.model,
-            "config_sha256": self._key.config,
-            "threshold": settings.threshold,
-            "scale_mm_per_px": None if scale is None else scale.mm_per_px,
-            "scale_source": _scale_text(settings),
-            "tile_px": settings.tile_size,
-        }
-        lines = [f"{name}: {json.dumps(value)}" for name, value in head.items()]
-        return "\n".join([*lines, dump_config(settings.area.rules)])
-
-    def work(self, progress: Callable[[InspectionProgress], None], stop: Callable[[], bool]) -> bool:
-        """Inspect what has no row yet; tell whether that was stopped."""
-        tasks = self._admit(list(self._files.values()), stop)
-        self._report = progress
-        progress(self.progress())
-        if not tasks and not self._request.watch:
-            return stop()
-        request = self._request
-        plan = request.plan or InspectorPlan(
-            request.settings, request.source.folder.absolute(), request.output.absolute()
-        )
-        workers = request.workers or usable_cores()
-        with Pool(
-            plan, workers if request.watch else min(workers, len(tasks)), request.limits, start=request.start
-        ) as pool:
-            pool.give(tasks)
-            self._drain(pool, stop)
-            if request.watch:
-                self._watch(pool, stop)
-            died = pool.deaths > 0
-            self._notes |= pool.notes
-        if died:
-            sweep(request.output)
-        return stop()
-
-    def _drain(self, pool: Pool, stop: Callable[[], bool]) -> None:
-        while pool.pending and not stop():
-            outcomes = pool.poll(_POLL_S)
-            if outcomes:
-                self._keep([self._row(outcome) for outcome in outcomes])
-                self._report(self.progress())
-
-    def _watch(self, pool: Pool, stop: Callable[[], bool]) -> None:
-        """Wait for new files and inspect them, until told to stop."""
-        settled = SettledFiles()
-        settled.give(self._files.values())
-        self.export()
-        stale, refreshed_s = False, time.monotonic()
-        with Waker(self._request.source.folder) as waker:
-            while not stop():
-                new = settled.new(self._request.source.files(stop=stop))
-                self._files.update({file.path: file for file in new})
-                pool.give(self._admit(new, stop))
-                stale = stale or bool(new)
-                self._drain(pool, stop)
-                if stale and time.monotonic() - refreshed_s >= _REFRESH_S and not stop():
-                    self.export()
-                    stale, refreshed_s = False, time.monotonic()
-                waker.wait(stop, pending=settled.waiting or stale)
-        self.export()
-
-    def _admit(self, files: Sequence[SourceFile], stop: Callable[[], bool]) -> list[Task]:
-        """Return what has to be done for these files; those that need no work get their row now."""
-        refused: list[Row] = []
-        stamps: dict[bytes, FileStamp] = {}
-        tasks: list[Task] = []
-        for file in files:
-            if stop():
-                break
-            known = self._known.get(file.path)
-            if file.refusal is not None:
-                if known is None or (known.status, known.code) != (file.refusal.status, file.refusal.code):
-                    refused.append(Row(file.path, self._key, file.stamp, file.refusal))
-                else:
-                    self._count(file.path, known.status, None)
-            elif known is not None and self._stands(file, known, stamps):
-                self._count(file.path, known.status, known.verdict)
-            else:
-                tasks.append(Task(file.path, self._names.name(file.path)))
-        self._keep(refused)
-        self._store.restamp(stamps)
-        return tasks
-
-    def _stands(self, file: SourceFile, known: KnownFile, stamps: dict[bytes, FileStamp]) -> bool:
-        """Return whether the row of a file is still valid: same bytes, model and configuration, outputs in place."""
-        key, retry = known.key, self._request.retry_failed and known.status == "failed"
-        if key.file is None or (key.model, key.config) != (self._key.model, self._key.config) or retry:
-            return False
-        if not all(_size(self._request.output, output.path) == output.size_bytes for output in known.outputs):
-            return False
-        if known.stamp is not None and file.stamp is not None and known.stamp.same_file(file.stamp):
-            return True
-        whole = self._request.source.folder / os.fsdecode(file.path)
-        try:
-            same = hashlib.sha256(whole.read_bytes()).hexdigest() == key.file
-        except OSError:
-            return False
-        if same and file.stamp is not None:
-            stamps[file.path] = file.stamp
-        return same
-
-    def _row(self, outcome: TaskOutcome) -> Row:
-        read = outcome.read
-        key = Key(None if read is None else read.sha256, self._key.model, self._key.config)
-        return Row(outcome.task.path, key, None if read is None else read.stamp, outcome.finding, outcome.tries)
-
-    def _keep(self, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        self._store.put(rows)
-        for row in rows:
-            self._inspected += 1
-            self._count(row.path, row.finding.status, row.finding.verdict)
-
-    def _count(self, path: bytes, status: str, verdict: str | None) -> None:
-        self._done.add(path)
-        self._counts.update([status] if verdict is None else [status, verdict])
-
-    def progress(self) -> InspectionProgress:
-        """Return how far it is."""
-        return InspectionProgress(len(self._done), len(self._files), dict(self._counts))
-
-    def export(self) -> None:
-        """Write the tables and the report."""
-        output = self._request.output
-        write_csv(output / "results.csv", self._store.records())
-        if self._request.parquet:
-            write_parquet(output / "results.parquet", self._store.records())
-        write_report(output / "report.html", self._store)
-
-    def label(self) -> Sequence[tuple[str, str]]:
-        """Write the labels that are wanted; return name and reason of images that have none."""
-        request = self._request
-        return (
-            write_labels(request.output, request.source.folder, self._store, request.formats) if request.formats else ()
-        )
-
-    def summary(self, unlabelled: Sequence[tuple[str, str]], *, interrupted: bool) -> InspectionResult:
-        """Return what it came to."""
-        counts: Counter[str] = Counter()
-        failures, gone = [], 0
-        for path, name, status, verdict, message in self._store.verdicts():
-            if path not in self._files:
-                gone += 1
-                continue
-            counts.update([status] if verdict is None else [status, verdict])
-            if status == "failed":
-                failures.append((name, message))
-        return InspectionResult(
-            files=len(self._files),
-            inspected=self._inspected,
-            counts=dict(counts),
-            failures=failures,
-            unlabelled=unlabelled,
-            gone=gone,
-            notes=sorted(self._notes),
-            interrupted=interrupted,
-        )
+def _drain(state: RunState, pool: Pool) -> None:
+    """Keep the rows of files that come back from the workers, until none is pending."""
+    while pool.pending and not state.stop():
+        outcomes = pool.poll(_POLL_S)
+        keep_remarks(state, pool)
+        if outcomes:
+            keep_rows(state, [row_of(outcome, state.key) for outcome in outcomes])
+            show_progress(state)
 
 
-def _name_below(path: bytes) -> bytes:
-    """Return an output's path below ``masks`` or ``overlays``."""
-    return path.partition(b"/")[2]
+def _watch(state: RunState, pool: Pool) -> None:
+    """Wait for new files and inspect them, until the run must end."""
+    source = state.request.source
+    settled = SettledFiles()
+    settled.exclude(state.files.values())
+    _export(state)
+    stale, refreshed_s = False, time.monotonic()
+    with Waker(source.folder) as waker:
+        while not state.stop():
+            new = settled.new(source.files(stop=state.stop))
+            state.files.update({file.path: file for file in new})
+            pool.add(admit_files(state, new))
+            stale = stale or bool(new)
+            _drain(state, pool)
+            if stale and time.monotonic() - refreshed_s >= _REFRESH_S and not state.stop():
+                _export(state)
+                stale, refreshed_s = False, time.monotonic()
+            waker.wait(state.stop, pending=settled.waiting or stale)
+    _export(state)
 
 
-def _size(folder: Path, path: bytes) -> int | None:
-    try:
-        return (folder / os.fsdecode(path)).stat().st_size
-    except OSError:
-        return None
+def _export(state: RunState) -> None:
+    """Write the tables and the report."""
+    output, store = state.request.output, state.store
+    write_csv(output / "results.csv", store.records())
+    if state.request.parquet:
+        write_parquet(output / "results.parquet", store.records())
+    write_report(output / "report.html", store)
+
+
+def _write_labels(state: RunState) -> Sequence[tuple[str, str]]:
+    """Write the requested labels; return name and reason of each image without labels."""
+    request = state.request
+    return write_labels(request.output, request.source.folder, state.store, request.formats) if request.formats else ()

@@ -1,4 +1,4 @@
-"""What is to be inspected: the files of a folder, or those of a list, with what must not be opened told apart."""
+"""List the files to inspect, and refuse those that must not be opened."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ UNSUPPORTED_SUFFIXES = frozenset(
         ".qoi", ".raf", ".raw", ".rw2",
     }
 )  # fmt: skip
-"""Suffixes of pictures in formats that are not read here: such a file has failed, it is not passed over."""
+"""Suffixes of image formats that crackseg cannot read. Such a file fails; it is not skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One entry of a folder.
+    """One entry of the inspected folder.
 
     Attributes:
-        path: Its path below the folder, as bytes.
-        stamp: The file as it is now; None if it is no file.
-        refusal: Why it will not be opened; None if it will.
+        path: Path below the folder, as bytes.
+        stamp: File as it is now; None if it is not a regular file.
+        refusal: Result of a file that will not be opened; None if it will be.
     """
 
     path: bytes
@@ -41,13 +41,13 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Which files are to be inspected.
+    """Selection of files to inspect.
 
     Attributes:
-        folder: The folder; looked through with all folders in it but hidden ones.
-        output: Where results go; not looked into if it lies inside.
-        patterns: Only files whose name or path below the folder fits one of these; all if empty.
-        listing: A file with one path a line, or with NUL between them: these files are meant and no others.
+        folder: Folder to list, with all folders below it except hidden ones.
+        output: Folder of the results; not listed if it is inside ``folder``.
+        patterns: Patterns for the name or the path below the folder, such as ``*.jpg``; all files if empty.
+        listing: Text file that names the files to inspect, one path per line or separated by NUL; all files if None.
     """
 
     folder: Path
@@ -56,31 +56,29 @@ class Source:
     listing: Path | None = None
 
     def files(self, *, stop: Callable[[], bool] = lambda: False) -> list[SourceFile]:
-        """Return what is to be inspected, sorted by the bytes of the paths.
+        """Return the selected files, sorted by the bytes of their paths.
 
-        Links are followed to files inside the folder, and nowhere else. FIFOs, devices and sockets are not opened.
+        Only links to files inside the folder are followed. FIFOs, devices and sockets are not opened.
 
         Args:
-            stop: Asked now and then; when it says yes, what was found so far is returned.
+            stop: Called for every entry; once it returns True, the files listed so far are returned.
 
         Raises:
             UsageError: If the folder or the list is missing or cannot be read.
         """
         if not self.folder.is_dir():
-            raise UsageError(
-                "expected a folder to inspect, and there is none", where=self.folder, hint="check the path"
-            )
+            raise UsageError("no such folder", where=self.folder, hint="check the path")
         root = self.folder.resolve()
-        entries = _listed(root, self.listing) if self.listing else _walked(root, _identity(self.output))
-        found = []
+        entries = _read_list(root, self.listing) if self.listing else _walk(root, _identity(self.output))
+        files = []
         for entry in entries:
             if stop():
                 break
-            if self._is_meant(entry.path):
-                found.append(entry)
-        return sorted(found, key=lambda entry: entry.path)
+            if self._is_selected(entry.path):
+                files.append(entry)
+        return sorted(files, key=lambda entry: entry.path)
 
-    def _is_meant(self, path: bytes) -> bool:
+    def _is_selected(self, path: bytes) -> bool:
         if not self.patterns:
             return True
         text = os.fsdecode(path)
@@ -89,12 +87,12 @@ class Source:
 
 
 def has_supported_suffix(path: bytes) -> bool:
-    """Return whether a file's name says that it is an image in a format that is read here."""
+    """Return whether a name has the suffix of an image format that crackseg reads."""
     return _suffix(path) in IMAGE_SUFFIXES
 
 
 def has_image_suffix(path: bytes) -> bool:
-    """Return whether a file's name says that it is a picture, in whatever format."""
+    """Return whether a name has the suffix of any image format."""
     return _suffix(path) in IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
 
 
@@ -104,14 +102,14 @@ def _suffix(path: bytes) -> str:
 
 def _identity(folder: Path) -> tuple[int, int] | None:
     try:
-        found = folder.stat()
+        state = folder.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return state.st_dev, state.st_ino
 
 
-def _walked(root: Path, excluded: tuple[int, int] | None) -> Iterator[SourceFile]:
-    """Yield every entry below a folder that is no folder."""
+def _walk(root: Path, excluded: tuple[int, int] | None) -> Iterator[SourceFile]:
+    """Yield every entry below a folder, except the folders themselves."""
     waiting = [Path()]
     while waiting:
         folder = waiting.pop()
@@ -119,110 +117,112 @@ def _walked(root: Path, excluded: tuple[int, int] | None) -> Iterator[SourceFile
             entries = list(os.scandir(root / folder))
         except OSError as error:
             if folder == Path():
-                raise UsageError(f"cannot list the folder ({error.strerror})", where=root) from error
-            reason = f"the folder cannot be listed ({error.strerror})"
+                raise UsageError(
+                    f"cannot be listed ({error.strerror})", where=root, hint="check its permissions"
+                ) from error
+            reason = f"folder cannot be listed ({error.strerror})"
             yield SourceFile(_bytes(folder), None, failed("unreadable", reason))
             continue
         for entry in entries:
             path = folder / entry.name
             if not entry.is_dir(follow_symlinks=False):
                 if not entry.name.startswith(PARTIAL_PREFIX):
-                    yield look_at(root, path)
+                    yield describe_file(root, path)
             elif not entry.name.startswith(".") and _identity(root / path) != excluded:
                 waiting.append(path)
 
 
-def look_at(root: Path, path: Path) -> SourceFile:
-    """Return what stands at a path below a folder, without opening it.
+def describe_file(root: Path, path: Path) -> SourceFile:
+    """Return the entry at a path below a folder, without opening it.
 
     Args:
-        root: The folder, with no link in its path.
-        path: The path below it.
+        root: Folder, with no link in its path.
+        path: Path below it.
     """
     whole, name = root / path, _bytes(path)
     now = time.time_ns()
     try:
-        found = whole.lstat()
-        if stat.S_ISLNK(found.st_mode):
+        state = whole.lstat()
+        if stat.S_ISLNK(state.st_mode):
             if not whole.resolve().is_relative_to(root):
-                return SourceFile(name, None, skipped("link", "a link that leads out of the folder"))
-            found = whole.stat()
-            if stat.S_ISDIR(found.st_mode):
-                return SourceFile(name, None, skipped("link", "a link to a folder"))
+                return SourceFile(name, None, skipped("link", "link to a place outside the folder"))
+            state = whole.stat()
+            if stat.S_ISDIR(state.st_mode):
+                return SourceFile(name, None, skipped("link", "link to a folder"))
     except FileNotFoundError:
         if whole.is_symlink():
-            return SourceFile(name, None, skipped("link", "a link that leads nowhere"))
+            return SourceFile(name, None, skipped("link", "broken link"))
         return SourceFile(name, None, failed("missing", "no such file"))
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        return SourceFile(name, None, failed("unreadable", f"cannot be looked at ({display_text(reason)})"))
-    if not stat.S_ISREG(found.st_mode):
-        return SourceFile(name, None, skipped("special", "a folder, FIFO, socket or device, not a file"))
+        return SourceFile(name, None, failed("unreadable", f"cannot be read ({display_text(reason)})"))
+    if not stat.S_ISREG(state.st_mode):
+        return SourceFile(name, None, skipped("special", "folder, FIFO, socket or device, not a regular file"))
     if path.name.startswith("."):
-        return SourceFile(name, None, skipped("hidden", "its name begins with a dot"))
-    return SourceFile(name, FileStamp.of(found, now))
+        return SourceFile(name, None, skipped("hidden", "hidden file, its name begins with a dot"))
+    return SourceFile(name, FileStamp.of(state, now))
 
 
 def _bytes(path: Path) -> bytes:
     return os.fsencode(path.as_posix())
 
 
-def _listed(root: Path, listing: Path) -> Iterator[SourceFile]:
-    """Yield the files of a list; each once."""
+def _read_list(root: Path, listing: Path) -> Iterator[SourceFile]:
+    """Yield each file of a list once."""
     data = read_file(listing)
     lines = data.split(b"\0") if b"\0" in data else data.splitlines()
-    seen: set[Path] = set()
+    listed: set[Path] = set()
     for line in lines:
         if not line.strip():
             continue
-        # Not resolved: a link inside the folder is told apart by `look_at`.
-        given = Path(os.path.normpath(root / os.fsdecode(line)))
-        if given in seen:
+        # The path is not resolved: `describe_file` must see a link as a link.
+        path = Path(os.path.normpath(root / os.fsdecode(line)))
+        if path in listed:
             continue
-        seen.add(given)
-        if given.is_relative_to(root) and given != root:
-            yield look_at(root, given.relative_to(root))
+        listed.add(path)
+        if path.is_relative_to(root) and path != root:
+            yield describe_file(root, path.relative_to(root))
         else:
-            yield SourceFile(os.fsencode(os.path.relpath(given, root)), None, skipped("outside", "not in the folder"))
+            yield SourceFile(os.fsencode(os.path.relpath(path, root)), None, skipped("outside", "outside the folder"))
 
 
 class SettledFiles:
-    """Tells of a folder that changes which files are new and whole.
+    """Filter for files that have arrived completely in a watched folder.
 
-    A file counts as whole when two looks, at least `settle_s` apart, find it of the same size and time.
+    A file is complete when two listings, at least `settle_s` apart, show the same size and time.
 
     Args:
-        settle_s: How long it must have stayed the same, in seconds.
+        settle_s: Time without a change, in seconds.
     """
 
     def __init__(self, settle_s: float = 1.0) -> None:
         self._settle_ns = int(settle_s * 1e9)
-        self._seen: dict[bytes, FileStamp] = {}
-        self._given: dict[bytes, FileStamp | None] = {}
+        self._growing: dict[bytes, FileStamp] = {}
+        self._excluded: dict[bytes, FileStamp | None] = {}
 
     @property
     def waiting(self) -> bool:
-        """Whether a file was seen that is not whole yet."""
-        return bool(self._seen)
+        """Whether a file has not arrived completely yet."""
+        return bool(self._growing)
 
-    def give(self, files: Iterable[SourceFile]) -> None:
-        """Note files that are taken care of already."""
+    def exclude(self, files: Iterable[SourceFile]) -> None:
+        """Exclude files until they change."""
         for file in files:
-            self._given[file.path] = file.stamp
-            self._seen.pop(file.path, None)
+            self._excluded[file.path] = file.stamp
+            self._growing.pop(file.path, None)
 
     def new(self, files: Sequence[SourceFile]) -> list[SourceFile]:
-        """Return the files that became whole since they were given last."""
+        """Return the files of a listing that are complete and not excluded, and exclude them."""
         ready = []
         for file in files:
-            if file.path in self._given and _same(file.stamp, self._given[file.path]):
+            if file.path in self._excluded and _same(file.stamp, self._excluded[file.path]):
                 continue
-            first = self._seen.get(file.path)
+            first = self._growing.get(file.path)
             if file.stamp is not None and (first is None or not _same(file.stamp, first)):
-                self._seen[file.path] = file.stamp
+                self._growing[file.path] = file.stamp
             elif file.stamp is None or first is None or file.stamp.read_ns - first.read_ns >= self._settle_ns:
                 ready.append(file)
-        self.give(ready)
+        self.exclude(ready)
         return ready
 
 

@@ -1,4 +1,4 @@
-"""The results in SQLite: one writer, one row per file, each row on the disk before the next file is done."""
+"""Store results in SQLite: one writer, one row per file, every row durable when it is written."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from crackseg.errors import OutputError, display_text
 from crackseg.inspection.records import FileStamp, Key, OutputFile, Row
 
 APPLICATION_ID = 0x43524B53
-"""Marks a database as ours: "CRKS"."""
+"""Application identifier of our databases: "CRKS"."""
 SCHEMA_VERSION = 1
 
 MEASUREMENTS = (
     "components", "crack_fraction", "density_per_px", "density_per_mm", "length_total_px", "length_max_px",
     "width_max_px", "length_total_mm", "length_max_mm", "width_max_mm", "scale_mm_per_px",
 )  # fmt: skip
-"""Measurements of an image as a whole that have a column of their own."""
+"""Measurements of the whole image that have a column each."""
 
 _BUSY_S = 3.0
 
@@ -71,15 +71,15 @@ PRAGMA user_version = {SCHEMA_VERSION};
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """What the store has on a file that it knows.
+    """Part of a row that decides whether the row is still valid.
 
     Attributes:
-        key: What its row depends on.
-        stamp: The file as it was when it was read; None if it was no file.
-        status: The status of its row.
-        code: Why it failed or was skipped.
-        verdict: Its verdict; None if it was skipped.
-        outputs: The files that belong to it.
+        key: Hashes of everything that the row depends on.
+        stamp: File as it was read; None if it was not a regular file.
+        status: Status.
+        code: Cause of a failure or a skip, in one word.
+        verdict: Verdict; None if the file was skipped.
+        outputs: Mask and overlay.
     """
 
     key: Key
@@ -91,13 +91,14 @@ class KnownFile:
 
 
 class Store:
-    """The database of an inspection, opened to write.
+    """Database of an inspection, open for writing.
 
     Args:
-        path: The file; made if missing.
+        path: Database file; created if missing.
 
     Raises:
-        OutputError: If it is not a database of crackseg, is damaged or newer, or in use, or cannot be written.
+        OutputError: If the file belongs to another program or a newer crackseg, is damaged or in use, or cannot be
+            written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -122,15 +123,15 @@ class Store:
             self._database.close()
 
     def _prepare(self) -> None:
-        """Check that the file is ours and whole, and make the tables in an empty one."""
+        """Check that the database is ours and intact, and create the tables in an empty one."""
         run = self._database.execute
-        (found,), (version,) = run("PRAGMA application_id").fetchone(), run("PRAGMA user_version").fetchone()
+        (application,), (version,) = run("PRAGMA application_id").fetchone(), run("PRAGMA user_version").fetchone()
         (tables,) = run("SELECT count(*) FROM sqlite_master").fetchone()
-        if (found, tables) != (0, 0) and found != APPLICATION_ID:
-            raise OutputError("is not a results database of crackseg", where=self._path, hint="choose another folder")
+        if (application, tables) != (0, 0) and application != APPLICATION_ID:
+            raise OutputError("not a results database of crackseg", where=self._path, hint="choose another folder")
         if version > SCHEMA_VERSION:
             raise OutputError(
-                f"was written by a newer crackseg (layout {version}, known is {SCHEMA_VERSION})",
+                f"written by a newer crackseg (layout {version}, expected at most {SCHEMA_VERSION})",
                 where=self._path,
                 hint="upgrade crackseg, or choose another folder",
             )
@@ -139,12 +140,12 @@ class Store:
         run("PRAGMA foreign_keys = ON")
         if tables:
             (state,), (page,) = run("PRAGMA quick_check(1)").fetchone(), run("PRAGMA page_size").fetchone()
-            # Half a page at the end passes every check of SQLite's own.
+            # SQLite itself accepts half a page at the end.
             if state != "ok" or self._path.stat().st_size % page:
                 raise _damaged(self._path)
             return
         with self._transaction():
-            # Not executescript: that would commit first, and a kill between two tables would leave half a database.
+            # executescript would commit first, and a kill between two tables would leave half a database.
             for statement in _SCHEMA.split(";"):
                 run(statement)
 
@@ -161,29 +162,28 @@ class Store:
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Say in our words what SQLite says in its own."""
-        try:
+        with _translate_errors(self._path):
             yield
-        except sqlite3.Error as error:
-            raise _store_error(self._path, error) from error
 
     def put(self, rows: Sequence[Row]) -> None:
-        """Write rows, each in the place of an earlier one of the same path; they are on the disk when this returns.
+        """Write rows durably, in place of earlier rows of the same paths.
 
         Raises:
             OutputError: If they cannot be written; then none of them is.
         """
         if _identity(self._path) != self._identity:
-            raise OutputError("was taken away or replaced", where=self._path, hint="leave the folder alone meanwhile")
+            raise OutputError(
+                "removed or replaced during the inspection", where=self._path, hint="run the same command again"
+            )
         with self._guarded(), self._transaction():
             for row in rows:
                 self._database.execute(_INSERT, _values(row))
                 self._database.execute("DELETE FROM thumbnails WHERE path = ?", (row.path,))
-                if row.finding.thumbnail:
-                    self._database.execute("INSERT INTO thumbnails VALUES (?, ?)", (row.path, row.finding.thumbnail))
+                if row.result.thumbnail:
+                    self._database.execute("INSERT INTO thumbnails VALUES (?, ?)", (row.path, row.result.thumbnail))
 
     def restamp(self, stamps: Mapping[bytes, FileStamp]) -> None:
-        """Note the new times of files whose content was found unchanged."""
+        """Update the stamps of files with new times and unchanged content."""
         if not stamps:
             return
         with self._guarded(), self._transaction():
@@ -193,17 +193,17 @@ class Store:
             )
 
     def write_settings(self, settings: Mapping[str, str]) -> None:
-        """Note what the last run was asked to do, by name."""
+        """Record texts about the run, by name."""
         with self._guarded(), self._transaction():
             self._database.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", list(settings.items()))
 
     def settings(self) -> dict[str, str]:
-        """Return what the last run was asked to do, by name."""
+        """Return the texts that `write_settings` has recorded, by name."""
         with self._guarded():
             return dict(self._database.execute("SELECT name, value FROM settings ORDER BY name").fetchall())
 
     def known_files(self) -> dict[bytes, KnownFile]:
-        """Return what is known of every file, by path."""
+        """Return the validity data of every row, by path."""
         columns = (
             "path, file_sha256, model_sha256, config_sha256, size_bytes, mtime_ns, ctime_ns, read_ns, status, code, "
             "verdict, mask_path, mask_bytes, overlay_path, overlay_bytes"
@@ -213,46 +213,62 @@ class Store:
         return {bytes(row[0]): _known(row) for row in rows}
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """Yield every row by the names of its columns, ordered by path."""
+        """Yield every row as a dict of its columns, ordered by path."""
         with self._guarded():
-            cursor = self._database.execute("SELECT * FROM results ORDER BY path")
-            names = [column[0] for column in cursor.description]
-            for values in cursor:
-                yield dict(zip(names, values, strict=True))
+            yield from _records(self._database)
 
     def thumbnails(self) -> Iterator[bytes | None]:
-        """Yield the thumbnail of every file, None where there is none, ordered by path."""
+        """Yield the thumbnail of every row or None, ordered by path."""
         query = "SELECT image FROM results LEFT JOIN thumbnails USING (path) ORDER BY path"
         with self._guarded():
             for (image,) in self._database.execute(query):
                 yield None if image is None else bytes(image)
 
     def all_in_millimetres(self) -> bool:
-        """Return whether every judged image was measured in millimetres, and there is one."""
+        """Return whether there are judged images and all of them have a scale."""
         query = "SELECT count(*), count(scale_mm_per_px) FROM results WHERE status = 'ok'"
         with self._guarded():
             judged, scaled = self._database.execute(query).fetchone()
         return bool(judged and judged == scaled)
 
     def verdicts(self) -> list[tuple[bytes, str, str, str | None, str]]:
-        """Return path, name, status, verdict and message of every file, ordered by path."""
+        """Return path, name, status, verdict and message of every row, ordered by path."""
         with self._guarded():
             return self._database.execute(
                 "SELECT path, name, status, verdict, message FROM results ORDER BY path"
             ).fetchall()
 
 
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """Read every row of a results database as a dict of its columns, ordered by path.
+
+    Raises:
+        OutputError: If the database is missing, damaged or in use.
+    """
+    with _translate_errors(path):
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, timeout=_BUSY_S, uri=True)) as database:
+            return list(_records(database))
+
+
+def _records(database: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+    cursor = database.execute("SELECT * FROM results ORDER BY path")
+    names = [column[0] for column in cursor.description]
+    for values in cursor:
+        yield dict(zip(names, values, strict=True))
+
+
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from any other; None if there is none."""
+    """Return device and inode of a file; None if there is no such file."""
     try:
-        found = path.stat()
+        state = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return state.st_dev, state.st_ino
 
 
 def _values(row: Row) -> tuple[object, ...]:
-    result, stamp = row.finding, row.stamp
+    result, stamp = row.result, row.stamp
     outputs = [(None, None) if it is None else (it.path, it.size_bytes) for it in (result.mask, result.overlay)]
     times = (None,) * 4 if stamp is None else (stamp.size_bytes, stamp.mtime_ns, stamp.ctime_ns, stamp.read_ns)
     return (
@@ -276,9 +292,18 @@ def _known(row: tuple[Any, ...]) -> KnownFile:
     return KnownFile(Key(row[1], row[2], row[3]), stamp, row[8], row[9], row[10], outputs)
 
 
+@contextlib.contextmanager
+def _translate_errors(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite into `OutputError`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _store_error(path, error) from error
+
+
 def _damaged(path: Path) -> OutputError:
     return OutputError(
-        "is damaged, or no database", where=path, hint="move it away and run again, or choose another folder"
+        "damaged, or not a database", where=path, hint="move it away and run again, or choose another folder"
     )
 
 
@@ -286,12 +311,12 @@ def _store_error(path: Path, error: sqlite3.Error) -> OutputError:
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return OutputError("is in use by another program", where=path, hint="wait until it ends, and run again")
+        return OutputError("in use by another program", where=path, hint="wait until that ends, and run again")
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(path)
     if primary == sqlite3.SQLITE_FULL:
         return OutputError(
-            "cannot be written (the disk is full)", where=path, hint="free some space and run the same command again"
+            "cannot be written (disk full)", where=path, hint="free some space and run the same command again"
         )
     reason = display_text(str(error))
     hint = "choose a folder you may write to" if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) else None

@@ -1,4 +1,4 @@
-"""The results as tables for other programs: CSV, and Parquet where pyarrow is installed."""
+"""Write results as CSV and Parquet tables."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ COLUMNS = (
     "name", "status", "verdict", "reasons", "code", "message", "height_px", "width_px", *MEASUREMENTS, "scale_source",
     "mask", "overlay", "file_sha256", "model_sha256", "config_sha256", "tries", "seconds", "path_hex",
 )  # fmt: skip
-"""Columns of both tables. ``path_hex`` is the path's bytes, for names that are no text."""
+"""Columns of both tables. ``path_hex`` holds the bytes of the path, for names that are not text."""
 
 _FORMULA = re.compile(r"^[\s]*[=+\-@|＝＋－＠]")
 
 
 def table_row(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record of the store as one row of a table: numbers and printable text."""
+    """Return a record of the store as a flat row of numbers and printable text."""
     row = {name: record[name] for name in COLUMNS if name in record}
     row["components"] = None if record["components"] is None else int(record["components"])
     row["reasons"] = "; ".join(json.loads(record["reasons"]))
@@ -40,7 +40,7 @@ def table_row(record: Mapping[str, Any]) -> dict[str, Any]:
 def write_csv(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write records as CSV (RFC 4180, UTF-8).
 
-    Text that a spreadsheet would take for a formula gets an apostrophe in front of it; control characters come escaped.
+    Text that a spreadsheet would read as a formula gets a leading apostrophe; control characters are escaped.
 
     Raises:
         OutputError: If it cannot be written.

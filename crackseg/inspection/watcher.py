@@ -1,4 +1,4 @@
-"""Waiting for a folder to change: told by the system where `watchdog` is installed, by looking again elsewhere."""
+"""Wait for a folder to change, through the system or by polling."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver
 
-LOOK_EVERY_S = 1.0
-"""How often to look where nobody tells."""
-LOOK_ANYWAY_EVERY_S = 30.0
-"""How often to look where the system tells: it may not, of a folder on another machine."""
+POLL_EVERY_S = 1.0
+"""Time between two looks at a folder that the system does not watch."""
+POLL_WATCHED_EVERY_S = 30.0
+"""Time between two looks at a watched folder; the system misses changes made by other machines."""
 
 _STEP_S = 0.25
 
 
 class Waker:
-    """Wakes up when something changed in a folder.
+    """Context that watches a folder and wakes up when it changes.
+
+    The extra ``watch`` lets the system report changes; without it, the folder is polled.
 
     Args:
-        folder: The folder, with all folders in it.
+        folder: Folder to watch, with all folders below it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,7 +55,7 @@ class Waker:
             observer.start()
             self._observer = observer
         except OSError:
-            return self  # no more watches to be had: look again and again instead
+            return self  # the system has no watch left: poll instead
         return self
 
     def __exit__(
@@ -64,13 +66,13 @@ class Waker:
             self._observer.join(2.0)
 
     def wait(self, stop: Callable[[], bool], *, pending: bool) -> None:
-        """Wait until it is worth looking again.
+        """Wait until the folder should be listed again.
 
         Args:
-            stop: Ends the wait when it says yes.
-            pending: Something was seen that is not whole yet: look again soon.
+            stop: Function that ends the wait by returning True.
+            pending: Whether work is left that needs another look soon, such as a file that is still growing.
         """
-        patience_s = LOOK_ANYWAY_EVERY_S if self._observer is not None and not pending else LOOK_EVERY_S
+        patience_s = POLL_WATCHED_EVERY_S if self._observer is not None and not pending else POLL_EVERY_S
         end_s = time.monotonic() + patience_s
         while time.monotonic() < end_s and not stop() and not self._changed.wait(_STEP_S):
             pass

@@ -1,4 +1,4 @@
-"""What a worker process does from its first moment to its last."""
+"""Run a worker process from its start to its end."""
 
 from __future__ import annotations
 
@@ -11,42 +11,55 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 
 from crackseg.errors import CracksegError
-from crackseg.inspection.inspector import Plan, WorkerLimits
+from crackseg.inspection.tasks import Plan
+from crackseg.inspection.worker_limits import WorkerLimits
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Told when the model is loaded.
+    """Message that the model is loaded.
 
     Attributes:
-        note: What the user should know once; empty if nothing.
+        note: Remark for the user; empty if there is none.
+        terms: Terms of use of the model.
     """
 
     note: str = ""
+    terms: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Told when the run cannot go on: no model, or no place to write to."""
+    """Message that the run cannot continue, because of the model or the output folder.
+
+    Attributes:
+        error: Cause.
+    """
 
     error: CracksegError
 
 
 def serve(connection: Connection, plan: Plan, limits: WorkerLimits) -> None:
-    """Inspect one file after the other, as they come; the main function of a worker process."""
-    _settle_in(limits)
+    """Inspect one file after the other; the main function of a worker process.
+
+    Args:
+        connection: Connection to the parent, which sends tasks and receives results.
+        plan: Recipe for the inspector.
+        limits: Limits of this process.
+    """
+    _set_up_process(limits)
     with suppress(EOFError, OSError):
         try:
             inspect = plan.build(limits.threads)
-            connection.send(Ready(inspect.note))
+            connection.send(Ready(inspect.note, inspect.terms))
             while (task := connection.recv()) is not None:
                 connection.send(inspect(task, connection.send))
         except CracksegError as error:
             connection.send(Refused(error))
 
 
-def _settle_in(limits: WorkerLimits) -> None:
-    """Leave Ctrl-C to the parent, end with it, take no more memory than allowed, and compute in one thread."""
+def _set_up_process(limits: WorkerLimits) -> None:
+    """Ignore Ctrl-C, end with the parent, limit the memory, and compute in one OpenCV thread."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -59,7 +72,7 @@ def _settle_in(limits: WorkerLimits) -> None:
     if limits.memory_bytes is not None:
         try:
             import resource
-        except ImportError:  # no such limits on Windows
+        except ImportError:  # Windows has no such limits
             return
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, hard))

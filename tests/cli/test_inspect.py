@@ -47,7 +47,8 @@ def test_the_files_of_the_contract_are_written_and_the_end_is_one_line(
         f"3 files, 3 of them now: 1 OK, 2 WARN -> {output / 'report.html'}"
     ]  # fmt: skip
     assert shown.err.splitlines() == [
-        "crackseg: note: the model's card does not tell what it was trained on: no image is taken for too far from that"
+        "crackseg: note: the model card does not describe the training images, "
+        "so no image is CANNOT JUDGE for being far from them"
     ]
 
 
@@ -71,7 +72,7 @@ def test_a_trained_model_and_its_export_know_what_they_were_trained_on(
     capsys.readouterr()
     assert main(arguments(folder, tmp_path / "out", exported)) == 0
     assert capsys.readouterr().err == ""
-    assert "far from what the model was trained on" in rows(tmp_path / "out")["stripes.png"]["reasons"]
+    assert "far from the training images of the model" in rows(tmp_path / "out")["stripes.png"]["reasons"]
 
 
 def test_json_is_the_only_thing_on_stdout(dark_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,19 +29,15 @@ from typing import Any, NoReturn
 import numpy as np
 
 from crackseg.errors import CracksegError
-from crackseg.inspection.inspector import (
-    Inspector,
-    InspectorPlan,
-    ModelInspector,
-    ReadCallback,
-    Settings,
-    Task,
-    WorkerLimits,
-)
+from crackseg.inspection.inspector import InspectorPlan, ModelInspector
 from crackseg.inspection.records import FileResult
+from crackseg.inspection.request import InspectionRequest
 from crackseg.inspection.rules import JudgedArea, Rules
-from crackseg.inspection.run import InspectionRequest, inspect
+from crackseg.inspection.run import inspect
+from crackseg.inspection.settings import Settings
 from crackseg.inspection.source import Source
+from crackseg.inspection.tasks import Inspector, ReadCallback, Task
+from crackseg.inspection.worker_limits import WorkerLimits
 from tests.inspection.scenes import content, rows, write_model, write_walls
 
 OPERATIONS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.scandir", "os.listdir", "sqlite3.connect"})

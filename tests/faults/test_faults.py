@@ -16,11 +16,13 @@ from typing import Any
 import pytest
 
 from crackseg.errors import OutputError
-from crackseg.inspection.inspector import Settings, WorkerLimits
+from crackseg.inspection.request import InspectionRequest
 from crackseg.inspection.rules import JudgedArea, Rules
-from crackseg.inspection.run import InspectionRequest, inspect
+from crackseg.inspection.run import inspect
+from crackseg.inspection.settings import Settings
 from crackseg.inspection.source import Source
 from crackseg.inspection.store import APPLICATION_ID, SCHEMA_VERSION, Store
+from crackseg.inspection.worker_limits import WorkerLimits
 from tests.inspection.scenes import content, rows, write_model, write_walls
 from tests.runs import REPOSITORY
 
@@ -124,10 +126,10 @@ def _text(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "mentions"),
     [
-        (_foreign, "is not a results database of crackseg"),
-        (_of_another_program, "is not a results database of crackseg"),
+        (_foreign, "not a results database of crackseg"),
+        (_of_another_program, "not a results database of crackseg"),
         (_newer, "written by a newer crackseg"),
-        (_text, "is damaged, or no database"),
+        (_text, "damaged, or not a database"),
     ],
 )
 def test_a_database_that_is_not_ours_is_refused_and_left_as_it_was(tmp_path: Path, make: Any, mentions: str) -> None:
@@ -145,7 +147,7 @@ def test_a_database_cut_short_is_refused(dark_model: Path, tmp_path: Path, share
     inspect(make_request(folder, output, dark_model))
     path = output / "results.sqlite"
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(OutputError, match="is damaged"):
+    with pytest.raises(OutputError, match="damaged"):
         inspect(make_request(folder, output, dark_model))
     path.unlink()
     assert inspect(make_request(folder, output, dark_model)).inspected == 6
@@ -159,7 +161,7 @@ def test_an_empty_database_left_by_a_kill_is_used(tmp_path: Path) -> None:
 
 def test_an_output_folder_that_is_taken_away_ends_the_run(dark_model: Path, tmp_path: Path) -> None:
     folder, output = write_walls(tmp_path / "in", 5), tmp_path / "out"
-    with pytest.raises(OutputError, match=r"taken away|cannot be written"):
+    with pytest.raises(OutputError, match=r"removed or replaced|cannot be written"):
         inspect(make_request(folder, output, dark_model), progress=lambda _: shutil.rmtree(output, ignore_errors=True))
     assert inspect(make_request(folder, output, dark_model)).counts["ok"] == 5
 

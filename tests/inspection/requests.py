@@ -7,10 +7,11 @@ from pathlib import Path
 
 from crackseg.config import load_config
 from crackseg.geometry import Scale
-from crackseg.inspection.inspector import Settings, WorkerLimits
+from crackseg.inspection.request import InspectionRequest
 from crackseg.inspection.rules import JudgedArea, Rules
-from crackseg.inspection.run import InspectionRequest
+from crackseg.inspection.settings import Settings
 from crackseg.inspection.source import Source
+from crackseg.inspection.worker_limits import WorkerLimits
 
 
 def make_request(folder: Path, output: Path, model: Path, **changes: object) -> InspectionRequest:

@@ -30,7 +30,7 @@ def test_an_image_far_from_what_the_model_was_trained_on_is_not_judged(tmp_path:
     assert [found[f"wall00{number}.png"]["verdict"] for number in range(2)] == ["WARN", "WARN"]
     (reason, *others) = json.loads(found["page.png"]["reasons"])
     assert found["page.png"]["verdict"] == "CANNOT JUDGE"
-    assert reason.startswith("CANNOT JUDGE far from what the model was trained on: distance ")
+    assert reason.startswith("CANNOT JUDGE far from the training images of the model: distance ")
     assert reason.endswith(f"limit {domain.limit:.2f}")
     assert others
     assert json.loads(found["page.png"]["quality"])["distance"] > domain.limit
@@ -43,6 +43,6 @@ def test_a_card_that_does_not_tell_of_its_training_images_is_told_once(dark_mode
     folder = write_walls(tmp_path / "in", 3)
     notes = inspect(make_request(folder, tmp_path / "out", dark_model, workers=2)).notes
     assert len(notes) == 1
-    assert "does not tell what it was trained on" in notes[0]
+    assert "does not describe the training images" in notes[0]
     unasked = with_rules(make_request(folder, tmp_path / "unasked", dark_model), "quality.max_distance=null")
     assert inspect(unasked).notes == []

@@ -15,7 +15,7 @@ from crackseg.inspection.overlay import (
     add_caption,
     draw_result,
     encode_thumbnail,
-    widest_place,
+    find_widest_place,
 )
 from crackseg.inspection.records import VERDICTS
 from crackseg.measurement.crack import measure_cracks
@@ -53,7 +53,7 @@ def test_a_ring_marks_where_the_widest_crack_is_widest() -> None:
     mask[40:44, 20:280] = True
     mask[150:154, 20:280] = True
     mask[142:162, 200:220] = True
-    place = widest_place(measure_cracks(mask))
+    place = find_widest_place(measure_cracks(mask))
     assert place is not None
     row, col, width_px = place
     assert abs(row - 152) <= 8

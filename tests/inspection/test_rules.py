@@ -104,9 +104,9 @@ def test_a_stricter_limit_never_makes_a_verdict_milder(lengths: list[int], one: 
     [
         ("width_max_mm", "expected a condition"),
         ("width_max_mm = 3", "expected a condition"),
-        ("widht > 3", "no such measurement"),
+        ("widht > 3", "unknown measurement"),
         ("length_px > three", "expected a condition"),
-        ("__class__ > 3", "no such measurement"),
+        ("__class__ > 3", "unknown measurement"),
     ],
 )
 def test_a_wrong_condition_is_named_with_file_and_line(tmp_path: Path, text: str, mentions: str) -> None:

@@ -18,8 +18,9 @@ from PIL import Image
 
 from crackseg.errors import MissingExtraError, ModelError, OutputError, UsageError
 from crackseg.imaging.codec import read_mask, write_png
+from crackseg.inspection.result import InspectionResult
 from crackseg.inspection.rules import load_rules
-from crackseg.inspection.run import InspectionResult, inspect
+from crackseg.inspection.run import inspect
 from crackseg.inspection.source import Source
 from crackseg.labels.detections import LABEL_FORMATS
 from crackseg.measurement.scale import Marker
@@ -139,7 +140,7 @@ def test_millimetres_come_from_the_scale_and_decide(dark_model: Path, tmp_path: 
     assert "width_max_mm" in found["wide.png"]["reasons"]
     inspect(with_rules(make_request(folder, output, dark_model), limits.replace("1.2", "0.2"), scale=0.1))
     assert rows(output)["thin.png"]["verdict"] == "CANNOT JUDGE"
-    assert "cannot be told" in rows(output)["thin.png"]["reasons"]
+    assert "is undecided for" in rows(output)["thin.png"]["reasons"]
     with pytest.raises(UsageError, match="no scale is known"):
         inspect(with_rules(make_request(folder, output, dark_model), limits))
 
@@ -236,7 +237,7 @@ def test_what_cannot_be_judged_says_why_in_the_row(dark_model: Path, tmp_path: P
         "too bright": np.full_like(good, 253) - (good // 100).astype(np.uint8),
         "too small": good[:20, :20],
         "blurred": np.asarray(cv2.GaussianBlur(good, (0, 0), 5), dtype=np.uint8),
-        "without structure": np.full_like(good, 120),
+        "too little contrast": np.full_like(good, 120),
     }
     for reason, picture in pictures.items():
         write_png(folder / f"{reason}.png", picture)
@@ -306,7 +307,7 @@ def test_two_inspections_do_not_write_into_one_folder(dark_model: Path, tmp_path
                 second.append(error)
 
     inspect(make_request(folder, output, dark_model), progress=interfere)
-    assert "another inspection writes here" in str(second[0])
+    assert "another inspection writes to this folder" in str(second[0])
 
 
 def test_an_empty_folder_is_refused(dark_model: Path, tmp_path: Path) -> None:

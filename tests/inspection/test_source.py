@@ -83,7 +83,7 @@ def test_a_list_names_the_files(tmp_path: Path, end: bytes) -> None:
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="expected a folder"):
+    with pytest.raises(UsageError, match="no such folder"):
         found(tmp_path / "missing")
 
 

@@ -1,0 +1,42 @@
+"""Define the settings that decide the result of a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crackseg.geometry import ScaleSource
+from crackseg.inspection.rules import JudgedArea
+from crackseg.prediction.loading import RuntimeName, default_model
+from crackseg.prediction.model import DEFAULT_TILE_PX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything except the bytes of the file and of the model that decides a result.
+
+    Attributes:
+        area: Rules, and the part of each image where cracks count.
+        scale: Scale, or the markers in each image that give it; None if unknown.
+        model: Name of a shipped model, a model file or a run folder; the default model if None.
+        threshold: Probability from which a pixel counts as crack; the threshold of the model if None.
+        runtime: Library that computes.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        tile_size: Largest side of a tile, in pixels.
+    """
+
+    area: JudgedArea
+    scale: ScaleSource | None = None
+    model: str | None = None
+    threshold: float | None = None
+    runtime: RuntimeName = "auto"
+    device: str = "auto"
+    tile_size: int = DEFAULT_TILE_PX
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model as the user gave it, or that of the default model."""
+        return self.model or default_model()
+
+    def describe_scale(self) -> str:
+        """Return the source of millimetres in words."""
+        return "no scale" if self.scale is None else self.scale.describe()
