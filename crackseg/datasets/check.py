@@ -1,4 +1,4 @@
-"""The whole examination: every pair, then the data set as one."""
+"""Check a data set: every pair of image and mask, then duplicates across the set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from crackseg.datasets.duplicates import Duplicate, find_duplicates
 from crackseg.datasets.examination import ExaminedPair, examine_pair
-from crackseg.datasets.findings import Finding, Severity, group_by_kind
+from crackseg.datasets.findings import Finding, Severity, count_findings, group_by_kind
 from crackseg.datasets.fingerprint import Match, crop_overlap, describe_turn, turn_image
 from crackseg.datasets.label_statistics import LabelSums, count_fractions
 from crackseg.datasets.pairs import Pair, find_pairs
@@ -21,24 +21,24 @@ from crackseg.imaging.codec import mask_pixels, read_image, read_mask
 from crackseg.parallel import Progress, ProgressCallback
 
 LEAST_CONTRAST = 0.1
-"""Labels that stand out less from their surroundings may be another picture's."""
+"""Labels with less contrast may belong to another image."""
 
 _CLEAR_CONTRAST = 1.0
-"""Labels that stand out more to the side to which most do not lie on something, if not on a crack."""
+"""Labels with this contrast on the opposite side lie on something, if not on a crack."""
 
 _LEAST_MASK_PX = 30
-"""Masks of fewer crack pixels may be equal by chance."""
+"""Masks with fewer crack pixels may be equal by chance."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DatasetReport:
-    """What the doctor found in a data folder.
+    """Result of the check of a data folder.
 
     Attributes:
         folder: The data folder.
-        pairs: Its images with their masks.
-        examined: Those that could be read and fit.
-        findings: What is wrong, or worth knowing.
+        pairs: Images with their masks.
+        examined: Pairs that could be read and have one size.
+        findings: Errors, warnings and notes.
     """
 
     folder: Path
@@ -46,25 +46,29 @@ class DatasetReport:
     examined: tuple[ExaminedPair, ...]
     findings: tuple[Finding, ...]
 
+    def __repr__(self) -> str:
+        counts = count_findings(self.findings)
+        return f"DatasetReport({display_text(self.folder)!r}, {len(self.pairs)} samples, {counts})"
+
     def count(self, severity: Severity) -> int:
-        """Return how many findings are that bad."""
+        """Count the findings of a severity."""
         return sum(finding.severity == severity for finding in self.findings)
 
     @property
     def splits(self) -> dict[str, int]:
-        """How many pairs each part holds; a folder without parts is one, called ``all``."""
+        """Number of pairs by split; ``all`` for a folder without splits."""
         names = [pair.split or "all" for pair in self.pairs]
         return {name: names.count(name) for name in dict.fromkeys(names)}
 
     @property
     def shapes(self) -> dict[tuple[int, int], int]:
-        """How many images have each height and width, the most frequent first."""
+        """Number of images by ``(height, width)`` in pixels, most frequent first."""
         shapes = [item.shape for item in self.examined]
         return dict(sorted(((shape, shapes.count(shape)) for shape in set(shapes)), key=lambda item: (-item[1], item)))
 
     @property
     def sums(self) -> LabelSums:
-        """The sums of all masks."""
+        """Sums over all masks."""
         return sum((item.sums for item in self.examined), LabelSums())
 
     @property
@@ -74,13 +78,16 @@ class DatasetReport:
 
     @property
     def contrasts(self) -> dict[Path, float]:
-        """By mask how far its label stands out to the side, dark or light, to which most labels of the set do."""
-        found = {item.pair.mask: item.contrast for item in self.examined if item.contrast is not None}
-        side = -1.0 if found and float(np.median(list(found.values()))) < 0 else 1.0
-        return {path: side * contrast for path, contrast in found.items()}
+        """Contrast of each label by mask file.
+
+        It is positive for labels that are darker or lighter like most labels of the set.
+        """
+        contrasts = {item.pair.mask: item.contrast for item in self.examined if item.contrast is not None}
+        side = -1.0 if contrasts and float(np.median(list(contrasts.values()))) < 0 else 1.0
+        return {path: side * contrast for path, contrast in contrasts.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything for JSON."""
+        """Return the report ready for JSON."""
         return {
             "folder": display_text(self.folder),
             "samples": self.splits,
@@ -96,9 +103,17 @@ class DatasetReport:
             "findings": [finding.to_dict() for group in group_by_kind(self.findings).values() for finding in group],
         }
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a dictionary per finding, worst first, ready for a data frame."""
+        return [
+            {**finding.to_dict(), "files": " ".join(display_text(path) for path in finding.files)}
+            for group in group_by_kind(self.findings).values()
+            for finding in group
+        ]
+
 
 def check_dataset(folder: Path, *, progress: ProgressCallback | None = None) -> DatasetReport:
-    """Examine a data folder; nothing in it is changed.
+    """Check a data folder without changing it.
 
     Args:
         folder: ``DIR/{images,masks}`` or ``DIR/{train,val,test}/{images,masks}``.
@@ -106,27 +121,31 @@ def check_dataset(folder: Path, *, progress: ProgressCallback | None = None) -> 
 
     Raises:
         UsageError: If the folder is missing or has no such parts.
+
+    >>> from pathlib import Path
+    >>> check_dataset(Path("walls"))
+    DatasetReport('walls', 4 samples, no findings)
     """
     pairs, findings = find_pairs(folder)
     examined: list[ExaminedPair] = []
     for done, pair in enumerate(pairs, start=1):
-        found, more = examine_pair(folder, pair)
-        findings += more
-        if found is not None:
-            examined.append(found)
+        item, item_findings = examine_pair(folder, pair)
+        findings += item_findings
+        if item is not None:
+            examined.append(item)
         if progress is not None:
             progress(Progress(done, len(pairs)))
-    alike = _same_pictures(folder, examined)
-    findings += [_describe(folder, examined, found) for found in alike]
-    findings += _same_masks(examined, {(found.first, found.second) for found in alike})
-    judged = DatasetReport(folder, pairs, tuple(examined), tuple(findings))
-    return dataclasses.replace(judged, findings=(*judged.findings, *_labels_off(judged)))
+    copies = _find_copies(folder, examined)
+    findings += [_describe(folder, examined, copy) for copy in copies]
+    findings += _same_masks(examined, {(copy.first, copy.second) for copy in copies})
+    report = DatasetReport(folder, pairs, tuple(examined), tuple(findings))
+    return dataclasses.replace(report, findings=(*report.findings, *_labels_off(report)))
 
 
 def _labels_off(report: DatasetReport) -> list[Finding]:
-    """Return the labels that do not stand out from what is around them."""
+    """Return findings for labels that do not stand out from their surroundings."""
     partners = {pair.mask: pair.image for pair in report.pairs}
-    text = "stands out by {:.2f} deviations of its surroundings; does the label belong here?"
+    text = "the label differs from its surroundings by {:.2f} standard deviations; check that it belongs to this image"
     return [
         Finding("label-off", (path, partners[path]), text.format(contrast))
         for path, contrast in report.contrasts.items()
@@ -134,60 +153,64 @@ def _labels_off(report: DatasetReport) -> list[Finding]:
     ]
 
 
-def _same_pictures(folder: Path, examined: Sequence[ExaminedPair]) -> list[Duplicate]:
-    """Return the pairs of pictures that show the same; of equal files only the first is compared with others."""
+def _find_copies(folder: Path, examined: Sequence[ExaminedPair]) -> list[Duplicate]:
+    """Find the pairs of equal or nearly equal images.
+
+    Of equal files, only the first is compared with other images.
+    """
     firsts: dict[bytes, int] = {}
-    alike = []
+    copies = []
     for place, item in enumerate(examined):
         first = firsts.setdefault(item.image_digest, place)
         if first != place:
-            alike.append(Duplicate(first, place, 0, Match(1.0, (0, 0), same=True)))
+            copies.append(Duplicate(first, place, 0, Match(1.0, (0, 0), same=True)))
     places = list(firsts.values())
     if places:
         thumbnails = np.stack([examined[place].thumbnail for place in places])
-        found = find_duplicates(thumbnails, lambda index: read_image(folder / examined[places[index]].pair.image))
-        alike += [dataclasses.replace(item, first=places[item.first], second=places[item.second]) for item in found]
-    return alike
+        duplicates = find_duplicates(thumbnails, lambda index: read_image(folder / examined[places[index]].pair.image))
+        copies += [
+            dataclasses.replace(item, first=places[item.first], second=places[item.second]) for item in duplicates
+        ]
+    return copies
 
 
-def _describe(folder: Path, examined: Sequence[ExaminedPair], found: Duplicate) -> Finding:
-    one, other = examined[found.first].pair, examined[found.second].pair
-    kind = ("same-image" if found.match.same else "near-image") + ("" if one.split == other.split else "-across")
-    what = (
-        "the same picture"
-        if found.match.same
-        else f"nearly the same picture (correlation {found.match.correlation:.2f})"
-    )
-    parts = [what, describe_turn(found.turn)]
-    if any(found.match.shift):
-        parts.append("shifted by {:.0f} rows and {:.0f} columns".format(*found.match.shift))
-    agreement = _label_iou(folder, one, other, found)
+def _describe(folder: Path, examined: Sequence[ExaminedPair], copy: Duplicate) -> Finding:
+    one, other = examined[copy.first].pair, examined[copy.second].pair
+    kind = ("same-image" if copy.match.same else "near-image") + ("" if one.split == other.split else "-across")
+    what = "the same image" if copy.match.same else f"nearly the same image (correlation {copy.match.correlation:.2f})"
+    parts = [what, describe_turn(copy.turn)]
+    if any(copy.match.shift):
+        parts.append("shifted by {:.0f} rows and {:.0f} columns".format(*copy.match.shift))
+    agreement = _label_iou(folder, one, other, copy)
     if agreement is not None:
-        parts.append(f"the two labels agree to IoU {agreement:.2f}")
+        parts.append(f"the two masks have an IoU of {agreement:.2f}")
     return Finding(kind, (one.image, other.image), ", ".join(part for part in parts if part))
 
 
-def _label_iou(folder: Path, one: Pair, other: Pair, found: Duplicate) -> float | None:
-    """Return how well the masks of two like pictures agree once laid over each other; None if both are empty."""
+def _label_iou(folder: Path, one: Pair, other: Pair, copy: Duplicate) -> float | None:
+    """Return the IoU of the aligned masks of two copies.
+
+    The result is None if the sizes differ or both masks are empty.
+    """
     first = read_mask(folder / one.mask)
-    second = turn_image(mask_pixels(read_mask(folder / other.mask)), found.turn) > 0
+    second = turn_image(mask_pixels(read_mask(folder / other.mask)), copy.turn) > 0
     if first.shape != second.shape:
         return None
-    rows, cols = (round(step) for step in found.match.shift)
+    rows, cols = (round(step) for step in copy.match.shift)
     mine, theirs = crop_overlap(first, second, (rows, cols))
     either = int(np.count_nonzero(mine | theirs))
     return int(np.count_nonzero(mine & theirs)) / either if either else None
 
 
-def _same_masks(examined: Sequence[ExaminedPair], alike: set[tuple[int, int]]) -> list[Finding]:
-    """Return masks that serve several pictures which do not show the same."""
+def _same_masks(examined: Sequence[ExaminedPair], copies: set[tuple[int, int]]) -> list[Finding]:
+    """Return findings for masks that several different images share."""
     firsts: dict[tuple[tuple[int, int], bytes], int] = {}
     findings = []
     for place, item in enumerate(examined):
         if item.sums.crack_px < _LEAST_MASK_PX:
             continue
         first = firsts.setdefault((item.shape, item.mask_digest), place)
-        if first != place and (first, place) not in alike:
-            text = f"the same {item.sums.crack_px} crack pixels for two different pictures"
+        if first != place and (first, place) not in copies:
+            text = f"the same {item.sums.crack_px} crack pixels for two different images"
             findings.append(Finding("same-mask", (examined[first].pair.mask, item.pair.mask), text))
     return findings

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.datasets.check import DatasetReport
-from crackseg.datasets.check_text import BAR, describe_finding, describe_samples, histogram, verdict
-from crackseg.datasets.findings import TITLES, Finding, Severity, group_by_kind
+from crackseg.datasets.check_text import BAR, describe_finding, describe_samples, histogram
+from crackseg.datasets.findings import TITLES, Finding, Severity, count_findings, group_by_kind
 from crackseg.datasets.pairs import Pair
 from crackseg.errors import CracksegError, display_text
 from crackseg.html import Markup, build_page, element, figure, table
@@ -43,7 +43,7 @@ def build_check_page(report: DatasetReport) -> str:
         body += [element("p", describe_finding(finding)) for finding in findings[_SHOWN:]]
     body += [element("h2", "Samples, from least to most crack"), _samples(report)]
     title = f"{display_text(report.folder.resolve().name)}: data set check"
-    return build_page(title, body, lead=verdict(report))
+    return build_page(title, body, lead=count_findings(report.findings))
 
 
 def _histogram(report: DatasetReport) -> Markup:
@@ -56,15 +56,19 @@ def _histogram(report: DatasetReport) -> Markup:
 
 def _with_thumbnails(folder: Path, finding: Finding, partners: dict[Path, Pair]) -> Iterator[Markup]:
     yield element("p", describe_finding(finding))
-    figures = [
-        _thumbnail(pixels, display_text(path)) for path, pixels in _pictures(folder, finding, partners) if pixels.size
-    ]
+    images = _read_images(folder, finding, partners)
+    figures = [_thumbnail(pixels, display_text(path)) for path, pixels in images if pixels.size]
     if figures:
         yield element("div", *figures, css="thumbnails")
 
 
-def _pictures(folder: Path, finding: Finding, partners: dict[Path, Pair]) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
-    """Yield the files of a finding with what is to be seen of each; what cannot be read is left out."""
+def _read_images(
+    folder: Path, finding: Finding, partners: dict[Path, Pair]
+) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
+    """Yield the readable files of a finding with their pixels.
+
+    The pixels are an ``(H, W, 3)`` RGB or ``(H, W)`` grey uint8 image.
+    """
     shown: set[Pair] = set()
     for path in finding.files:
         try:
@@ -74,13 +78,17 @@ def _pictures(folder: Path, finding: Finding, partners: dict[Path, Pair]) -> Ite
                 yield path, levels
             elif pair not in shown:
                 shown.add(pair)
-                yield pair.image, _outlined(folder, pair)
+                yield pair.image, _draw_outline(folder, pair)
         except CracksegError:
             continue
 
 
-def _outlined(folder: Path, pair: Pair) -> NDArray[np.uint8]:
-    """Return a thumbnail of an image with the outline of its mask; without, where the two do not fit."""
+def _draw_outline(folder: Path, pair: Pair) -> NDArray[np.uint8]:
+    """Draw the outline of a mask on a thumbnail of its image.
+
+    Returns:
+        ``(h, w, 3)`` uint8 RGB image, without an outline where the sizes differ.
+    """
     image, mask = read_image(folder / pair.image), read_mask(folder / pair.mask)
     height, width = image.shape[:2]
     factor = min(1.0, _THUMBNAIL_PX / max(height, width))
@@ -88,7 +96,7 @@ def _outlined(folder: Path, pair: Pair) -> NDArray[np.uint8]:
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     if mask.shape != (height, width):
         return small
-    # Shrunk by the largest value, so that thin cracks do not drop out.
+    # The low threshold keeps thin cracks.
     cover = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > min(0.25, factor / 2)
     return draw_overlay(small, np.asarray(cover, dtype=np.bool_), opacity=0.0)
 
@@ -111,5 +119,5 @@ def _samples(report: DatasetReport) -> Markup:
     for place in places:
         item = ranked[place]
         share = f"{display_text(item.pair.image)}: {100 * (item.sums.crack_fraction or 0.0):.2f} %"
-        figures.append(_thumbnail(_outlined(report.folder, item.pair), share))
+        figures.append(_thumbnail(_draw_outline(report.folder, item.pair), share))
     return element("div", *figures, css="thumbnails")

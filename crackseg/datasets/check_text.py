@@ -1,22 +1,22 @@
-"""What the doctor found, in lines of text."""
+"""Format the check of a data set as lines of text."""
 
 from __future__ import annotations
 
 from crackseg.datasets.check import DatasetReport
-from crackseg.datasets.findings import TITLES, Finding, Severity, group_by_kind
+from crackseg.datasets.findings import TITLES, Finding, count_findings, group_by_kind
 from crackseg.errors import display_text
 
 _SHOWN = 5
 BAR = 30
-"""Signs in the longest bar of the histogram."""
+"""Characters in the longest bar of the histogram."""
 
 
 def summarise(report: DatasetReport, *, shown: int = _SHOWN) -> list[str]:
-    """Return the report as lines: samples, labels, then findings, the worst first.
+    """Format a report as lines: samples, labels, then findings, worst first.
 
     Args:
         report: The report.
-        shown: Findings of each kind to list.
+        shown: Number of findings of each kind to list.
     """
     lines = [*describe_samples(report), ""]
     lines += [f"{label:>12}  {count:>6}  {bar}" for label, count, bar in histogram(report)]
@@ -25,11 +25,11 @@ def summarise(report: DatasetReport, *, shown: int = _SHOWN) -> list[str]:
         lines += [f"  {describe_finding(finding)}" for finding in findings[:shown]]
         if len(findings) > shown:
             lines.append(f"  ... and {len(findings) - shown} more; --json or --html lists them")
-    return [*lines, "", verdict(report)]
+    return [*lines, "", count_findings(report.findings)]
 
 
 def describe_samples(report: DatasetReport) -> list[str]:
-    """Return how many samples there are, of which size, and what their labels amount to."""
+    """Describe the number and sizes of samples, and their labels."""
     splits = ", ".join(f"{name} {count}" for name, count in report.splits.items())
     shapes = [f"{width}x{height}" for height, width in report.shapes]
     sizes = ", ".join(shapes[:3]) + (f" and {len(shapes) - 3} other sizes" if len(shapes) > 3 else "")
@@ -40,29 +40,26 @@ def describe_samples(report: DatasetReport) -> list[str]:
     f1 = 2 * sums.shift_iou / (1 + sums.shift_iou)
     lines.append(f"labels: {100 * sums.crack_fraction:.2f} % crack, mean width {sums.width_mean_px:.1f} px")
     lines.append(
-        f"shifted by 1 px they agree with themselves to IoU {sums.shift_iou:.3f} (F1 {f1:.3f}): "
-        "a ceiling for scores, where labels are sure to a pixel"
+        f"labels shifted by 1 px: IoU {sums.shift_iou:.3f}, F1 {f1:.3f} with the labels themselves; "
+        "the limit of scores where labels are accurate to 1 px"
     )
     return lines
 
 
 def histogram(report: DatasetReport) -> list[tuple[str, int, str]]:
-    """Return the histogram of crack fractions: its bins as text, their counts, and a bar of at most 30 signs."""
+    """Format the histogram of crack fractions.
+
+    Returns:
+        Label, count and bar of each bin; the longest bar has 30 characters.
+    """
     most = max((count for _, _, count in report.fractions), default=0)
     rows = []
-    for above, upto, count in report.fractions:
-        label = "no crack" if upto == 0 else f"{100 * above:g} - {100 * upto:g} %"
+    for above, up_to, count in report.fractions:
+        label = "no crack" if up_to == 0 else f"{100 * above:g} - {100 * up_to:g} %"
         rows.append((label, count, "#" * -(-BAR * count // most) if most else ""))
     return rows
 
 
 def describe_finding(finding: Finding) -> str:
-    """Return a finding as one line."""
+    """Format a finding as one line."""
     return f"{' ~ '.join(display_text(path) for path in finding.files)}: {finding.text}"
-
-
-def verdict(report: DatasetReport) -> str:
-    """Return how many findings of each severity there are, in one line."""
-    counts = [(report.count(severity), severity.name.lower()) for severity in Severity]
-    named = [f"{count} {name}{'s' if count != 1 else ''}" for count, name in counts if count]
-    return ", ".join(named) if named else "nothing wrong found"

@@ -1,4 +1,4 @@
-"""True masks as networks learn them: crack or not, or the number of a class."""
+"""Read samples with binary masks or with masks of class numbers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from crackseg.imaging.codec import decode_stored, read_file, read_image
 
 
 def read_class_sample(sample: Sample, classes: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Read a sample for a network of so many classes.
+    """Read a sample for a network with a number of classes.
 
     Args:
         sample: The sample.
-        classes: Channels of the network's output. Up to two, the mask says crack or not as `read_sample` has it; above,
-            its pixels are the numbers of the classes, 0 being the background.
+        classes: Channels of the output of the network. Up to two, the mask is binary as in `read_sample`. Above two,
+            its pixels are class numbers, where 0 is the background.
 
     Returns:
-        The ``(H, W, 3)`` RGB image and its ``(H, W)`` class numbers.
+        ``(H, W, 3)`` uint8 RGB image and ``(H, W)`` uint8 class numbers.
 
     Raises:
-        ImageError: If either cannot be read.
+        ImageError: If either file cannot be read.
         DatasetError: If their sizes differ, or the mask holds other numbers.
     """
     if classes <= 2:
@@ -36,30 +36,32 @@ def read_class_sample(sample: Sample, classes: int) -> tuple[NDArray[np.uint8], 
         raise DatasetError(
             f"expected one channel of {image.shape[1]}x{image.shape[0]} px, got the shape {stored.shape}",
             where=sample.mask,
-            hint=f"with network.classes={classes} a mask holds the number of the class in each pixel",
+            hint=f"for network.classes={classes}, store the class number of each pixel in the mask",
         )
     largest = int(stored.max())
     if stored.min() < 0 or largest >= classes:
         binary = set(np.unique(stored).tolist()) <= {0, 255}
         raise DatasetError(
-            "holds 0 and 255 alone, crack or not" if binary else f"holds the class {largest}",
+            f"expected class numbers 0 to {classes - 1}, got {'a mask of 0 and 255' if binary else largest}",
             where=sample.mask,
-            hint=(
-                f"network.classes={classes} expects the numbers 0 to {classes - 1}"
-                + ("; for crack or not train with network.classes=1" if binary else "")
-            ),
+            hint="store class numbers in the mask, or set network.classes="
+            + ("1 for crack and background" if binary else f"{largest + 1} or more"),
         )
     return image, stored.astype(np.uint8)
 
 
 def check_classes(masks: Iterable[NDArray[np.uint8]], classes: int) -> None:
-    """Make sure that a network of several classes does not learn from masks of one.
+    """Check that masks for several classes hold more than one.
+
+    Args:
+        masks: ``(H, W)`` uint8 class numbers of each mask.
+        classes: Channels of the output of the network.
 
     Raises:
-        DatasetError: If no mask holds more than crack and background.
+        DatasetError: If all masks hold only crack and background, and there are more than two classes.
     """
     if classes > 2 and max((int(mask.max()) for mask in masks), default=classes) <= 1:
         raise DatasetError(
-            f"network.classes={classes}, and all masks hold crack and background alone",
-            hint="set network.classes=1, or write the number of the class into the masks",
+            f"network.classes={classes}, but all masks hold only crack and background",
+            hint="set network.classes=1, or store class numbers in the masks",
         )

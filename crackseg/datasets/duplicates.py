@@ -1,4 +1,4 @@
-"""Finding pictures that a data set holds twice, also turned, mirrored, re-encoded or a little shifted."""
+"""Find duplicate images: turned, mirrored, re-encoded or slightly shifted copies."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 from crackseg.datasets.fingerprint import Match, compare_images, hash_thumbnails, turn_image
 
 MAX_DISTANCE_BITS = 12
-"""Hashes that differ in more bits are of different pictures. Of two unrelated ones about 32 of 63 differ."""
+"""Hashes of different images differ in more bits, those of unrelated images in about 32 of 63."""
 MIN_CORRELATION = 0.7
-"""Detail that correlates less is of different pictures; the copies met so far had .83 and more, others .5 and less."""
+"""Details of different images correlate less: known copies reach .83 and more, other images .5 and less."""
 _MIN_THUMBNAIL_CORRELATION = 0.35
 _MOST_CANDIDATES = 24
 _LEAST_DEVIATION = 1.0
-"""Thumbnails whose levels deviate less are as good as blank."""
+"""Standard deviation below which a thumbnail counts as blank, in grey levels."""
 
-PictureReader = Callable[[int], NDArray[np.uint8]]
+ImageReader = Callable[[int], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Two pictures that show the same.
+    """Two images of the same content.
 
     Attributes:
-        first: Place of the one in the list that was searched.
-        second: Place of the other, a later one.
-        turn: What has to be done to the second to lie like the first; see `turn_image`.
-        match: How alike they are.
+        first: Index of the first image in the searched list.
+        second: Index of the second, a later image.
+        turn: Turn that aligns the second with the first; see `turn_image`.
+        match: Similarity of the aligned images.
     """
 
     first: int
@@ -39,19 +39,19 @@ class Duplicate:
     match: Match
 
 
-def find_duplicates(thumbnails: NDArray[np.uint8], read: PictureReader) -> list[Duplicate]:
-    """Find pairs of pictures that show the same.
+def find_duplicates(thumbnails: NDArray[np.uint8], read: ImageReader) -> list[Duplicate]:
+    """Find pairs of images of the same content.
 
-    Candidates come from their hashes, are compared by thumbnails and decided by their pixels. What overlaps by less
-    than about nine tenths, such as neighbouring tiles, is not found, nor are pictures without structure. Each picture
-    is compared with at most 24 later ones, the most similar, so that a thousand nearly blank ones end in time.
+    Hashes select candidates, thumbnails reject most of them, and the pixels decide. Images that overlap by less than
+    about nine tenths, such as neighbouring tiles, are not found, nor are images without structure. Each image is
+    compared with at most the 24 most similar later ones, which bounds the time for nearly blank images.
 
     Args:
-        thumbnails: ``(N, 64, 64)`` grey ones of the pictures.
-        read: Gives the ``(H, W, 3)`` pixels of a picture by its place.
+        thumbnails: ``(N, 64, 64)`` uint8 grey thumbnails of the images.
+        read: Returns the ``(H, W, 3)`` uint8 RGB image of an index.
 
     Returns:
-        Pairs by place; of the eight ways to turn a picture the one that fits best.
+        Pairs sorted by index, each with the best of the eight turns.
     """
     best: dict[tuple[int, int], Duplicate] = {}
     last: tuple[int, NDArray[np.uint8]] | None = None
@@ -69,7 +69,7 @@ def find_duplicates(thumbnails: NDArray[np.uint8], read: PictureReader) -> list[
 
 
 def _candidates(thumbnails: NDArray[np.uint8]) -> Iterator[tuple[int, int, int]]:
-    """Yield (first, second, turn) wherever the hash of a picture is near that of a later one turned."""
+    """Yield (first, second, turn) for images of similar hashes."""
     places = np.flatnonzero(thumbnails.std(axis=(1, 2)) >= _LEAST_DEVIATION)
     hashes = hash_thumbnails(thumbnails[places])
     for row, own in enumerate(hashes[:, 0]):

@@ -1,4 +1,4 @@
-"""Looking at one image and its mask: can they be read, do they fit, and is the mask what it claims to be."""
+"""Examine one image and its mask: formats, sizes, orientations and values."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _FEW_VALUES = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExaminedPair:
-    """What is known of a pair once its files were read; of one that cannot be read there is none.
+    """Properties of a pair of readable files.
 
     Attributes:
         pair: The files.
         shape: Height and width of the image, in pixels.
-        image_digest: Of the bytes of the image file.
-        mask_digest: Of the mask itself.
-        thumbnail: ``(64, 64)`` grey picture.
-        sums: Of the mask.
-        contrast: How much darker the label is than its surroundings; see `label_contrast`.
+        image_digest: SHA-256 of the image file.
+        mask_digest: SHA-256 of the binary mask.
+        thumbnail: ``(64, 64)`` uint8 grey thumbnail of the image.
+        sums: Sums over the mask.
+        contrast: Contrast of the label; see `label_contrast`.
     """
 
     pair: Pair
@@ -45,34 +45,34 @@ class ExaminedPair:
 
 
 def examine_pair(folder: Path, pair: Pair) -> tuple[ExaminedPair | None, list[Finding]]:
-    """Read a pair and judge it.
+    """Read a pair of files and collect findings.
 
     Args:
         folder: The data folder.
-        pair: Its files, relative to the folder.
+        pair: The files, relative to the folder.
 
     Returns:
-        What is known, if both can be read and are of one size, and the findings.
+        The examined pair, if both files can be read and have one size, and the findings.
     """
     findings: list[Finding] = []
     image_bytes, image = _read(folder, pair.image, "unreadable-image", findings, as_mask=False)
     _, mask = _read(folder, pair.mask, "unreadable-mask", findings, as_mask=True)
     if image is not None:
-        findings += _judge_image(pair.image, image)
+        findings += _check_image(pair.image, image)
     if mask is None or image is None:
         return None, findings
     levels = mask.mask_levels()
-    findings += _judge_mask(pair.mask, mask, levels)
-    findings += _judge_fit(pair, image, mask)
+    findings += _check_mask(pair.mask, mask, levels)
+    findings += _check_fit(pair, image, mask)
     if image.samples.shape[:2] != levels.shape:
         return None, findings
     crack = levels >= MASK_LEVEL
     sums = LabelSums.of(crack)
     if not sums.crack_px:
-        findings.append(Finding("empty-mask", (pair.mask,), "holds no crack"))
+        findings.append(Finding("empty-mask", (pair.mask,), "contains no crack"))
     elif sums.crack_px > _MOSTLY * sums.pixels:
         share = f"{100 * sums.crack_px / sums.pixels:.1f} % of it is crack"
-        findings.append(Finding("mostly-crack", (pair.mask,), f"{share}; is black the crack?"))
+        findings.append(Finding("mostly-crack", (pair.mask,), f"{share}; invert the mask if its cracks are black"))
     grey = np.asarray(cv2.cvtColor(image.rgb(), cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     contrast = label_contrast(grey, crack) if sums.crack_px else None
     digests = hashlib.sha256(image_bytes).digest(), hashlib.sha256(crack.data).digest()
@@ -83,11 +83,11 @@ def examine_pair(folder: Path, pair: Pair) -> tuple[ExaminedPair | None, list[Fi
 def _read(
     folder: Path, path: Path, kind: str, findings: list[Finding], *, as_mask: bool
 ) -> tuple[bytes, StoredImage | None]:
-    """Return the bytes and the content of a file; a file that cannot be read becomes a finding."""
+    """Read and decode a file; add a finding if that fails."""
     try:
         data = read_file(folder / path)
         stored = decode_stored(data, as_mask=as_mask)
-        # Whether the values make sense shows when they become pixels.
+        # Values that make no sense raise an error only in the conversion to pixels.
         if stored.samples.dtype not in (np.uint8, np.bool_):
             stored.rgb()
     except CracksegError as error:
@@ -96,59 +96,63 @@ def _read(
     return data, stored
 
 
-def _judge_image(path: Path, image: StoredImage) -> list[Finding]:
-    found = []
+def _check_image(path: Path, image: StoredImage) -> list[Finding]:
+    findings = []
     if image.samples.dtype not in (np.uint8, np.bool_):
-        text = f"{image.samples.dtype} samples, shifted down to 8 bits by their largest value"
-        found.append(Finding("deep-image", (path,), text))
+        text = f"{image.samples.dtype} samples, reduced to 8 bits by their largest value"
+        findings.append(Finding("deep-image", (path,), text))
     if image.palette:
-        found.append(Finding("palette-image", (path,), "holds at most 256 colours"))
-    return found
+        findings.append(Finding("palette-image", (path,), "holds at most 256 colours"))
+    return findings
 
 
-def _judge_fit(pair: Pair, image: StoredImage, mask: StoredImage) -> list[Finding]:
-    found = []
+def _check_fit(pair: Pair, image: StoredImage, mask: StoredImage) -> list[Finding]:
+    findings = []
     if image.orientation != mask.orientation:
         both = f"EXIF orientation {image.orientation} for the image, {mask.orientation} for the mask"
-        found.append(Finding("turned", (pair.image, pair.mask), both))
+        findings.append(Finding("turned", (pair.image, pair.mask), both))
     (rows, cols), (mask_rows, mask_cols) = image.samples.shape[:2], mask.samples.shape[:2]
     if (rows, cols) != (mask_rows, mask_cols):
         text = f"the mask is {mask_cols}x{mask_rows} pixels, its image {cols}x{rows}"
-        found.append(Finding("size-differs", (pair.mask, pair.image), text))
-    return found
+        findings.append(Finding("size-differs", (pair.mask, pair.image), text))
+    return findings
 
 
-def _judge_mask(path: Path, mask: StoredImage, levels: NDArray[np.uint8]) -> list[Finding]:
-    """Return in what way a mask file is other than 8 bits of 0 and 255 in one channel."""
-    found = []
+def _check_mask(path: Path, mask: StoredImage, levels: NDArray[np.uint8]) -> list[Finding]:
+    """Check that a mask is one channel of 0 and 255."""
+    findings = []
     if mask.samples.dtype not in (np.uint8, np.bool_):
-        found.append(Finding("deep-mask", (path,), f"{mask.samples.dtype} samples"))
+        findings.append(Finding("deep-mask", (path,), f"{mask.samples.dtype} samples"))
     if mask.palette:
-        found.append(Finding("palette-mask", (path,), "holds indices into a palette, not levels"))
+        findings.append(Finding("palette-mask", (path,), "holds indices into a palette, not levels"))
     if mask.samples.ndim == 3 and _is_coloured(mask.samples):
-        found.append(Finding("colour-mask", (path,), "its channels differ; the largest counts"))
+        findings.append(Finding("colour-mask", (path,), "its channels differ; the largest value of each pixel is used"))
     between = cv2.countNonZero(cv2.inRange(levels, 1, 254))
     if between:
-        found.append(_judge_values(path, mask, levels))
+        findings.append(_describe_values(path, mask, levels))
     elif mask.samples.dtype != np.bool_ and int(mask.samples.max()) == 1:
-        found.append(Finding("zero-one", (path,), "holds 0 and 1, which many programs show and read as black"))
+        findings.append(Finding("zero-one", (path,), "holds 0 and 1, which many programs show and read as black"))
     if mask.kind == "JPEG" and not between:
-        found.append(Finding("jpeg-mask", (path,), "JPEG does not keep values; these happen to be whole"))
-    return found
+        findings.append(Finding("jpeg-mask", (path,), "JPEG does not preserve values; here they are all 0 or 255"))
+    return findings
 
 
 def _is_coloured(samples: NDArray[np.generic]) -> bool:
     return bool((samples[..., :1] != samples[..., 1:3]).any())
 
 
-def _judge_values(path: Path, mask: StoredImage, levels: NDArray[np.uint8]) -> Finding:
-    """Say why a mask holds more values than two: classes, JPEG, or soft edges."""
+def _describe_values(path: Path, mask: StoredImage, levels: NDArray[np.uint8]) -> Finding:
+    """Describe the cause of other values than 0 and 255."""
     counts = np.bincount(levels.ravel(), minlength=256)
     values = np.flatnonzero(counts).tolist()
     if len(values) <= _FEW_VALUES and mask.kind != "JPEG":
-        return Finding("classes", (path,), f"holds the values {', '.join(map(str, values))}; 128 and more is crack")
-    cause = "stored as JPEG" if mask.kind == "JPEG" else "resized with smooth edges, or once a JPEG"
+        return Finding(
+            "classes",
+            (path,),
+            f"holds the values {', '.join(map(str, values))}; values of 128 or more are read as crack",
+        )
+    cause = "stored as JPEG" if mask.kind == "JPEG" else "resized with interpolation, or once a JPEG"
     between = counts[1:255].sum() / levels.size
     close = counts[MASK_LEVEL - 64 : MASK_LEVEL + 64].sum() / levels.size
-    text = f"{100 * between:.2f} % of it is neither 0 nor 255 ({cause}); {100 * close:.2f} % could be either"
+    text = f"{100 * between:.2f} % of its pixels are neither 0 nor 255 ({cause}), {100 * close:.2f} % are ambiguous"
     return Finding("soft-mask", (path,), text)

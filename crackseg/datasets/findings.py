@@ -1,4 +1,4 @@
-"""What the doctor can find, and how bad it is."""
+"""Define the findings of a data-set check and their severities."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from crackseg.errors import display_text
 
 
 class Severity(IntEnum):
-    """How bad a finding is, the worst first."""
+    """Severity of a finding, worst first."""
 
     ERROR = 0
-    """A training or a score on these files would be wrong."""
+    """Training or scores on these files would be wrong."""
     WARNING = 1
-    """Read here by a stated rule; other programs may read it otherwise, or it wastes work."""
+    """The file is read by a stated rule; other programs may read it differently."""
     NOTE = 2
-    """Worth knowing."""
+    """The finding is worth a look."""
 
 
 SEVERITIES = {
@@ -50,7 +50,7 @@ SEVERITIES = {
     "near-image": Severity.NOTE,
     "empty-mask": Severity.NOTE,
 }
-"""Every kind of finding, the worst first."""
+"""Severity of every kind of finding, worst first."""
 
 TITLES = {
     "no-mask": "images without a mask",
@@ -59,37 +59,40 @@ TITLES = {
     "same-stem": "files that share a stem",
     "unreadable-image": "images that cannot be read",
     "unreadable-mask": "masks that cannot be read",
-    "size-differs": "masks of another size than their image",
-    "turned": "EXIF orientation on one side only",
+    "size-differs": "masks whose size differs from the image",
+    "turned": "EXIF orientations of image and mask that differ",
     "soft-mask": "masks with values between 0 and 255",
     "classes": "masks with more classes than crack and background",
     "same-mask": "one mask for different images",
-    "same-image-across": "one image in two splits",
-    "near-image-across": "nearly one image in two splits",
+    "same-image-across": "the same image in two splits",
+    "near-image-across": "nearly the same image in two splits",
     "jpeg-mask": "masks stored as JPEG",
     "zero-one": "masks of 0 and 1",
     "deep-mask": "masks of more than 8 bits",
     "palette-mask": "masks with a palette",
     "colour-mask": "masks in colour",
-    "mostly-crack": "masks that are mostly crack: inverted?",
-    "same-image": "one image twice in a split",
-    "label-off": "labels that lie on nothing in particular: another image's?",
-    "other-file": "files that are no images by their suffix",
+    "mostly-crack": "masks that are mostly crack, perhaps inverted",
+    "same-image": "the same image twice in a split",
+    "label-off": "labels that do not stand out, perhaps of another image",
+    "other-file": "files without the suffix of an image",
     "deep-image": "images of more than 8 bits",
     "palette-image": "images with a palette",
-    "near-image": "nearly one image twice in a split",
+    "near-image": "nearly the same image twice in a split",
     "empty-mask": "empty masks",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found.
+    """One finding of a check.
 
     Attributes:
-        kind: One of `SEVERITIES`.
-        files: The files it is about, relative to the data folder.
-        text: What exactly.
+        kind: Kind of the finding, a key of `SEVERITIES`.
+        files: Files concerned, relative to the data folder.
+        text: Description of the finding.
+
+    >>> Finding("no-mask", (Path("images/wall.png"),), "has no mask").severity.name
+    'ERROR'
     """
 
     kind: str
@@ -98,11 +101,11 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """How bad it is."""
+        """Severity of the kind."""
         return SEVERITIES[self.kind]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it ready for JSON."""
+        """Return the finding ready for JSON."""
         return {
             "severity": self.severity.name.lower(),
             "kind": self.kind,
@@ -111,8 +114,20 @@ class Finding:
         }
 
 
+def count_findings(findings: Sequence[Finding]) -> str:
+    """Format the number of findings of each severity.
+
+    >>> missing = Finding("no-mask", (Path("images/wall.png"),), "has no mask")
+    >>> count_findings([missing, missing]), count_findings([])
+    ('2 errors', 'no findings')
+    """
+    severities = [finding.severity for finding in findings]
+    counts = {severity.name.lower(): severities.count(severity) for severity in Severity}
+    return ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items() if count) or "no findings"
+
+
 def group_by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
-    """Group findings by kind, the worst first."""
+    """Group findings by kind, worst first."""
     return {
         kind: members for kind in SEVERITIES if (members := [finding for finding in findings if finding.kind == kind])
     }

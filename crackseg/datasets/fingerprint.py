@@ -1,4 +1,4 @@
-"""Telling pictures apart, or not: a perceptual hash to find candidates, pixels to decide."""
+"""Compare images: a perceptual hash for candidates, then correlation of the pixels."""
 
 from __future__ import annotations
 
@@ -18,30 +18,32 @@ _VERIFY_PX = 320
 _BLUR_PX = 4.0
 _LEAST_OVERLAP = 0.3
 _LEAST_DETAIL = 0.02
-"""Pictures with detail on a smaller share of their pixels, such as a few specks on white, fit each other by chance."""
+"""Least share of pixels with detail. Images with less, such as a few specks on white, match by chance."""
 _DETAIL_LEVELS = 2
 
 TURNS = ("", "turned by 90°", "turned by 180°", "turned by 270°")
-"""What was done to the second picture, counter-clockwise; with the same four mirrored before, eight in all."""
+"""Descriptions of counter-clockwise turns. With the same four after mirroring, there are eight."""
 
 
 def make_thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return what is kept of an ``(H, W)`` grey picture in order to find its like: ``(64, 64)`` pixels."""
+    """Shrink an ``(H, W)`` uint8 grey image to a ``(64, 64)`` thumbnail."""
     return np.asarray(cv2.resize(grey, (THUMBNAIL_PX, THUMBNAIL_PX), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def hash_thumbnails(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Return perceptual hashes: the signs of the 64 lowest frequencies, the mean brightness left out.
+    """Hash thumbnails by the signs of their 64 lowest frequencies.
+
+    The mean brightness is left out. Turning and mirroring permutes and flips the signs, so that eight hashes cost
+    little more than one.
 
     Args:
-        thumbnails: ``(N, 64, 64)`` grey pictures.
+        thumbnails: ``(N, 64, 64)`` uint8 grey thumbnails.
 
     Returns:
-        ``(N, 8)`` hashes of 64 bits, of each picture itself and of its turns, in the order of `turn_image`.
+        ``(N, 8)`` uint64 hashes of each image in its eight turns, in the order of `turn_image`.
 
     Source:
-        Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010, section 3.2. By their
-        signs, since turning and mirroring a picture permutes and flips those: eight hashes cost little more than one.
+        Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010, section 3.2.
     """
     half = THUMBNAIL_PX // 2
     places = np.arange(half) + 0.5
@@ -50,34 +52,46 @@ def hash_thumbnails(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
     signs = np.sign(np.round(waves @ pairs @ waves.T, 2)).astype(np.int8)
     signs[:, 0, 0] = 0
     odd = np.where(np.arange(_BITS) % 2, -1, 1).astype(np.int8)
-    found = []
+    hashes = []
     for side in (signs, signs * odd):
         for _ in range(4):
-            found.append(np.packbits(side.reshape(-1, _BITS**2) > 0, axis=1).view(">u8")[:, 0].astype(np.uint64))
+            hashes.append(np.packbits(side.reshape(-1, _BITS**2) > 0, axis=1).view(">u8")[:, 0].astype(np.uint64))
             # A quarter turn counter-clockwise is a transposition, then a mirror of the rows.
             side = side.transpose(0, 2, 1) * odd[:, None]  # noqa: PLW2901
-    return np.stack(found, axis=1)
+    return np.stack(hashes, axis=1)
 
 
-def turn_image(picture: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
-    """Return a picture turned counter-clockwise by ``turn % 4`` quarters, from 4 on mirrored left to right before."""
-    start = picture[:, ::-1] if turn >= 4 else picture
+def turn_image(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
+    """Turn an image counter-clockwise by ``turn % 4`` quarters.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 3)`` uint8 image.
+        turn: Turn, 0 to 7; from 4 on, the image is mirrored left to right first.
+
+    >>> turn_image(np.array([[1, 2]], np.uint8), 1).tolist()
+    [[2], [1]]
+    """
+    start = image[:, ::-1] if turn >= 4 else image
     return np.ascontiguousarray(np.rot90(start, turn % 4))
 
 
 def describe_turn(turn: int) -> str:
-    """Say what was done to a picture; empty for nothing."""
+    """Describe a turn; empty for turn 0.
+
+    >>> describe_turn(6)
+    'mirrored and turned by 180°'
+    """
     return " and ".join(part for part in ("mirrored" if turn >= 4 else "", TURNS[turn % 4]) if part)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How alike two pictures are.
+    """Similarity of two images.
 
     Attributes:
-        correlation: Of their detail, once laid over each other, -1 to 1.
-        shift: How far the second had to be moved (rows, cols), in pixels of the first.
-        same: Whether every pixel is equal.
+        correlation: Correlation of the details of the aligned images, in [-1, 1].
+        shift: Shift of the second image (rows, cols) that aligns it, in pixels of the first.
+        same: True if every pixel is equal.
     """
 
     correlation: float
@@ -86,11 +100,13 @@ class Match:
 
 
 def compare_images(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Match:
-    """Lay one picture over another and correlate their detail, so that light, shade and vignette do not count.
+    """Align two images and correlate their details.
+
+    Details exclude differences of brightness, shade and vignette.
 
     Args:
-        first: ``(H, W, 3)`` RGB or ``(H, W)`` grey pixels.
-        second: Pixels of the same kind, of any size; it is brought to that of the first.
+        first: ``(H, W, 3)`` RGB or ``(H, W)`` grey uint8 image.
+        second: ``(h, w, 3)`` or ``(h, w)`` uint8 image; it is resized to the first.
 
     Source:
         Shift by phase correlation: Kuglin, Hines, "The phase correlation image alignment method", 1975, as
@@ -102,11 +118,11 @@ def compare_images(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Match
     size = (max(1, round(first.shape[1] * factor)), max(1, round(first.shape[0] * factor)))
     if min(size) < 16:
         return Match(0.0, (0.0, 0.0))
-    one, other = (_detail(picture, size) for picture in (first, second))
+    one, other = (_detail(image, size) for image in (first, second))
     if min(np.count_nonzero(np.abs(plane) > _DETAIL_LEVELS) for plane in (one, other)) < _LEAST_DETAIL * one.size:
         return Match(0.0, (0.0, 0.0))
     (right, down), _ = cv2.phaseCorrelate(one, other, cv2.createHanningWindow(size, cv2.CV_32F))
-    # Without fractions, so that nothing is smoothed on one side only.
+    # Whole pixels, because a fraction would smooth one side only.
     cols, rows = round(right), round(down)
     height, width = one.shape[:2]
     if max(height - abs(rows), 0) * max(width - abs(cols), 0) < _LEAST_OVERLAP * one.size:
@@ -115,7 +131,16 @@ def compare_images(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Match
 
 
 def crop_overlap(one: NDArray[_Pixel], other: NDArray[_Pixel], shift: tuple[int, int]) -> tuple[NDArray[_Pixel], ...]:
-    """Return what two ``(H, W)`` arrays of one shape have in common once the second is moved by (rows, cols)."""
+    """Crop two arrays of one ``(H, W)`` shape to their overlap.
+
+    Args:
+        one: ``(H, W)`` or ``(H, W, C)`` array.
+        other: Array of the same shape.
+        shift: Shift of ``other`` (rows, cols), in pixels.
+
+    Returns:
+        ``(h, w)`` or ``(h, w, C)`` views of both.
+    """
     (rows, cols), (height, width) = shift, one.shape[:2]
     return (
         one[max(rows, 0) : height + min(rows, 0), max(cols, 0) : width + min(cols, 0)],
@@ -123,9 +148,14 @@ def crop_overlap(one: NDArray[_Pixel], other: NDArray[_Pixel], shift: tuple[int,
     )
 
 
-def _detail(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the fine structure of a picture at a size (width, height): its grey less its surroundings' mean."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if picture.ndim == 3 else picture
+def _detail(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the ``(h, w)`` float32 detail of an image: grey minus blurred grey.
+
+    Args:
+        image: ``(H, W, 3)`` RGB or ``(H, W)`` grey uint8 image.
+        size: Width and height of the result, in pixels.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
     shrunk = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     return np.asarray(shrunk - cv2.GaussianBlur(shrunk, (0, 0), _BLUR_PX), dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""What the masks of a data set amount to: how much is crack, how wide, and how far a shift of one pixel lowers IoU."""
+"""Measure the labels of a data set: crack fraction, mean width, IoU after a shift."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 FRACTION_EDGES = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-"""Edges of the histogram of crack fractions; masks without crack have a bin of their own."""
+"""Edges of the histogram of crack fractions; masks without crack have a separate bin."""
 
 _LEAST_PX = 100
 
 
 @dataclass(frozen=True, slots=True)
 class LabelSums:
-    """Sums over masks; those of several masks add up with ``+``.
+    """Sums over masks. Sums add up with ``+``.
 
     Attributes:
-        masks: How many.
-        pixels: All of their pixels.
-        crack_px: Crack pixels.
-        outline_px: Length of the outline of the cracks, without the border of the image.
-        shared_px: Crack pixels that a mask and itself shifted by one pixel share, to the right and down.
-        either_px: Pixels that are crack in one or the other.
+        masks: Number of masks.
+        pixels: Number of pixels.
+        crack_px: Number of crack pixels.
+        outline_px: Length of the outline of the cracks without the image border, in pixels.
+        shared_px: Crack pixels that a mask shares with itself after a shift of 1 px, to the right and down.
+        either_px: Pixels that are crack before or after the shift.
     """
 
     masks: int = 0
@@ -40,7 +40,7 @@ class LabelSums:
 
     @classmethod
     def of(cls, mask: NDArray[np.bool_]) -> LabelSums:
-        """Sum up one ``(H, W)`` mask.
+        """Sum up one ``(H, W)`` bool mask.
 
         Source:
             Outline by the Cauchy-Crofton formula over four directions: Legland, Kieu, Devaux, "Computation of Minkowski
@@ -56,7 +56,7 @@ class LabelSums:
         diagonal = _differing(plane[:-1, :-1], plane[1:, 1:]) + _differing(plane[:-1, 1:], plane[1:, :-1])
         outline_px = math.pi / 8 * (crossings + diagonal / math.sqrt(2))
         either = [cv2.countNonZero(one) + cv2.countNonZero(other) for one, other in (right, down) if one.size]
-        # Of two sets, the union holds half of their sum and of their difference, the intersection half of the rest.
+        # |A or B| = (|A| + |B| + |A xor B|) / 2, and |A and B| is the rest of |A| + |B|.
         total, shared_px = sum(either), (sum(either) - crossings) // 2
         return cls(1, plane.size, crack_px, outline_px, shared_px, total - shared_px)
 
@@ -65,21 +65,24 @@ class LabelSums:
 
     @property
     def crack_fraction(self) -> float | None:
-        """Share of the pixels that is crack."""
+        """Share of crack pixels, in [0, 1]; None without pixels."""
         return self.crack_px / self.pixels if self.pixels else None
 
     @property
     def width_mean_px(self) -> float | None:
-        """Mean width of the labels: a strip much longer than wide has twice its area for each pixel of outline."""
+        """Mean width of the labels, in pixels.
+
+        The area of a long strip is half its width times its outline.
+        """
         return 2 * self.crack_px / self.outline_px if self.outline_px else None
 
     @property
     def shift_iou(self) -> float | None:
-        """IoU of the masks with themselves shifted by one pixel: what labels that are off by one cap a score at."""
+        """IoU of the masks with themselves after a shift of 1 px."""
         return self.shared_px / self.either_px if self.either_px else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what follows from the sums, ready for JSON."""
+        """Return the statistics ready for JSON."""
         iou = self.shift_iou
         return {
             "masks": self.masks,
@@ -95,16 +98,19 @@ def _differing(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
 
 
 def label_contrast(grey: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float | None:
-    """Return how much darker the labelled pixels are than what surrounds them at 3 to 8 pixels.
+    """Measure the contrast of a label with its surroundings.
 
-    A crack is darker than its wall. A mask that belongs to another picture lies on nothing in particular.
+    The surroundings are the pixels 3 to 8 px away from the label.
+
+    A crack is darker than its wall. The mask of another image has no contrast.
 
     Args:
-        grey: ``(H, W)`` image.
-        mask: ``(H, W)`` label.
+        grey: ``(H, W)`` uint8 grey image.
+        mask: ``(H, W)`` bool mask.
 
     Returns:
-        The difference of the means, in standard deviations of the surroundings; None where either is too small.
+        Mean of the surroundings minus mean of the label, in standard deviations of the surroundings; None where either
+        has fewer than 100 pixels.
     """
     plane = np.ascontiguousarray(mask).view(np.uint8)
     inner, outer = (cv2.dilate(plane, np.ones((side, side), np.uint8)) for side in (5, 17))
@@ -116,8 +122,15 @@ def label_contrast(grey: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float | 
 
 
 def count_fractions(fractions: Sequence[float]) -> list[tuple[float, float, int]]:
-    """Return the histogram of crack fractions: (above, up to, masks), first the masks without crack, (0, 0, masks)."""
+    """Count crack fractions in the bins of a histogram.
+
+    Returns:
+        (above, up to, masks) for each bin; the first bin (0, 0, masks) holds the masks without crack.
+
+    >>> count_fractions([0.0, 0.02, 0.5])[0], count_fractions([0.0, 0.02, 0.5])[-1]
+    ((0.0, 0.0, 1), (0.3, 1.0, 1))
+    """
     bins = [(0.0, 0.0, sum(fraction == 0 for fraction in fractions))]
-    for above, upto in itertools.pairwise(FRACTION_EDGES):
-        bins.append((above, upto, sum(above < fraction <= upto for fraction in fractions)))
+    for above, up_to in itertools.pairwise(FRACTION_EDGES):
+        bins.append((above, up_to, sum(above < fraction <= up_to for fraction in fractions)))
     return bins

@@ -1,4 +1,4 @@
-"""A corrected copy of a data folder."""
+"""Write a corrected copy of a data folder."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from crackseg.imaging.samples import turn_upright
 from crackseg.parallel import Progress, ProgressCallback
 
 _TRUST = {"test": 0, "val": 1, "train": 2, "": 3}
-"""Of a picture in two splits, the copy in the first of these stays: scores published on it stay what they were."""
+"""Rank of the splits. Of an image in two splits, the copy of lower rank is kept, so that published scores hold."""
 
 _CLEAR_CONTRAST = 0.5
 _HOPELESS = frozenset({"no-mask", "no-image", "unreadable-image", "unreadable-mask", "other-file", "same-stem"})
 _UNKNOWN = {
-    "same-mask": "the files do not tell to which it belongs",
-    "classes": "the files do not tell which of them is crack",
+    "same-mask": "the files do not show which image it belongs to",
+    "classes": "the files do not show which value is crack",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done to one file of the copy.
+    """Difference of one file between the data folder and the copy.
 
     Attributes:
         file: The file, relative to the data folder.
         action: ``rewritten`` or ``left out``.
-        reason: Why.
+        reason: Reason for the action.
     """
 
     file: Path
@@ -45,30 +45,33 @@ class Change:
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it ready for JSON."""
+        """Return the change ready for JSON."""
         return {"file": display_text(self.file), "action": self.action, "reason": self.reason}
 
 
 def write_corrected(report: DatasetReport, output: Path, *, progress: ProgressCallback | None = None) -> list[Change]:
-    """Write a copy of a data folder with what can be put right put right, and the rest left out.
+    """Write a corrected copy of a data folder.
 
-    Masks become 8-bit PNG of 0 and 255 with the stem of their image; images and masks with an EXIF orientation are
-    turned upright for good. What cannot be read, has no partner or does not fit stays out, and so does what nobody can
-    know from the files, and copies of a picture: the later one in a split, the one for training across splits. What
-    needs no change is copied byte for byte.
-    ``changes.json`` lists everything that is not.
+    Masks become 8-bit PNG files of 0 and 255 with the stem of their image. Images and masks with an EXIF orientation
+    are stored upright. Files are left out if they cannot be read, have no partner, do not fit or are ambiguous. Of two
+    copies of an image, the later one in a split or the one for training is left out. All other files are copied byte
+    for byte. ``changes.json`` lists the changes.
 
     Args:
-        report: What the doctor found.
-        output: A folder that is missing or empty, outside the data folder.
+        report: Result of the check.
+        output: A missing or empty folder outside the data folder.
         progress: Called after each pair; the unit is pairs.
 
     Raises:
         UsageError: If ``output`` is not such a folder.
         OutputError: If a file cannot be written.
+
+    >>> from crackseg.datasets.check import check_dataset
+    >>> write_corrected(check_dataset(Path("walls")), Path("fixed"))
+    []
     """
     check_output(report.folder, output)
-    out = _left_out(report)
+    out = _list_left_out(report)
     changes = [Change(path, "left out", reason) for path, reason in out.items()]
     for done, pair in enumerate(report.pairs, start=1):
         if pair.image not in out:
@@ -82,20 +85,23 @@ def write_corrected(report: DatasetReport, output: Path, *, progress: ProgressCa
 
 
 def check_output(folder: Path, output: Path) -> None:
-    """Check that a corrected copy of ``folder`` may be written to ``output``, before the work is done.
+    """Check that a corrected copy of ``folder`` can be written to ``output``.
 
     Raises:
-        UsageError: If it is no missing or empty folder outside ``folder``.
+        UsageError: If ``output`` is not a missing or empty folder outside ``folder``.
     """
     whole, source = output.resolve(), folder.resolve()
     if whole == source or source in whole.parents or whole in source.parents:
-        raise UsageError("would be written into what is read", where=output, hint="choose a folder beside the data")
+        raise UsageError("the copy would overlap the data folder", where=output, hint="choose a folder outside it")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UsageError("is not an empty folder", where=output, hint="choose a new one")
+        raise UsageError("expected a missing or empty folder", where=output, hint="choose a new folder")
 
 
-def _left_out(report: DatasetReport) -> dict[Path, str]:
-    """Return the files that stay out of the copy, and why; of a pair both do."""
+def _list_left_out(report: DatasetReport) -> dict[Path, str]:
+    """List the files to leave out, with reasons.
+
+    Of a pair, both files are left out.
+    """
     partners = {path: pair for pair in report.pairs for path in (pair.image, pair.mask)}
     out: dict[Path, str] = {}
 
@@ -109,27 +115,30 @@ def _left_out(report: DatasetReport) -> dict[Path, str]:
         if finding.kind in _HOPELESS:
             leave(path, finding.text)
         elif finding.kind in _UNKNOWN:
-            for one, reason in _doubtful(report, finding):
+            for one, reason in _list_ambiguous(report, finding):
                 leave(one, f"{finding.text}; {reason}")
         elif (
             finding.kind in ("size-differs", "turned")
             and _mask_turn(*_read_pair(report.folder, partners[path])) is None
         ):
-            leave(path, f"{finding.text}; sizes do not tell how the mask lies")
+            leave(path, f"{finding.text}; the sizes do not show the orientation of the mask")
     for finding in report.findings:
         if finding.kind in ("same-image", "same-image-across", "near-image-across"):
             _leave_copy(finding, partners, out, leave)
     return out
 
 
-def _doubtful(report: DatasetReport, finding: Finding) -> Iterator[tuple[Path, str]]:
-    """Yield the files of a finding except one whose label alone of all stands out, each with the reason."""
+def _list_ambiguous(report: DatasetReport, finding: Finding) -> Iterator[tuple[Path, str]]:
+    """Yield the ambiguous files of a finding with reasons.
+
+    If exactly one of the labels stands out from its surroundings, its file is not ambiguous.
+    """
     contrast = report.contrasts
     fits = [path for path in finding.files if contrast.get(path, 0.0) >= _CLEAR_CONTRAST]
     off = [path for path in finding.files if contrast.get(path, 0.0) < LEAST_CONTRAST]
     clear = len(fits) == 1 and len(off) == len(finding.files) - 1
     for path in off if clear else finding.files:
-        yield path, f"its crack is that of {display_text(fits[0])}" if clear else _UNKNOWN[finding.kind]
+        yield path, f"the mask fits {display_text(fits[0])}" if clear else _UNKNOWN[finding.kind]
 
 
 def _leave_copy(
@@ -139,7 +148,7 @@ def _leave_copy(
     if one.image in out or other.image in out:
         return
     gone, kept = (one, other) if _TRUST[one.split] > _TRUST[other.split] else (other, one)
-    leave(gone.image, f"{finding.text}; {display_text(kept.image)} stays")
+    leave(gone.image, f"{finding.text}; {display_text(kept.image)} is kept")
 
 
 def _read_pair(folder: Path, pair: Pair) -> tuple[StoredImage, StoredImage]:
@@ -150,11 +159,15 @@ def _read_pair(folder: Path, pair: Pair) -> tuple[StoredImage, StoredImage]:
 
 
 def _mask_turn(image: StoredImage, mask: StoredImage) -> int | None:
-    """Return the EXIF orientation to undo in a mask that has been read upright, 1 for none; None if nobody can tell."""
+    """Find the EXIF orientation to undo in a mask read upright.
+
+    Returns:
+        The orientation, 1 for none; None if the sizes do not show it.
+    """
     shape, mask_shape = image.samples.shape[:2], mask.samples.shape[:2]
     if image.orientation == mask.orientation:
         return 1 if shape == mask_shape else None
-    # One side is turned. Only where height and width change places do sizes tell whether the other lay like it.
+    # Only one side has an orientation. Sizes show that of the other only where height and width change places.
     if shape[0] == shape[1] or {image.orientation, mask.orientation} & {2, 3, 4}:
         return None
     if shape == mask_shape:
@@ -183,11 +196,14 @@ def _write_pair(folder: Path, pair: Pair, output: Path) -> list[Change]:
 
 
 def _mask_faults(pair: Pair, mask: StoredImage, turn: int) -> list[str]:
-    """Return in what way a mask is other than an upright 8-bit PNG of 0 and 255 with the stem of its image."""
+    """List the faults of a mask file.
+
+    A mask without faults is an upright 8-bit PNG file of 0 and 255 with the stem of its image.
+    """
     samples = mask.samples
     plain = samples.dtype == np.uint8 and samples.ndim == 2 and not mask.palette
     faults = {
-        "was no 8-bit PNG in one channel": not plain or mask.kind != "PNG",
+        "was not an 8-bit PNG of one channel": not plain or mask.kind != "PNG",
         "held values other than 0 and 255": not np.isin(samples, (0, 255)).all(),
         "was not named like its image": pair.mask.stem != pair.image.stem or pair.mask.suffix != ".png",
         f"EXIF orientation {mask.orientation} undone": mask.orientation != 1,

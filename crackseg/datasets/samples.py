@@ -1,4 +1,4 @@
-"""Samples: an image with its mask, found in the folders people have."""
+"""Find, read and divide samples: images with their masks."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Sample:
     """An image file and its mask file.
 
     Attributes:
-        image: The image.
-        mask: Its mask: the file of the same stem in the folder ``masks``.
-        group: Name of the data set it belongs to.
+        image: Image file.
+        mask: Mask file: the file of the same stem in the folder ``masks``.
+        group: Name of the data set.
     """
 
     image: Path
@@ -36,25 +36,29 @@ class Sample:
 def find_samples(folder: Path, split: Split, *, group: str | None = None) -> tuple[Sample, ...]:
     """Find the samples of a data folder.
 
-    Understood are ``DIR/{images,masks}`` and ``DIR/{train,val,test}/{images,masks}``, and so what ``crackseg generate``
-    writes. A folder without splits serves any split.
+    The layout is ``DIR/{images,masks}`` or ``DIR/{train,val,test}/{images,masks}``. A folder without splits serves
+    every split.
 
     Args:
-        folder: The data folder.
-        split: Which part of it, where it has parts. Where ``val`` is asked for and absent, ``test`` serves.
-        group: What to call the data set; the folder's name if None.
+        folder: The data folder, for example one that ``crackseg generate`` wrote.
+        split: Split to use, where the folder has splits. If ``val`` is missing, ``test`` is used.
+        group: Name of the data set; the name of the folder if None.
 
     Returns:
-        Its samples, sorted by file name.
+        The samples, sorted by file name.
 
     Raises:
-        UsageError: If the folder is missing, has no such part, or holds no image.
+        UsageError: If the folder is missing, has no such split, or holds no image.
         DatasetError: If an image has no mask, or two masks or images share a stem.
+
+    >>> samples = find_samples(Path("walls"), "train")
+    >>> samples[0].mask.name, samples[0].group
+    ('00.png', 'walls')
     """
     root = _split_folder(folder, split)
     images = list_images(root / "images")
     if not images:
-        raise UsageError("holds no image", where=root / "images", hint="put images there, as PNG or JPEG for example")
+        raise UsageError("no images here", where=root / "images", hint="put images there, for example as PNG or JPEG")
     masks = _by_stem(list_images(root / "masks"))
     stems = _by_stem(images)
     missing = [path for stem, path in stems.items() if stem not in masks]
@@ -62,25 +66,25 @@ def find_samples(folder: Path, split: Split, *, group: str | None = None) -> tup
         raise DatasetError(
             f"{len(missing)} of {len(images)} images have no mask",
             where=missing[0],
-            hint=f"expected a file named {display_text(missing[0].stem)}.png in {display_text(root / 'masks')}",
+            hint=f"add {display_text(missing[0].stem)}.png to {display_text(root / 'masks')}",
         )
     return tuple(Sample(path, masks[stem], group or folder.resolve().name) for stem, path in stems.items())
 
 
 def find_all_samples(folders: Sequence[Path], split: Split) -> tuple[Sample, ...]:
-    """Find the samples of several data folders, each a group of its own.
+    """Find the samples of several data folders, one group per folder.
 
-    A group is called after its folder, and after its parent too where two folders have one name.
+    The name of a group is that of its folder. Where two folders share a name, that of the parent is added.
 
     Raises:
-        UsageError: If a folder is missing, has no such part, holds no image, or is named twice.
+        UsageError: If a folder is missing, has no such split, holds no image, or is listed twice.
         DatasetError: If an image has no mask, or two masks or images share a stem.
     """
     whole = [folder.resolve() for folder in folders]
     names = [path.name for path in whole]
     for path in whole:
         if whole.count(path) > 1:
-            raise UsageError("is given twice", where=path, hint="name each data folder once")
+            raise UsageError("data folder listed twice", where=path, hint="list each data folder once")
     groups = [path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}" for path in whole]
     return tuple(
         sample
@@ -96,33 +100,43 @@ def _split_folder(folder: Path, split: Split) -> Path:
     for part in order:
         if (folder / part / "images").is_dir():
             if not (folder / part / "masks").is_dir():
-                raise UsageError("has images but no folder 'masks' beside them", where=folder / part)
+                raise UsageError(
+                    "no folder 'masks' next to 'images'",
+                    where=folder / part,
+                    hint="put the masks there, each named like its image",
+                )
             return folder / part
     raise UsageError(
-        "no images here", where=folder, hint=f"expected {split}/images and {split}/masks, or images and masks"
+        "no images here", where=folder, hint=f"name a folder with images and masks, or {split}/images and {split}/masks"
     )
 
 
 def _by_stem(paths: Sequence[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    by_stem: dict[str, Path] = {}
     for path in paths:
-        if path.stem in found:
+        if path.stem in by_stem:
             raise DatasetError(
-                f"has the same stem as {display_text(found[path.stem].name)}", where=path, hint="keep one of them"
+                f"has the same stem as {display_text(by_stem[path.stem].name)}",
+                where=path,
+                hint="keep only one of them",
             )
-        found[path.stem] = path
-    return found
+        by_stem[path.stem] = path
+    return by_stem
 
 
 def read_sample(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Read a sample.
+    """Read the image and the mask of a sample.
 
     Returns:
-        The ``(H, W, 3)`` RGB image and its ``(H, W)`` mask.
+        ``(H, W, 3)`` uint8 RGB image and ``(H, W)`` bool mask.
 
     Raises:
-        ImageError: If either cannot be read.
+        ImageError: If either file cannot be read.
         DatasetError: If their sizes differ.
+
+    >>> image, mask = read_sample(find_samples(Path("walls"), "train")[0])
+    >>> image.shape, mask.shape
+    ((96, 128, 3), (96, 128))
     """
     image, mask = read_image(sample.image), read_mask(sample.mask)
     _check_sizes(sample, (image.shape[0], image.shape[1]), (mask.shape[0], mask.shape[1]))
@@ -130,7 +144,7 @@ def read_sample(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
 
 
 def check_sizes(samples: Sequence[Sample]) -> None:
-    """Look at the headers of all samples, so that a wrong pair is found before an hour's training, not after.
+    """Compare the sizes of images and masks by their headers only.
 
     Raises:
         ImageError: If a header cannot be read.
@@ -145,22 +159,25 @@ def _check_sizes(sample: Sample, image: tuple[int, int], mask: tuple[int, int]) 
         raise DatasetError(
             f"the mask is {mask[1]}x{mask[0]} pixels, its image {image[1]}x{image[0]}",
             where=sample.mask,
-            hint="a mask has the size of its image; is it another image's?",
+            hint="use the mask of this image, at the size of the image",
         )
 
 
 def hold_out(samples: Sequence[Sample], fraction: float) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
-    """Divide samples into a part to train on and a part to validate on.
+    """Divide samples into a training part and a held-out part.
 
-    Each group gives its share. Who is held out depends on nothing but the file's stem, so adding or removing other
-    files moves none.
+    The share is held out of each group. The choice depends only on the stem of a file and on the size of its group.
 
     Args:
-        samples: At least two.
-        fraction: Share to hold out, above 0 and below 1; at least one sample of each group of two or more.
+        samples: At least two samples.
+        fraction: Share to hold out, above 0 and below 1. A group of two or more gives at least one sample.
 
     Returns:
-        The samples to train on, and those held out, both in their order.
+        The samples to train on and the held-out samples, both in their order.
+
+    >>> samples = [Sample(Path(f"{stem}.png"), Path(f"{stem}_mask.png"), "walls") for stem in "abcd"]
+    >>> [len(part) for part in hold_out(samples, 0.25)]
+    [3, 1]
     """
     held: set[Sample] = set()
     for group in dict.fromkeys(sample.group for sample in samples):
@@ -173,7 +190,7 @@ def hold_out(samples: Sequence[Sample], fraction: float) -> tuple[tuple[Sample, 
 
 
 def hash_samples(samples: Sequence[Sample]) -> str:
-    """Return one sha256 over the bytes of all images and masks, in hexadecimal: which data a model saw."""
+    """Return the SHA-256 of all images and masks, in hexadecimal."""
     digest = hashlib.sha256()
     for sample in samples:
         for path in (sample.image, sample.mask):

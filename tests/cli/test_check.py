@@ -79,11 +79,13 @@ def test_json_tells_of_the_page_and_the_copy(walls: Path, tmp_path: Path, capsys
     [
         pytest.param(["nowhere"], "nowhere: no such data folder; check the path", id="missing"),
         pytest.param(
-            ["."], ".: no images here; expected images and masks, or train/images and train/masks", id="no data folder"
+            ["."],
+            ".: no images here; name a folder with images and masks, or train/images and train/masks",
+            id="no data folder",
         ),
         pytest.param(
             ["walls", "--fix", "walls/fixed"],
-            "walls/fixed: would be written into what is read; choose a folder beside the data",
+            "walls/fixed: the copy would overlap the data folder; choose a folder outside it",
             id="copy into the data",
         ),
     ],

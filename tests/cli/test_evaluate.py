@@ -210,7 +210,7 @@ def test_an_unreadable_image_is_named_and_the_rest_is_scored(
     [
         pytest.param(["--data", "missing"], 2, "missing: no such data folder", id="missing folder"),
         pytest.param(["--data", "empty"], 2, "empty", id="empty folder"),
-        pytest.param(["--data", "hollow"], 2, "holds no image", id="no image"),
+        pytest.param(["--data", "hollow"], 2, "images: no images here", id="no image"),
         pytest.param(["--data", "walls", "--threshold", "2"], 2, "threshold", id="threshold above one"),
         pytest.param(["--data", "walls", "--threshold", "0"], 2, "threshold", id="threshold of zero"),
         pytest.param(["--data", "walls", "--device", "gpu"], 2, "got 'gpu'", id="unknown device"),

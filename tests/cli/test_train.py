@@ -82,7 +82,7 @@ def test_progress_tells_loss_best_f1_and_the_time_left(
     [
         pytest.param(["--data", "missing"], 2, "missing: no such data folder", id="missing folder"),
         pytest.param(["--data", "empty"], 2, "empty: no images here", id="empty folder"),
-        pytest.param(["--data", "hollow"], 2, "holds no image", id="no image"),
+        pytest.param(["--data", "hollow"], 2, "images: no images here", id="no image"),
         pytest.param(["--data", "single"], 2, "one image is not enough", id="one image"),
         pytest.param(["--data", "walls", "--val", "missing"], 2, "missing: no such data folder", id="missing --val"),
         pytest.param(["--data", "unmasked"], 3, "1 of 2 images have no mask", id="an image without a mask"),

@@ -32,9 +32,7 @@ ONE_STEP = ("schedule.epochs=1", "schedule.steps_per_epoch=1")
             "network.channels: expected 1 or 3, since image files have three channels; got 5; ",
             id="channels",
         ),
-        pytest.param(
-            ("network.classes=3",), 3, "holds 0 and 255 alone, crack or not; network.classes=3 expects", id="classes"
-        ),
+        pytest.param(("network.classes=3",), 3, "expected class numbers 0 to 2, got a mask of 0 and 255", id="classes"),
         pytest.param(("loss.dise=0.5",), 2, "loss.dise: unknown key; did you mean 'dice'?", id="loss"),
         pytest.param(
             ("loss={bce: 1, boarder: {w0: 10}}",), 2, "loss.boarder: unknown key; did you mean 'border'?", id="border"

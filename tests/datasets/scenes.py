@@ -1,4 +1,4 @@
-"""Small walls with structure of their own, and folders of them that are in order until a test spoils one."""
+"""Small textured walls, and data folders of them without faults."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHAPE = (96, 128)
 
 
 def wall(seed: int, shape: tuple[int, int] = SHAPE) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A stained wall with a crooked dark line, and the mask of that line."""
+    """A stained wall with a crooked dark crack, and its mask."""
     rng = np.random.default_rng(seed)
     height, width = shape
     light = np.full((height, width), 150, np.float32)
@@ -35,19 +35,19 @@ def wall(seed: int, shape: tuple[int, int] = SHAPE) -> tuple[NDArray[np.uint8], 
 
 
 def write_walls(folder: Path, count: int = 4, *, first: int = 0) -> Path:
-    """Write a data folder of walls, in which nothing is wrong."""
+    """Write a data folder of walls without faults."""
     for seed in range(first, first + count):
         write_sample(folder, f"{seed:02d}", *wall(seed))
     return folder
 
 
 def save(path: Path, pixels: NDArray[np.generic], **options: object) -> None:
-    """Write pixels with Pillow in the format that the suffix names, with whatever the format can be told."""
+    """Write pixels with Pillow in the format of the suffix."""
     Image.fromarray(pixels).save(path, **options)  # type: ignore[arg-type]
 
 
 def save_turned(path: Path, pixels: NDArray[np.generic], orientation: int) -> None:
-    """Write pixels as they are, and say in EXIF that they are to be turned."""
+    """Write pixels unchanged with an EXIF orientation."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     save(path, pixels, exif=exif.tobytes())
@@ -60,8 +60,8 @@ def as_jpeg(pixels: NDArray[np.uint8], quality: int = 75) -> bytes:
     return file.getvalue()
 
 
-def found(folder: Path) -> dict[str, list[Finding]]:
-    """What the doctor finds, by kind."""
+def find(folder: Path) -> dict[str, list[Finding]]:
+    """The findings of a check, by kind."""
     groups: dict[str, list[Finding]] = {}
     for finding in check_dataset(folder).findings:
         groups.setdefault(finding.kind, []).append(finding)

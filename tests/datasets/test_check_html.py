@@ -1,4 +1,4 @@
-"""The doctor's page and its lines of text."""
+"""The page and the lines of text of a check."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.runs import write_sample
 
 
 def spoiled(folder: Path) -> Path:
-    """A folder with a copy, a mask of other values, a missing mask and a name that would be markup."""
+    """A folder with a copy, two mask faults and markup in a name."""
     write_walls(folder, 5)
     write_sample(folder, "04", *wall(0))
     save(folder / "masks" / "01.png", wall(1)[1] * np.uint8(200))
@@ -27,8 +27,8 @@ def spoiled(folder: Path) -> Path:
     return folder
 
 
-def found(page: html.HtmlElement, path: str) -> list[str]:
-    """What an XPath finds, as texts."""
+def select(page: html.HtmlElement, path: str) -> list[str]:
+    """The texts that an XPath selects."""
     return [str(item) for item in cast("list[object]", page.xpath(path))]
 
 
@@ -36,23 +36,23 @@ def test_a_page_shows_every_finding_and_thumbnails_and_needs_nothing_else(tmp_pa
     report = check_dataset(spoiled(tmp_path / "walls"))
     text = build_check_page(report)
     page = html.document_fromstring(text)
-    assert found(page, "//title/text()") == ["walls: data set check"]
+    assert select(page, "//title/text()") == ["walls: data set check"]
     shown = "".join(str(part) for part in page.itertext())
     for finding in report.findings:
         assert finding.text in shown
     assert "images/<b onclick=x>&.png" in shown
-    assert found(page, "//b | //script | //link | //@onclick") == []
-    sources = found(page, "//img/@src")
+    assert select(page, "//b | //script | //link | //@onclick") == []
+    sources = select(page, "//img/@src")
     # Both copies, the mask of other values, the image without mask, and the four samples that could be examined.
     assert len(sources) == 2 + 1 + 1 + 4
     assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
     assert not any(mark in text for mark in ("http:", "https:", "url(", "@import", "<iframe"))
-    assert found(page, "//meta[@name='viewport']")
+    assert select(page, "//meta[@name='viewport']")
 
 
 def test_the_thumbnail_of_a_mask_is_the_mask_itself(tmp_path: Path) -> None:
     page = html.document_fromstring(build_check_page(check_dataset(spoiled(tmp_path))))
-    (source,) = found(page, "//figure[figcaption='masks/01.png']//img/@src")
+    (source,) = select(page, "//figure[figcaption='masks/01.png']//img/@src")
     shown = decode_image(base64.b64decode(source.partition(",")[2]))
     np.testing.assert_allclose(shown[..., 0], wall(1)[1] * np.uint8(200), atol=40)
 
@@ -77,5 +77,5 @@ def test_the_lines_list_the_worst_first_and_no_more_than_asked(tmp_path: Path) -
     assert lines[-1] == "1 error, 8 warnings"
 
 
-def test_a_folder_in_order_is_said_to_be(tmp_path: Path) -> None:
-    assert summarise(check_dataset(write_walls(tmp_path, 2)))[-1] == "nothing wrong found"
+def test_a_folder_without_faults_has_no_findings(tmp_path: Path) -> None:
+    assert summarise(check_dataset(write_walls(tmp_path, 2)))[-1] == "no findings"

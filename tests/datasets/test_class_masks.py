@@ -1,4 +1,4 @@
-"""True masks as networks learn them: crack or not, or class numbers; without torch."""
+"""Samples with binary masks or masks of class numbers, read without torch."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def classes_of(*numbers: int) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("classes", [1, 2])
 def test_up_to_two_classes_are_crack_or_not(tmp_path: Path, classes: int) -> None:
     mask = classes_of(255, 255, 0)
-    image, truth = read_class_sample(sample_with(tmp_path, mask), classes)
+    image, numbers = read_class_sample(sample_with(tmp_path, mask), classes)
     assert image.shape == (6, 8, 3)
-    np.testing.assert_array_equal(truth, mask // 255)
+    np.testing.assert_array_equal(numbers, mask // 255)
 
 
-def test_of_more_classes_a_pixel_is_the_number_of_its_own(tmp_path: Path) -> None:
+def test_above_two_classes_a_pixel_is_the_number_of_its_class(tmp_path: Path) -> None:
     mask = classes_of(1, 2, 3, 0, 2)
     np.testing.assert_array_equal(read_class_sample(sample_with(tmp_path, mask), 4)[1], mask)
 
@@ -45,8 +45,12 @@ def test_of_more_classes_a_pixel_is_the_number_of_its_own(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("mask", "mentions"),
     [
-        pytest.param(classes_of(255, 0), "holds 0 and 255 alone, crack or not.*network.classes=1", id="binary"),
-        pytest.param(classes_of(1, 7), "holds the class 7.*the numbers 0 to 2", id="a class too many"),
+        pytest.param(
+            classes_of(255, 0),
+            "expected class numbers 0 to 2, got a mask of 0 and 255; .*network.classes=1",
+            id="binary",
+        ),
+        pytest.param(classes_of(1, 7), "numbers 0 to 2, got 7; .*network.classes=8 or more", id="a class too many"),
         pytest.param(np.zeros((5, 8), np.uint8), r"expected one channel of 8x6 px, got the shape \(5, 8\)", id="size"),
         pytest.param(np.zeros((6, 8, 3), np.uint8), r"expected one channel .*\(6, 8, 3\)", id="colours"),
     ],
@@ -60,10 +64,10 @@ def test_several_classes_need_a_mask_with_more_than_one() -> None:
     one, two = classes_of(1, 0), classes_of(2)
     check_classes([one, two], 3)
     check_classes([one], 2)
-    with pytest.raises(DatasetError, match="all masks hold crack and background alone"):
+    with pytest.raises(DatasetError, match="all masks hold only crack and background"):
         check_classes([one, one], 3)
 
 
-def test_truth_is_read_without_torch(run_python: RunPython) -> None:
+def test_class_masks_are_read_without_torch(run_python: RunPython) -> None:
     answer = run_python("import sys, crackseg.datasets.class_masks; print('torch' in sys.modules)")
     assert answer.stdout.strip() == "False", answer.stderr

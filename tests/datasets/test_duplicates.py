@@ -1,4 +1,4 @@
-"""Pictures that a data set holds twice."""
+"""Images that a data set holds twice."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from crackseg.datasets.fingerprint import (
     turn_image,
 )
 from crackseg.imaging.codec import decode_image, mask_pixels, write_png
-from tests.datasets.scenes import as_jpeg, found, wall, write_walls
+from tests.datasets.scenes import as_jpeg, find, wall, write_walls
 from tests.runs import write_sample
 
 
-def search(pictures: list[NDArray[np.uint8]]) -> list[Duplicate]:
-    grey = [make_thumbnail(np.asarray(cv2.cvtColor(item, cv2.COLOR_RGB2GRAY), np.uint8)) for item in pictures]
-    return find_duplicates(np.stack(grey), lambda place: pictures[place])
+def search(images: list[NDArray[np.uint8]]) -> list[Duplicate]:
+    grey = [make_thumbnail(np.asarray(cv2.cvtColor(item, cv2.COLOR_RGB2GRAY), np.uint8)) for item in images]
+    return find_duplicates(np.stack(grey), lambda place: images[place])
 
 
 @given(seed=st.integers(0, 99), turn=st.integers(0, 7))
@@ -46,30 +46,30 @@ def test_different_walls_are_different() -> None:
 
 @pytest.mark.parametrize("turn", range(8), ids=[describe_turn(turn) or "as it is" for turn in range(8)])
 def test_a_turned_copy_is_found_with_its_turn(turn: int) -> None:
-    pictures = [wall(seed, (128, 128))[0] for seed in range(4)]
+    images = [wall(seed, (128, 128))[0] for seed in range(4)]
     # Turned so that `turn` brings it back.
     back = next(
-        other for other in range(8) if np.array_equal(turn_image(turn_image(pictures[1], other), turn), pictures[1])
+        other for other in range(8) if np.array_equal(turn_image(turn_image(images[1], other), turn), images[1])
     )
-    (copy,) = search([*pictures, turn_image(pictures[1], back)])
+    (copy,) = search([*images, turn_image(images[1], back)])
     assert (copy.first, copy.second, copy.turn, copy.match.same) == (1, 4, turn, True)
 
 
-def brighter(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(np.clip(picture.astype(np.float32) * 1.2 + 10, 0, 255), dtype=np.uint8)
+def brighter(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(image.astype(np.float32) * 1.2 + 10, 0, 255), dtype=np.uint8)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda picture: decode_image(as_jpeg(picture, 40)), id="as a JPEG"),
-        pytest.param(lambda picture: cv2.resize(picture, (96, 72), interpolation=cv2.INTER_AREA), id="smaller"),
+        pytest.param(lambda image: decode_image(as_jpeg(image, 40)), id="as a JPEG"),
+        pytest.param(lambda image: cv2.resize(image, (96, 72), interpolation=cv2.INTER_AREA), id="smaller"),
         pytest.param(brighter, id="brighter"),
     ],
 )
 def test_a_copy_that_was_stored_otherwise_is_nearly_the_same(change: object) -> None:
-    pictures = [wall(seed)[0] for seed in range(4)]
-    (copy,) = search([*pictures, change(pictures[2])])  # type: ignore[operator]
+    images = [wall(seed)[0] for seed in range(4)]
+    (copy,) = search([*images, change(images[2])])  # type: ignore[operator]
     assert (copy.first, copy.second, copy.turn, copy.match.same) == (2, 4, 0, False)
     assert copy.match.correlation > 0.8
 
@@ -90,20 +90,20 @@ def test_the_overlap_of_shifted_arrays_is_what_both_show() -> None:
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_pictures_of_one_level_are_alike_only_if_they_are_equal(level: int) -> None:
+def test_images_of_one_level_are_alike_only_if_they_are_equal(level: int) -> None:
     flat = np.full((64, 64, 3), level, np.uint8)
     assert compare_images(flat, flat.copy()).same
     assert compare_images(flat, np.full((64, 64, 3), 7, np.uint8)).correlation == 0
 
 
-def test_a_few_specks_on_white_do_not_make_pictures_alike() -> None:
+def test_a_few_specks_on_white_do_not_make_images_alike() -> None:
     specks = [np.full((192, 192, 3), 255, np.uint8) for _ in range(6)]
-    for place, picture in enumerate(specks):
-        picture[40 + place : 43 + place, 50:53] = 0
+    for place, image in enumerate(specks):
+        image[40 + place : 43 + place, 50:53] = 0
     assert search(specks) == []
 
 
-def test_many_pictures_of_one_pattern_are_not_all_compared_with_all() -> None:
+def test_many_images_of_one_pattern_are_not_all_compared_with_all() -> None:
     rng = np.random.default_rng(0)
     base = wall(3, (48, 64))[0].astype(np.int16)
     alike = [np.clip(base + rng.integers(-3, 4, base.shape), 0, 255).astype(np.uint8) for _ in range(30)]
@@ -112,14 +112,14 @@ def test_many_pictures_of_one_pattern_are_not_all_compared_with_all() -> None:
     assert {pair.second for pair in pairs} == set(range(1, 30))
 
 
-def test_copies_within_and_across_splits_are_told_apart(tmp_path: Path) -> None:
+def test_copies_within_and_across_splits_are_distinguished(tmp_path: Path) -> None:
     write_walls(tmp_path / "train", 3)
     write_walls(tmp_path / "test", 2, first=10)
     image, crack = wall(1)
     write_sample(tmp_path / "train", "99", image, crack)
     write_sample(tmp_path / "test", "98", image, crack)
     write_sample(tmp_path / "test", "97", decode_image(as_jpeg(wall(2)[0])), wall(2)[1])
-    groups = found(tmp_path)
+    groups = find(tmp_path)
     assert [item.files for item in groups.pop("same-image")] == [
         (Path("train/images/01.png"), Path("train/images/99.png"))
     ]
@@ -127,21 +127,19 @@ def test_copies_within_and_across_splits_are_told_apart(tmp_path: Path) -> None:
     assert across.files == (Path("train/images/01.png"), Path("test/images/98.png"))
     (near,) = groups.pop("near-image-across")
     assert near.files == (Path("train/images/02.png"), Path("test/images/97.png"))
-    assert near.text.startswith("nearly the same picture (correlation 0.9")
-    assert near.text.endswith("the two labels agree to IoU 1.00")
+    assert near.text.startswith("nearly the same image (correlation 0.9")
+    assert near.text.endswith("the two masks have an IoU of 1.00")
     assert groups == {}
 
 
-def test_how_well_two_labels_of_one_picture_agree_is_told(tmp_path: Path) -> None:
+def test_the_agreement_of_two_labels_of_one_image_is_reported(tmp_path: Path) -> None:
     write_walls(tmp_path, 2)
     image, crack = wall(1)
     wide = cv2.dilate(crack.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     write_sample(tmp_path, "copy", image[::-1], wide[::-1])
-    (finding,) = found(tmp_path)["same-image"]
+    (finding,) = find(tmp_path)["same-image"]
     expected = np.count_nonzero(crack) / np.count_nonzero(wide)
-    assert finding.text == (
-        f"the same picture, mirrored and turned by 180°, the two labels agree to IoU {expected:.2f}"
-    )
+    assert finding.text == (f"the same image, mirrored and turned by 180°, the two masks have an IoU of {expected:.2f}")
 
 
 def test_equal_files_are_found_however_plain_they_are(tmp_path: Path) -> None:
@@ -149,7 +147,7 @@ def test_equal_files_are_found_however_plain_they_are(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         write_png(tmp_path / "images" / f"{name}.png", np.full((40, 40, 3), 200, np.uint8))
         write_png(tmp_path / "masks" / f"{name}.png", mask_pixels(np.zeros((40, 40), np.bool_)))
-    groups = found(tmp_path)
+    groups = find(tmp_path)
     first = Path("images/a.png")
     assert [item.files for item in groups["same-image"]] == [
         (first, Path("images/b.png")),

@@ -1,4 +1,4 @@
-"""One image and its mask: every fault is planted in a folder in order, found, named, and nothing else is."""
+"""Faults of one image or mask, each planted in a folder without other faults."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from PIL import Image
 from crackseg.datasets.check import check_dataset
 from crackseg.datasets.findings import SEVERITIES, TITLES, Severity
 from crackseg.imaging.codec import mask_pixels
-from tests.datasets.scenes import SHAPE, found, save, save_turned, wall, write_walls
+from tests.datasets.scenes import SHAPE, find, save, save_turned, wall, write_walls
 
 IMAGE, CRACK = wall(0)
 LEVELS = mask_pixels(CRACK)
 
 
-def test_a_folder_in_order_is_found_in_order(tmp_path: Path) -> None:
+def test_a_folder_without_faults_has_no_findings(tmp_path: Path) -> None:
     report = check_dataset(write_walls(tmp_path))
     assert report.findings == ()
     assert report.splits == {"all": 4}
@@ -38,7 +38,7 @@ def palette(path: Path) -> None:
 
 
 MASK_FAULTS: list[tuple[Callable[[Path], object], str, str]] = [
-    (soft, "soft-mask", "resized with smooth edges"),
+    (soft, "soft-mask", "resized with interpolation"),
     (lambda path: path.write_bytes(b""), "unreadable-mask", "the file is empty"),
     (lambda path: save(path, CRACK.astype(np.uint8)), "zero-one", "holds 0 and 1"),
     (lambda path: save(path, CRACK.astype(np.uint16) * 65535), "deep-mask", "uint16 samples"),
@@ -46,8 +46,8 @@ MASK_FAULTS: list[tuple[Callable[[Path], object], str, str]] = [
     (lambda path: save(path, np.where(CRACK, np.uint8(255), np.uint8(90))), "classes", "holds the values 90, 255"),
     (palette, "palette-mask", "indices into a palette"),
     (lambda path: save(path, LEVELS[..., None] * np.array([1, 0, 0], np.uint8)), "colour-mask", "channels differ"),
-    (lambda path: save(path, 255 - LEVELS), "mostly-crack", "is black the crack?"),
-    (lambda path: save(path, np.zeros_like(LEVELS)), "empty-mask", "holds no crack"),
+    (lambda path: save(path, 255 - LEVELS), "mostly-crack", "invert the mask if its cracks are black"),
+    (lambda path: save(path, np.zeros_like(LEVELS)), "empty-mask", "contains no crack"),
     (lambda path: save(path, LEVELS[:-1]), "size-differs", "the mask is 128x95 pixels, its image 128x96"),
     (lambda path: save_turned(path, LEVELS, 3), "turned", "EXIF orientation 1 for the image, 3 for the mask"),
 ]
@@ -59,11 +59,11 @@ MASK_FAULTS: list[tuple[Callable[[Path], object], str, str]] = [
 def test_a_fault_of_a_mask_is_found(tmp_path: Path, plant: Callable[[Path], object], kind: str, text: str) -> None:
     write_walls(tmp_path)
     plant(tmp_path / "masks" / "00.png")
-    groups = found(tmp_path)
+    groups = find(tmp_path)
     (finding,) = groups.pop(kind)
     assert text in finding.text
     assert Path("masks/00.png") in finding.files
-    # What follows from the fault is said, too.
+    # A fault may have a second finding as its consequence.
     follows = {"turned": "label-off", "mostly-crack": "label-off", "classes": "empty-mask"}
     assert set(groups) <= {follows.get(kind)}
 
@@ -83,7 +83,7 @@ IMAGE_FAULTS: list[tuple[Callable[[Path], object], str, str]] = [
 def test_a_fault_of_an_image_is_found(tmp_path: Path, plant: Callable[[Path], object], kind: str, text: str) -> None:
     write_walls(tmp_path)
     plant(tmp_path / "images" / "00.png")
-    groups = found(tmp_path)
+    groups = find(tmp_path)
     (finding,) = groups.pop(kind)
     assert text in finding.text
     assert Path("images/00.png") in finding.files
@@ -98,7 +98,7 @@ def test_a_jpeg_mask_is_found_whether_it_lost_its_values_or_not(tmp_path: Path, 
     block = np.zeros(SHAPE, np.uint8)
     block[32:64, 32:64] = 255
     save(tmp_path / "masks" / "00.jpg", LEVELS if kind == "soft-mask" else block, quality=quality)
-    (finding,) = found(tmp_path)[kind]
+    (finding,) = find(tmp_path)[kind]
     assert "JPEG" in finding.text
     assert finding.files == (Path("masks/00.jpg"),)
 
@@ -106,13 +106,13 @@ def test_a_jpeg_mask_is_found_whether_it_lost_its_values_or_not(tmp_path: Path, 
 def test_a_mask_turned_on_its_side_has_the_wrong_size_and_the_wrong_orientation(tmp_path: Path) -> None:
     write_walls(tmp_path)
     save_turned(tmp_path / "images" / "00.png", IMAGE, 6)
-    assert {"turned", "size-differs"} <= set(found(tmp_path))
+    assert {"turned", "size-differs"} <= set(find(tmp_path))
 
 
-def test_a_mask_of_another_picture_is_found_by_what_it_lies_on(tmp_path: Path) -> None:
+def test_a_mask_of_another_image_is_found_by_its_contrast(tmp_path: Path) -> None:
     write_walls(tmp_path)
     save(tmp_path / "masks" / "00.png", LEVELS[:, ::-1])
-    (finding,) = found(tmp_path)["label-off"]
+    (finding,) = find(tmp_path)["label-off"]
     assert finding.files == (Path("masks/00.png"), Path("images/00.png"))
 
 
@@ -120,14 +120,14 @@ def test_light_cracks_stand_out_too_where_most_are_light(tmp_path: Path) -> None
     write_walls(tmp_path)
     for seed in range(4):
         save(tmp_path / "images" / f"{seed:02d}.png", 255 - wall(seed)[0])
-    assert found(tmp_path) == {}
+    assert find(tmp_path) == {}
     assert min(check_dataset(tmp_path).contrasts.values()) > 1
 
 
-def test_one_mask_for_two_pictures_is_found(tmp_path: Path) -> None:
+def test_one_mask_for_two_images_is_found(tmp_path: Path) -> None:
     write_walls(tmp_path)
     save(tmp_path / "masks" / "02.png", LEVELS)
-    (finding,) = found(tmp_path)["same-mask"]
+    (finding,) = find(tmp_path)["same-mask"]
     assert finding.files == (Path("masks/00.png"), Path("masks/02.png"))
     assert f"the same {np.count_nonzero(CRACK)} crack pixels" in finding.text
 

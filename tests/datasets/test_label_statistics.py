@@ -1,4 +1,4 @@
-"""What the masks of a data set amount to."""
+"""Statistics of the labels of a data set."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def test_the_ceiling_of_a_wide_strip_follows_from_its_width() -> None:
     # One shift is along the strip and costs nothing, the other shares 9 of 11 columns.
     expected = (199 * 10 + 200 * 9) / (199 * 10 + 200 * 11)
     assert LabelSums.of(mask).shift_iou == pytest.approx(expected)
-    told = LabelSums.of(mask).to_dict()
-    assert told["shift_f1"] == pytest.approx(2 * expected / (1 + expected))
+    statistics = LabelSums.of(mask).to_dict()
+    assert statistics["shift_f1"] == pytest.approx(2 * expected / (1 + expected))
 
 
 def test_masks_without_crack_have_no_width_and_no_ceiling() -> None:
-    told = LabelSums.of(np.zeros((9, 9), np.bool_)).to_dict()
-    assert told == {"masks": 1, "crack_fraction": 0.0, "width_mean_px": None, "shift_iou": None, "shift_f1": None}
+    statistics = LabelSums.of(np.zeros((9, 9), np.bool_)).to_dict()
+    assert statistics == {"masks": 1, "crack_fraction": 0.0, "width_mean_px": None, "shift_iou": None, "shift_f1": None}
     assert LabelSums().crack_fraction is None
 
 
@@ -78,7 +78,7 @@ def test_a_dark_crack_stands_out_and_a_displaced_label_does_not() -> None:
     assert label_contrast(255 - grey, crack) == pytest.approx(-right, rel=0.05)
 
 
-def test_a_label_too_small_to_judge_has_no_contrast() -> None:
+def test_a_very_small_label_has_no_contrast() -> None:
     speck = np.zeros((50, 50), np.bool_)
     speck[3:6, 3:6] = True
     assert label_contrast(np.zeros((50, 50), np.uint8), speck) is None

@@ -1,4 +1,4 @@
-"""Which image belongs to which mask."""
+"""Pairs of images and masks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from crackseg.datasets.pairs import Pair, find_pairs
 from crackseg.errors import UsageError
 from crackseg.imaging.codec import write_png
-from tests.datasets.scenes import found, write_walls
+from tests.datasets.scenes import find, write_walls
 from tests.runs import write_lines
 
 BLANK = np.zeros((8, 8), np.uint8)
 
 
-def told(folder: Path) -> list[tuple[str, tuple[str, ...]]]:
+def kinds(folder: Path) -> list[tuple[str, tuple[str, ...]]]:
     return [(item.kind, tuple(path.as_posix() for path in item.files)) for item in find_pairs(folder)[1]]
 
 
@@ -40,42 +40,42 @@ def test_files_without_partner_are_named(tmp_path: Path) -> None:
     write_lines(tmp_path, 3)
     (tmp_path / "masks" / "wall00.png").unlink()
     (tmp_path / "images" / "wall01.png").unlink()
-    assert told(tmp_path) == [("no-mask", ("images/wall00.png",)), ("no-image", ("masks/wall01.png",))]
+    assert kinds(tmp_path) == [("no-mask", ("images/wall00.png",)), ("no-image", ("masks/wall01.png",))]
 
 
 @pytest.mark.parametrize("name", ["wall00_mask.png", "wall00_GT.png", "Wall00.png", "wall00-label.png"])
-def test_a_mask_with_an_ending_finds_its_image_and_is_told(tmp_path: Path, name: str) -> None:
+def test_a_mask_with_an_ending_is_paired_and_reported(tmp_path: Path, name: str) -> None:
     write_lines(tmp_path, 2)
     (tmp_path / "masks" / "wall00.png").rename(tmp_path / "masks" / name)
     pairs, _ = find_pairs(tmp_path)
     assert Path("masks") / name in {pair.mask for pair in pairs}
-    assert told(tmp_path) == [("mask-name", (f"masks/{name}",))]
+    assert kinds(tmp_path) == [("mask-name", (f"masks/{name}",))]
 
 
 def test_of_two_files_with_one_stem_the_second_is_an_error(tmp_path: Path) -> None:
     write_lines(tmp_path, 1)
     shutil.copy(tmp_path / "images" / "wall00.png", tmp_path / "images" / "wall00.tif")
-    assert told(tmp_path) == [("same-stem", ("images/wall00.png", "images/wall00.tif"))]
+    assert kinds(tmp_path) == [("same-stem", ("images/wall00.png", "images/wall00.tif"))]
 
 
 def test_files_that_are_no_images_are_noted(tmp_path: Path) -> None:
     write_lines(tmp_path, 1)
     (tmp_path / "images" / "Thumbs.db").write_bytes(b"x")
-    assert told(tmp_path) == [("other-file", ("images/Thumbs.db",))]
+    assert kinds(tmp_path) == [("other-file", ("images/Thumbs.db",))]
 
 
-def test_a_folder_of_masks_alone_has_no_pair(tmp_path: Path) -> None:
+def test_a_folder_of_masks_only_has_no_pair(tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     write_png(tmp_path / "masks" / "a.png", BLANK)
     assert find_pairs(tmp_path)[0] == ()
-    assert told(tmp_path) == [("no-image", ("masks/a.png",))]
+    assert kinds(tmp_path) == [("no-image", ("masks/a.png",))]
 
 
 @pytest.mark.parametrize(
     ("folders", "message"),
     [
-        pytest.param((), "no images here", id="nothing of the kind"),
-        pytest.param(("images", "masks"), "holds no image", id="empty folders"),
+        pytest.param((), "no images here; name a folder", id="no such folders"),
+        pytest.param(("images", "masks"), "no images here; put images", id="empty folders"),
     ],
 )
 def test_a_folder_without_samples_is_refused(tmp_path: Path, folders: tuple[str, ...], message: str) -> None:
@@ -89,7 +89,7 @@ def test_a_name_that_is_no_utf8_is_paired_and_shown(tmp_path: Path) -> None:
     write_walls(tmp_path, 1)
     for part in ("images", "masks"):
         (tmp_path / part / "00.png").rename(tmp_path / part / "a\udcff.png")
-    assert found(tmp_path) == {}
+    assert find(tmp_path) == {}
     (tmp_path / "masks" / "a\udcff.png").write_bytes(b"nothing")
-    (finding,) = found(tmp_path)["unreadable-mask"]
+    (finding,) = find(tmp_path)["unreadable-mask"]
     assert finding.to_dict()["files"] == ["masks/a\\xff.png"]

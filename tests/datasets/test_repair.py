@@ -1,4 +1,4 @@
-"""The corrected copy: what can be put right is, the rest stays out, the input stays as it is."""
+"""Corrected copies: faults are corrected or left out, the input stays unchanged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 
 def fix(data: Path, output: Path) -> dict[str, tuple[str, str]]:
-    """Write the copy, and check what holds of every one: the input is untouched, and the copy has no error."""
+    """Write the copy; check the unchanged input and the copy."""
     before = bytes_of(data)
     changes = write_corrected(check_dataset(data), output)
     assert bytes_of(data) == before
@@ -32,7 +32,7 @@ def fix(data: Path, output: Path) -> dict[str, tuple[str, str]]:
     return {change.file.as_posix(): (change.action, change.reason) for change in changes}
 
 
-def test_what_is_in_order_is_copied_byte_for_byte(tmp_path: Path) -> None:
+def test_files_without_faults_are_copied_byte_for_byte(tmp_path: Path) -> None:
     data = write_walls(tmp_path / "data", 2)
     assert fix(data, tmp_path / "out") == {}
     copy = bytes_of(tmp_path / "out")
@@ -44,9 +44,11 @@ def test_what_is_in_order_is_copied_byte_for_byte(tmp_path: Path) -> None:
     ("values", "reason"),
     [
         pytest.param(lambda crack: crack.astype(np.uint8), "held values other than 0 and 255", id="0 and 1"),
-        pytest.param(lambda crack: crack.astype(np.uint16) * 40000, "was no 8-bit PNG in one channel", id="16 bits"),
+        pytest.param(lambda crack: crack.astype(np.uint16) * 40000, "was not an 8-bit PNG of one", id="16 bits"),
         pytest.param(
-            lambda crack: np.repeat(mask_pixels(crack)[..., None], 3, axis=2), "was no 8-bit PNG", id="three channels"
+            lambda crack: np.repeat(mask_pixels(crack)[..., None], 3, axis=2),
+            "was not an 8-bit PNG",
+            id="three channels",
         ),
         pytest.param(
             lambda crack: (
@@ -77,8 +79,8 @@ def test_a_mask_of_another_name_and_format_gets_those_of_its_image(tmp_path: Pat
     np.testing.assert_array_equal(read_mask(tmp_path / "out" / "masks" / "00.png"), wall(0)[1])
 
 
-@pytest.mark.parametrize("drawn_on", ["the picture as it is shown", "the picture as it is stored"])
-def test_a_picture_turned_by_exif_is_turned_for_good_and_its_mask_with_it(tmp_path: Path, drawn_on: str) -> None:
+@pytest.mark.parametrize("drawn_on", ["the image as shown", "the image as stored"])
+def test_an_image_turned_by_exif_is_stored_upright_with_its_mask(tmp_path: Path, drawn_on: str) -> None:
     data = write_walls(tmp_path / "data", 2)
     image, crack = wall(0)
     # Orientation 6: shown turned clockwise by a quarter.
@@ -94,37 +96,37 @@ def test_a_picture_turned_by_exif_is_turned_for_good_and_its_mask_with_it(tmp_pa
     np.testing.assert_array_equal(read_mask(tmp_path / "out" / "masks" / "00.png"), shown)
 
 
-def test_what_no_file_tells_stays_out(tmp_path: Path) -> None:
+def test_ambiguous_files_are_left_out(tmp_path: Path) -> None:
     data = write_walls(tmp_path / "data", 8)
     save_turned(data / "images" / "00.png", wall(0)[0], 3)
     save(data / "masks" / "01.png", mask_pixels(wall(1)[1])[:-2])
     save(data / "masks" / "02.png", np.where(wall(2)[1], np.uint8(2), np.uint8(1)))
     (data / "masks" / "03.png").unlink()
-    (data / "images" / "04.png").write_bytes(b"no picture")
+    (data / "images" / "04.png").write_bytes(b"no image")
     (data / "images" / "notes.txt").write_text("x")
     changes = fix(data, tmp_path / "out")
     assert {name for name, (action, _) in changes.items() if action != "left out"} == set()
     pairs = {f"{part}/{stem}.png" for part in ("images", "masks") for stem in ("00", "01", "02", "04")}
     assert set(changes) == pairs | {"images/03.png", "images/notes.txt"}
-    assert "sizes do not tell how the mask lies" in changes["images/00.png"][1]
-    assert "which of them is crack" in changes["masks/02.png"][1]
+    assert "the sizes do not show the orientation of the mask" in changes["images/00.png"][1]
+    assert "which value is crack" in changes["masks/02.png"][1]
     kept = {f"{part}/{stem}.png" for part in ("images", "masks") for stem in ("05", "06", "07")}
     assert set(bytes_of(tmp_path / "out")) == {"changes.json", *kept}
 
 
-def test_a_mask_of_classes_is_kept_where_what_counts_as_crack_stands_out(tmp_path: Path) -> None:
+def test_a_mask_of_classes_is_kept_where_its_crack_stands_out(tmp_path: Path) -> None:
     data = write_walls(tmp_path / "data", 2)
     save(data / "masks" / "00.png", np.where(wall(0)[1], np.uint8(200), np.uint8(90)))
     assert list(fix(data, tmp_path / "out")) == ["masks/00.png"]
     np.testing.assert_array_equal(read_mask(tmp_path / "out" / "masks" / "00.png"), wall(0)[1])
 
 
-def test_of_a_mask_for_two_pictures_the_one_it_fits_keeps_it(tmp_path: Path) -> None:
+def test_of_two_images_with_one_mask_the_fitting_one_keeps_it(tmp_path: Path) -> None:
     data = write_walls(tmp_path / "data", 4)
     save(data / "masks" / "02.png", mask_pixels(wall(0)[1]))
     changes = fix(data, tmp_path / "out")
     assert set(changes) == {"images/02.png", "masks/02.png"}
-    assert changes["masks/02.png"][1].endswith("two different pictures; its crack is that of masks/00.png")
+    assert changes["masks/02.png"][1].endswith("two different images; the mask fits masks/00.png")
     assert (tmp_path / "out" / "masks" / "00.png").is_file()
 
 
@@ -138,16 +140,16 @@ def test_a_copy_across_splits_leaves_training(tmp_path: Path) -> None:
     assert set(changes) == {f"train/{part}/{stem}.png" for part in ("images", "masks") for stem in ("02", "99")}
     assert changes["train/images/99.png"] == (
         "left out",
-        "the same picture, the two labels agree to IoU 1.00; train/images/01.png stays",
+        "the same image, the two masks have an IoU of 1.00; train/images/01.png is kept",
     )
     assert (tmp_path / "out" / "test" / "images" / "97.png").is_file()
 
 
 @pytest.mark.parametrize("place", [".", "images", "new/fixed", ".."])
-def test_a_copy_is_not_written_into_what_is_read(tmp_path: Path, place: str) -> None:
+def test_a_copy_is_not_written_into_the_data_folder(tmp_path: Path, place: str) -> None:
     data = write_walls(tmp_path / "data", 1)
     before = bytes_of(tmp_path)
-    with pytest.raises(UsageError, match="would be written into what is read"):
+    with pytest.raises(UsageError, match="the copy would overlap the data folder; choose a folder outside it"):
         write_corrected(check_dataset(data), data / place)
     assert bytes_of(tmp_path) == before
 
@@ -156,11 +158,11 @@ def test_a_copy_is_not_written_over_something_else(tmp_path: Path) -> None:
     data = write_walls(tmp_path / "data", 1)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("x")
-    with pytest.raises(UsageError, match="is not an empty folder"):
+    with pytest.raises(UsageError, match="expected a missing or empty folder; choose a new folder"):
         write_corrected(check_dataset(data), tmp_path / "out")
 
 
-def test_a_change_says_what_and_why() -> None:
+def test_a_change_is_json_of_file_action_and_reason() -> None:
     assert Change(Path("a\nb.png"), "left out", "why").to_dict() == {
         "file": "a\\nb.png",
         "action": "left out",
@@ -168,7 +170,7 @@ def test_a_change_says_what_and_why() -> None:
     }
 
 
-def test_the_pixels_of_a_turned_picture_are_those_that_were_read_before(tmp_path: Path) -> None:
+def test_the_pixels_of_a_turned_image_are_those_read_before(tmp_path: Path) -> None:
     data = write_walls(tmp_path / "data", 1)
     save_turned(data / "images" / "00.png", wall(0)[0], 8)
     save(data / "masks" / "00.png", np.rot90(mask_pixels(wall(0)[1])))

@@ -1,4 +1,4 @@
-"""Samples in the folders people have."""
+"""Samples in data folders of all layouts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_flat_folder_serves_every_split(tmp_path: Path) -> None:
         pytest.param(("train", "test"), "val", "test", id="test serves as val"),
     ],
 )
-def test_a_divided_folder_gives_the_part_that_is_asked_for(
+def test_a_folder_with_splits_gives_the_requested_split(
     tmp_path: Path, parts: tuple[str, ...], split: Split, expected: str
 ) -> None:
     for part in parts:
@@ -50,9 +50,9 @@ def test_a_divided_folder_gives_the_part_that_is_asked_for(
     assert [sample.image.stem for sample in find_samples(tmp_path, split)] == [expected]
 
 
-def test_test_images_are_never_found_for_training(tmp_path: Path) -> None:
+def test_test_images_are_never_used_for_training(tmp_path: Path) -> None:
     write_pair(tmp_path / "test", "a.png")
-    with pytest.raises(UsageError, match="no images here; expected train/images"):
+    with pytest.raises(UsageError, match="no images here; name a folder with images and masks, or train/images"):
         find_samples(tmp_path, "train")
 
 
@@ -73,9 +73,7 @@ def test_an_image_without_a_mask_is_named_with_the_mask_expected(tmp_path: Path)
     for name in ("a.png", "b.png", "c.png"):
         write_pair(tmp_path, name)
     (tmp_path / "masks/b.png").unlink()
-    with pytest.raises(
-        DatasetError, match=r"b\.png: 1 of 3 images have no mask; expected a file named b\.png in .*masks"
-    ):
+    with pytest.raises(DatasetError, match=r"b\.png: 1 of 3 images have no mask; add b\.png to .*masks"):
         find_samples(tmp_path, "train")
 
 
@@ -95,14 +93,14 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
 def test_images_without_a_folder_of_masks_are_refused(tmp_path: Path) -> None:
     write_pair(tmp_path, "a.png")
     (tmp_path / "masks").rename(tmp_path / "labels")
-    with pytest.raises(UsageError, match="no folder 'masks' beside them"):
+    with pytest.raises(UsageError, match="no folder 'masks' next to 'images'; put the masks there"):
         find_samples(tmp_path, "train")
 
 
 def test_an_empty_folder_of_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
-    with pytest.raises(UsageError, match="images: holds no image"):
+    with pytest.raises(UsageError, match="images: no images here; put images there"):
         find_samples(tmp_path, "train")
 
 
@@ -129,12 +127,12 @@ def test_a_good_sample_is_read_as_pixels_and_mask(tmp_path: Path) -> None:
 
 def test_a_broken_header_is_found_before_any_pixel_is_needed(tmp_path: Path) -> None:
     write_pair(tmp_path, "a.png")
-    (tmp_path / "masks/a.png").write_bytes(b"no picture")
+    (tmp_path / "masks/a.png").write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"masks/a\.png"):
         check_sizes(find_samples(tmp_path, "train"))
 
 
-def test_names_that_are_no_text_are_found(tmp_path: Path) -> None:
+def test_names_that_are_not_text_are_found(tmp_path: Path) -> None:
     write_pair(tmp_path, os.fsdecode(b"\xff.png"))
     (sample,) = find_samples(tmp_path, "train")
     assert os.fsencode(sample.mask.name) == b"\xff.png"
@@ -163,7 +161,7 @@ def test_holding_out_divides_each_group_into_two_parts(stems: dict[str, list[str
 
 
 @given(stems=STEMS)
-def test_who_is_held_out_does_not_depend_on_the_order(stems: list[str]) -> None:
+def test_held_out_samples_do_not_depend_on_the_order(stems: list[str]) -> None:
     one = hold_out(make_samples({"x": stems}), 0.3)[1]
     two = hold_out(make_samples({"x": stems[::-1]}), 0.3)[1]
     assert set(one) == set(two)

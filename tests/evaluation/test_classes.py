@@ -121,7 +121,7 @@ def test_binary_masks_are_refused_by_a_model_of_several_classes(tmp_path: Path) 
     samples = write_kinds(tmp_path / "walls", [(called, (true > 0) * np.uint8(255)) for called, true in pairs(1)])
     report = evaluate_model(kinds(), samples, EvaluationRequest(classes=3))
     assert len(report.errors) == 1
-    assert "holds 0 and 255 alone, crack or not; network.classes=3 expects the numbers 0 to 2" in report.errors[0]
+    assert "expected class numbers 0 to 2, got a mask of 0 and 255" in report.errors[0]
 
 
 def test_models_of_other_classes_are_not_compared() -> None:

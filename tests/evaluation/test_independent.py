@@ -78,7 +78,7 @@ def outline(mask: Mask) -> Mask:
 
 
 def pieces(mask: Mask, other: Mask) -> NDArray[np.bool_]:
-    """For each component: True if half of it lies near the other mask."""
+    """True for each component of which half lies near the other mask."""
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     matched = near(mask, other, 2)
     return np.array([matched[labels == label].mean() >= 0.5 for label in range(1, count + 1)], np.bool_)

@@ -32,7 +32,7 @@ PNG = b"\x89PNG\r\n\x1a\n and the rest"
 
 
 def select(markup: str, path: str) -> list[str]:
-    """What an XPath selects in markup: texts of elements, and values of attributes."""
+    """The texts and attribute values that an XPath selects in markup."""
     parent = oracle.fragment_fromstring(markup, create_parent=True)
     nodes = cast("list[oracle.HtmlElement | str]", parent.xpath(path))
     return [node if isinstance(node, str) else str(node.text_content()) for node in nodes]
