@@ -1,11 +1,10 @@
-"""Read files that mean harm, or were cut short, and say what it cost: run as a program of its own.
+"""Read hostile or truncated files and print the cost; run as a separate program.
 
     python -m tests.labels.hostile cut FOLDER EVERY
     python -m tests.labels.hostile read FORMAT=PATH ...
 
-Prints a JSON list: for each reading the seconds it took of computing, so that other work on the machine does not count,
-the bytes by which the memory of the process grew, and how many images could be read and how many could not. Anything
-but a typed error or an answer ends it with a traceback.
+The program prints a JSON list with the cost of each reading: seconds of process time, growth of the process in bytes,
+and the numbers of images that were read and that failed. Any exception other than a typed error ends it.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ STATUS = Path("/proc/self/status")
 
 
 def forget_peak() -> None:
-    """Let the peak of this process's memory start from what it holds now, where the system can."""
+    """Reset the peak memory of this process, if the system supports it."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_bytes() -> int:
-    """The most memory this process held."""
+    """Return the peak memory of this process, in bytes."""
     for line in STATUS.read_text(encoding="ascii").splitlines() if STATUS.exists() else ():
         if line.startswith("VmHWM:"):
             return 1024 * int(line.split()[1])
@@ -44,7 +43,7 @@ def peak_bytes() -> int:
 
 
 def read_all(source: Path, kind: Format) -> tuple[int, list[str]]:
-    """Read and draw every image of some annotations; return how many could be read, and the typed errors."""
+    """Read and draw all images; return how many succeeded and the errors."""
     read, errors = 0, []
     try:
         entries, _ = read_entries(source, kind, ImageSizes((64, 80)))
@@ -61,7 +60,7 @@ def read_all(source: Path, kind: Format) -> tuple[int, list[str]]:
 
 
 def cost(source: Path, kind: Format) -> dict[str, float]:
-    """Read some annotations and return what that took."""
+    """Read some annotations and return the cost."""
     forget_peak()
     before, start = peak_bytes(), time.process_time()
     read, errors = read_all(source, kind)
@@ -70,7 +69,7 @@ def cost(source: Path, kind: Format) -> dict[str, float]:
 
 
 def cut(folder: Path, every: int) -> list[dict[str, float]]:
-    """Read what `tests.labels.test_hostile` wrote for each format, each of its files cut at every so many bytes."""
+    """Read the samples of each format, truncated at every ``every`` bytes."""
     costs = []
     scratch = folder / "scratch"
     for kind in FORMATS:
@@ -86,9 +85,9 @@ def cut(folder: Path, every: int) -> list[dict[str, float]]:
 
 
 def read_each(named: list[str]) -> list[dict[str, float]]:
-    """Read files, each given as ``FORMAT=PATH``."""
+    """Read files named as ``FORMAT=PATH``."""
     pairs = [item.partition("=") for item in named]
-    return [cost(Path(path), kind) for given, _, path in pairs for kind in FORMATS if kind == given]
+    return [cost(Path(path), kind) for name, _, path in pairs for kind in FORMATS if kind == name]
 
 
 def main(arguments: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Masks and polygons for the tests of label formats."""
+"""Hypothesis strategies for masks and polygons."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crackseg.labels.polygon import Rule
 
 @st.composite
 def masks(draw: st.DrawFn, *, largest: int = 24) -> NDArray[np.bool_]:
-    """Masks with dots, lines of every width, holes, parts that meet at a corner; empty and full ones too."""
+    """Draw masks of dots, lines and rings, and empty and full masks."""
     height, width = draw(st.integers(1, largest)), draw(st.integers(1, largest))
     seed = draw(st.integers(0, 2**32 - 1))
     kind = draw(st.sampled_from(["speckle", "lines", "rings", "empty", "full"]))
@@ -35,7 +35,7 @@ def masks(draw: st.DrawFn, *, largest: int = 24) -> NDArray[np.bool_]:
 
 @st.composite
 def labelled_images(draw: st.DrawFn, *, categories: tuple[str, ...] = ("crack",)) -> LabelledImage:
-    """An image with some objects drawn as pixels, as rings of either rule, and as mere boxes."""
+    """Draw an image with objects as pixels or as rings."""
     whole = draw(masks())
     shape = whole.shape[0], whole.shape[1]
     objects: list[LabelledObject] = []
@@ -50,7 +50,7 @@ def labelled_images(draw: st.DrawFn, *, categories: tuple[str, ...] = ("crack",)
     )
 
 
-def drawn(image: LabelledImage, category: str | None = None) -> NDArray[np.bool_]:
-    """Everything drawn on an image, or that of one class."""
+def draw_image(image: LabelledImage, category: str | None = None) -> NDArray[np.bool_]:
+    """Return the mask of an image, or of one of its classes."""
     items = [item for item in image.objects if category in (None, item.category)]
     return draw_objects(items, image.shape)

@@ -1,4 +1,4 @@
-"""What formats have in common: images, objects, and what is drawn."""
+"""Tests of labelled images and objects, the types that all formats share."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from crackseg.labels.annotation import (
     mask_objects,
     ring_object,
 )
-from tests.labels.strategies import drawn, labelled_images, masks
+from tests.labels.strategies import draw_image, labelled_images, masks
 
 
 @given(masks())
-def test_the_parts_of_a_mask_are_its_8_connected_components(mask: NDArray[np.bool_]) -> None:
+def test_mask_objects_are_the_8_connected_components(mask: NDArray[np.bool_]) -> None:
     items = mask_objects(mask, "crack")
     assert len(items) == label_components(mask, connectivity=2).max()  # type: ignore[no-untyped-call]
     assert np.array_equal(draw_objects(items, (mask.shape[0], mask.shape[1])), mask)
@@ -64,7 +64,9 @@ def test_every_pixel_of_an_object_lies_in_its_box(image: LabelledImage) -> None:
         pytest.param((1.6, 2.6, 2.4, 4.4), 0, id="no row has its centre inside"),
     ],
 )
-def test_a_mere_box_is_the_pixels_whose_centre_lies_in_it(box: tuple[float, float, float, float], pixels: int) -> None:
+def test_a_box_without_outline_covers_the_pixels_with_centres_inside(
+    box: tuple[float, float, float, float], pixels: int
+) -> None:
     assert draw_object(LabelledObject("crack", box), (6, 7)).sum() == pixels
 
 
@@ -90,7 +92,7 @@ def test_the_stem_of_a_name_holds_no_folder(name: str, stem: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/", "../..", "a\0b", "   "])
-def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
+def test_a_name_that_is_not_a_file_name_is_refused(name: str) -> None:
     with pytest.raises(LabelError, match="the image name cannot be used as a file name"):
         _ = LabelledImage(name, (1, 1)).stem
 
@@ -101,7 +103,7 @@ def test_iou_counts_pixels_and_two_empty_masks_agree() -> None:
     assert (mask_iou(empty, empty), mask_iou(dot, two), mask_iou(empty, dot)) == (1, 0.5, 0)
 
 
-def test_nothing_drawn_is_no_object() -> None:
+def test_an_empty_mask_gives_no_object() -> None:
     assert mask_object(np.zeros((3, 3), np.bool_), "crack") is None
     assert mask_objects(np.zeros((3, 3), np.bool_), "crack") == ()
     speck = ring_object([np.array([(0.1, 0.1), (0.1, 0.2), (0.2, 0.1)])], "centre", "crack")
@@ -110,5 +112,5 @@ def test_nothing_drawn_is_no_object() -> None:
 
 
 @given(labelled_images(categories=("crack", "spall")))
-def test_classes_together_are_everything_drawn(image: LabelledImage) -> None:
-    assert np.array_equal(drawn(image, "crack") | drawn(image, "spall"), drawn(image))
+def test_the_masks_of_all_classes_add_up_to_the_whole_mask(image: LabelledImage) -> None:
+    assert np.array_equal(draw_image(image, "crack") | draw_image(image, "spall"), draw_image(image))

@@ -1,4 +1,4 @@
-"""The brush of Label Studio, against a reader that goes bit by bit and against bytes its own converter wrote."""
+"""Tests of Label Studio brushes against a bitwise reader and bytes of its converter."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Bits:
 
 
 def values_one_by_one(data: list[int]) -> list[int]:
-    """Unpack a stream as the package that Label Studio uses describes it."""
+    """Unpack a stream bit by bit, as Label Studio documents it."""
     bits = Bits(data)
     total, word = bits.take(32), bits.take(5) + 1
     widths = [bits.take(4) + 1 for _ in range(4)]
@@ -40,7 +40,7 @@ def values_one_by_one(data: list[int]) -> list[int]:
 
 
 def packed(*fields: tuple[int, int]) -> list[int]:
-    """Bytes of some numbers of so many bits."""
+    """Pack (number, bit count) pairs into bytes."""
     text = "".join(f"{number:0{bits}b}" for number, bits in fields)
     text += "0" * (-len(text) % 8)
     return [int(text[at : at + 8], 2) for at in range(0, len(text), 8)]
@@ -53,7 +53,7 @@ def test_a_brush_unpacks_to_an_opaque_image_of_the_mask(mask: NDArray[np.bool_])
 
 
 @given(masks())
-def test_a_brush_comes_back_as_the_mask_it_was(mask: NDArray[np.bool_]) -> None:
+def test_a_brush_round_trip_restores_the_mask(mask: NDArray[np.bool_]) -> None:
     assert np.array_equal(decode_brush(encode_brush(mask), mask.shape), mask)
 
 
@@ -64,14 +64,14 @@ def test_long_runs_are_divided() -> None:
     assert len(values_one_by_one(encode_brush(mask))) == 4 * mask.size
 
 
-def test_the_bytes_are_those_of_label_studios_own_converter() -> None:
+def test_the_bytes_equal_those_of_label_studios_converter() -> None:
     mask = np.zeros((3, 5), np.bool_)
     mask[1, 1:4] = True
     # encode_rle of label-studio-converter 0.0.59 on this mask, four times repeated.
     assert encode_brush(mask) == [0, 0, 0, 60, 57, 27, 254, 23, 0, 183, 255, 133, 192, 0]
 
 
-def test_values_that_are_not_repeated_are_read_and_alpha_decides() -> None:
+def test_literal_runs_are_read_and_alpha_decides() -> None:
     header = [(8, 32), (7, 5), (2, 4), (3, 4), (7, 4), (15, 4)]
     pixels = [(10, 20, 30, 0), (0, 0, 0, 7)]
     data = packed(*header, (0, 1), (0, 2), (7, 3), *[(value, 8) for pixel in pixels for value in pixel])
@@ -94,7 +94,7 @@ def test_any_width_of_values_and_any_kind_of_run_is_read(word: int, runs: list[t
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         pytest.param([], "ends after 0 bytes", id="nothing"),
         pytest.param([0, 0, 0], "ends after 3 bytes", id="within the header"),
@@ -112,15 +112,15 @@ def test_any_width_of_values_and_any_kind_of_run_is_read(word: int, runs: list[t
         ),
     ],
 )
-def test_what_is_wrong_with_a_brush_is_said_with_its_position(data: list[int], says: str) -> None:
+def test_an_error_in_a_brush_names_its_position(data: list[int], message: str) -> None:
     with pytest.raises(LabelError) as caught:
         decode_brush(data, (2, 2), name="result 3")
     assert str(caught.value).startswith("result 3: ")
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 @given(masks(), st.data())
-def test_a_brush_cut_anywhere_is_a_mask_or_a_typed_error(mask: NDArray[np.bool_], data: st.DataObject) -> None:
+def test_a_truncated_brush_is_a_mask_or_a_typed_error(mask: NDArray[np.bool_], data: st.DataObject) -> None:
     whole = encode_brush(mask)
     with contextlib.suppress(LabelError):
         cut = whole[: data.draw(st.integers(0, len(whole)))]

@@ -1,4 +1,4 @@
-"""COCO documents, read by pycocotools."""
+"""Tests of COCO documents, with pycocotools as the second reader."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from crackseg.labels.coco import (
     encode_coco,
     read_coco_image,
 )
-from tests.labels.strategies import drawn, masks
+from tests.labels.strategies import draw_image, masks
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -35,7 +35,7 @@ OUTLINES: tuple[Outline, ...] = ("rle", "counts", "polygon")
 @pytest.mark.parametrize("outline", OUTLINES)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(mask=masks().filter(lambda mask: bool(mask.any())))
-def test_pycocotools_loads_a_document_and_draws_the_mask_that_went_in(
+def test_pycocotools_loads_a_document_and_draws_the_same_mask(
     outline: Outline, mask: NDArray[np.bool_], tmp_path: Path
 ) -> None:
     path = tmp_path / "instances.json"
@@ -69,13 +69,13 @@ def test_images_annotations_and_classes_are_numbered_from_1_in_their_order() -> 
     assert [(item["id"], item["name"]) for item in document["categories"]] == [(1, "crack"), (2, "spall")]
 
 
-def test_an_empty_mask_is_no_object() -> None:
+def test_an_empty_mask_cannot_be_described() -> None:
     with pytest.raises(UsageError, match="empty"):
         describe_mask(np.zeros((3, 3), np.bool_))
 
 
 def read(content: Any) -> list[LabelledImage]:
-    """Read a document, in which every image has a size."""
+    """Read a document in which every image has a size."""
     document = decode_coco(json.dumps(content).encode(), name="a.json")
     return [read_coco_image(document, number, unknown) for number in document.annotations]
 
@@ -94,31 +94,31 @@ def document_of(*annotations: dict[str, Any], height: int = 4, width: int = 6) -
 
 @pytest.mark.parametrize("outline", OUTLINES)
 @given(mask=masks().filter(lambda mask: bool(mask.any())))
-def test_a_document_is_read_as_it_was_written(outline: Outline, mask: NDArray[np.bool_]) -> None:
+def test_a_document_round_trip_restores_the_objects(outline: Outline, mask: NDArray[np.bool_]) -> None:
     shape = mask.shape[0], mask.shape[1]
     images = [CocoImage("empty.png", (3, 4)), CocoImage("wall.png", shape, [describe_mask(mask, outline=outline)])]
     empty, wall = read(json.loads(encode_coco(images)))
     assert (empty.name, empty.shape, empty.objects) == ("empty.png", (3, 4), ())
     assert (wall.name, wall.shape, [item.category for item in wall.objects]) == ("wall.png", shape, ["crack"])
-    assert np.array_equal(drawn(wall), mask)
+    assert np.array_equal(draw_image(wall), mask)
     again = CocoImage("wall.png", shape, [describe_object(item, shape) for item in wall.objects])
-    assert np.array_equal(drawn(read(json.loads(encode_coco([again])))[0]), mask)
+    assert np.array_equal(draw_image(read(json.loads(encode_coco([again])))[0]), mask)
 
 
-def test_polygons_are_read_as_they_stand() -> None:
+def test_polygons_keep_their_points() -> None:
     polygon = [1.25, 0.5, 4.75, 0.5, 4.75, 3.5]
     (image,) = read(document_of({"segmentation": [polygon], "bbox": [1, 0, 4, 4]}))
     assert describe_object(image.objects[0], (4, 6)).segmentation == [polygon]
 
 
-def test_a_mere_box_is_read_and_cut_to_the_image() -> None:
+def test_a_box_without_segmentation_is_clipped_to_the_image() -> None:
     (image,) = read(document_of({"segmentation": [], "bbox": [-1, 1, 3.5, 2]}))
     (item,) = image.objects
     assert (item.box, item.outline) == ((1, 0, 3, 2.5), None)
     assert describe_object(item, (4, 6)).area_px == 5
 
 
-def test_what_is_no_region_is_left_out_by_its_kind() -> None:
+def test_annotations_that_are_not_regions_are_left_out_by_kind() -> None:
     (image,) = read(
         document_of(
             {"keypoints": [1, 1, 2]},
@@ -141,7 +141,7 @@ def test_a_list_of_results_is_read_with_the_sizes_of_its_masks() -> None:
     results = [{"image_id": 42, "category_id": 18, "segmentation": {"size": [2, 2], "counts": "13"}, "score": 0.5}]
     (image,) = read(results)
     assert (image.name, image.shape, image.objects[0].category) == ("42", (2, 2), "18")
-    assert drawn(image).tolist() == [[False, True], [True, True]]
+    assert draw_image(image).tolist() == [[False, True], [True, True]]
 
 
 def test_an_image_without_a_size_is_looked_up() -> None:
@@ -150,17 +150,17 @@ def test_an_image_without_a_size_is_looked_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("annotation", "says"),
+    ("annotation", "message"),
     [
         pytest.param(
             {"segmentation": {"size": [6, 4], "counts": [24]}},
             "expected the image size 4x6 (height x width), got 6x4",
-            id="turned",
+            id="rotated",
         ),
         pytest.param({"segmentation": {"size": [4], "counts": [24]}}, "expected 2 numbers, got 1", id="half a size"),
         pytest.param({"segmentation": {"size": [4, 6]}}, "segmentation.counts: expected a list", id="no counts"),
         pytest.param({"segmentation": {"size": [4, 6], "counts": [25]}}, "got 25 as count 1", id="too many"),
-        pytest.param({"segmentation": {"size": [4, 6], "counts": "P"}}, "incomplete at character 1", id="cut string"),
+        pytest.param({"segmentation": {"size": [4, 6], "counts": "P"}}, "incomplete at character 1", id="short string"),
         pytest.param({"segmentation": [[1, 2, 3, 4, 5]]}, "segmentation[0]: expected pairs", id="odd polygon"),
         pytest.param({"segmentation": [[1, 2, 3, 4, "x", 5]]}, "segmentation[0][4]: expected a number", id="text"),
         pytest.param({"segmentation": "rle"}, "segmentation: expected a list", id="another type"),
@@ -168,23 +168,23 @@ def test_an_image_without_a_size_is_looked_up() -> None:
         pytest.param({"category_id": None, "bbox": [0, 0, 1, 1]}, "category_id: expected a number", id="no class"),
     ],
 )
-def test_what_is_wrong_with_an_annotation_is_said_with_its_place(annotation: dict[str, Any], says: str) -> None:
+def test_an_error_in_an_annotation_names_its_index(annotation: dict[str, Any], message: str) -> None:
     with pytest.raises(LabelError) as caught:
         read(document_of({"bbox": [0, 0, 1, 1]}, annotation))
     assert "a.json: annotations[1]" in str(caught.value)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "content",
     [{}, [], 3, {"images": 3}, {"images": [3]}, {"images": [{}]}, {"annotations": [{"image_id": "x"}]}, {"a": 1}],
 )
-def test_what_is_no_document_is_refused(content: Any) -> None:
+def test_a_file_that_is_not_a_document_is_refused(content: Any) -> None:
     with pytest.raises(LabelError, match=r"a\.json"):
         decode_coco(json.dumps(content).encode(), name="a.json")
 
 
-def test_an_annotation_of_an_image_that_is_not_there_fails_alone() -> None:
+def test_an_annotation_without_an_image_fails_and_others_are_read() -> None:
     content = document_of({"bbox": [0, 0, 1, 1]})
     content["annotations"].append({"image_id": 8, "category_id": 3, "bbox": [0, 0, 1, 1]})
     document = decode_coco(json.dumps(content).encode())

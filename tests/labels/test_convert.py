@@ -1,4 +1,4 @@
-"""Every format into every other and back, through files."""
+"""Tests of conversions between all formats, through files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from crackseg.labels.reading import Format, ImageSizes, read_entries
 from crackseg.labels.rle import DIALECTS, Dialect
 from crackseg.labels.writing import Layout, open_writer
 from crackseg.parallel import Progress
-from tests.labels.strategies import drawn, labelled_images, masks
+from tests.labels.strategies import draw_image, labelled_images, masks
 from tests.runs import files_in
 
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -45,16 +45,14 @@ def read(kind: Format, folder: Path, shape: tuple[int, int] | None = None) -> li
 @pytest.mark.parametrize("kind", FORMATS)
 @settings(max_examples=15)
 @given(image=labelled_images())
-def test_what_a_writer_says_it_holds_is_what_is_read_again_and_no_pixel_is_lost(
-    kind: Format, image: LabelledImage
-) -> None:
+def test_a_round_trip_restores_what_the_writer_returned_and_every_pixel(kind: Format, image: LabelledImage) -> None:
     with tempfile.TemporaryDirectory() as name:
         writer = open_writer(Path(name), kind, Layout())
         held = writer.add(image)
         writer.finish()
         (again,) = read(kind, Path(name), image.shape)
-    assert np.array_equal(drawn(held), drawn(image))
-    assert np.array_equal(drawn(again), drawn(image))
+    assert np.array_equal(draw_image(held), draw_image(image))
+    assert np.array_equal(draw_image(again), draw_image(image))
     assert again.shape == image.shape
     assert again.stem == image.stem
 
@@ -62,18 +60,18 @@ def test_what_a_writer_says_it_holds_is_what_is_read_again_and_no_pixel_is_lost(
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "masks"])
 @settings(max_examples=10)
 @given(image=labelled_images(categories=("crack", "spall")))
-def test_every_format_but_masks_keeps_classes(kind: Format, image: LabelledImage) -> None:
+def test_every_format_except_masks_keeps_classes(kind: Format, image: LabelledImage) -> None:
     with tempfile.TemporaryDirectory() as name:
         write(kind, Path(name), [image])
         (again,) = read(kind, Path(name), image.shape)
     for category in ("crack", "spall"):
-        assert np.array_equal(drawn(again, category), drawn(image, category))
+        assert np.array_equal(draw_image(again, category), draw_image(image, category))
 
 
 @pytest.mark.parametrize("kind", WITH_OBJECTS)
 @settings(max_examples=10)
 @given(image=labelled_images())
-def test_formats_of_objects_keep_them_apart(kind: Format, image: LabelledImage) -> None:
+def test_formats_with_objects_keep_objects_separate(kind: Format, image: LabelledImage) -> None:
     with tempfile.TemporaryDirectory() as name:
         write(kind, Path(name), [image])
         (again,) = read(kind, Path(name), image.shape)
@@ -84,16 +82,16 @@ def test_formats_of_objects_keep_them_apart(kind: Format, image: LabelledImage) 
 @pytest.mark.parametrize("kind", ["coco", "cvat", "labelme", "label-studio"])
 @settings(max_examples=10)
 @given(image=labelled_images())
-def test_polygons_on_demand_lose_no_pixel_either(kind: Format, image: LabelledImage) -> None:
+def test_writing_polygons_loses_no_pixel(kind: Format, image: LabelledImage) -> None:
     with tempfile.TemporaryDirectory() as name:
         write(kind, Path(name), [image], Layout(polygons=True))
         (again,) = read(kind, Path(name), image.shape)
     assert not any(isinstance(item.outline, Cutout) for item in again.objects)
-    assert np.array_equal(drawn(again), drawn(image))
+    assert np.array_equal(draw_image(again), draw_image(image))
 
 
 @pytest.mark.parametrize("kind", ["coco", "voc", "yolo", "cvat", "labelme", "label-studio"])
-def test_mere_boxes_stay_boxes_where_the_format_has_them(kind: Format, tmp_path: Path) -> None:
+def test_boxes_stay_boxes_in_formats_with_boxes(kind: Format, tmp_path: Path) -> None:
     objects = (LabelledObject("crack", (1, 2, 5, 9)), LabelledObject("spall", (3, 0, 8, 4)))
     image = LabelledImage("wall.png", (10, 12), objects)
     assert not write(kind, tmp_path, [image])
@@ -105,17 +103,17 @@ def test_mere_boxes_stay_boxes_where_the_format_has_them(kind: Format, tmp_path:
 
 
 @pytest.mark.parametrize("kind", ["masks", "kaggle-rle"])
-def test_mere_boxes_are_filled_where_a_format_has_none_and_that_is_said(kind: Format, tmp_path: Path) -> None:
+def test_boxes_are_filled_and_counted_in_formats_without_boxes(kind: Format, tmp_path: Path) -> None:
     image = LabelledImage("wall.png", (10, 12), (LabelledObject("crack", (1, 2, 5, 9)),))
     assert write(kind, tmp_path, [image]) == {"box without outline written as a filled rectangle": 1}
-    assert drawn(read(kind, tmp_path, (10, 12))[0]).sum() == 28
+    assert draw_image(read(kind, tmp_path, (10, 12))[0]).sum() == 28
 
 
-def test_yolo_fills_boxes_beside_outlines_for_it_holds_one_kind_per_image(tmp_path: Path) -> None:
+def test_yolo_fills_boxes_in_images_with_outlines(tmp_path: Path) -> None:
     dot = mask_objects(np.eye(1, dtype=np.bool_), "crack")
     image = LabelledImage("wall.png", (10, 12), (*dot, LabelledObject("crack", (1, 2, 5, 9))))
     assert write("yolo", tmp_path, [image]) == {"box without outline written as a filled rectangle": 1}
-    assert drawn(read("yolo", tmp_path, (10, 12))[0]).sum() == 29
+    assert draw_image(read("yolo", tmp_path, (10, 12))[0]).sum() == 29
 
 
 @settings(max_examples=10)
@@ -126,37 +124,37 @@ def test_a_csv_file_is_written_and_read_in_any_dialect(mask: NDArray[np.bool_], 
         write("kaggle-rle", Path(name), [LabelledImage("a.png", shape, mask_objects(mask, "crack"))], Layout(dialect))
         entries, why = read_entries(Path(name), "kaggle-rle", ImageSizes(shape), dialect=dialect)
     assert why is None
-    assert np.array_equal(drawn(entries[0].load()), mask)
+    assert np.array_equal(draw_image(entries[0].load()), mask)
 
 
 def walls(folder: Path) -> dict[str, NDArray[np.bool_]]:
-    """Three masks as files, one of them empty."""
+    """Write three masks, one of them empty."""
     rng = np.random.default_rng(3)
-    found = {f"wall{number}": rng.random((12 + number, 20)) < 0.3 * number for number in range(3)}
+    mask_by_stem = {f"wall{number}": rng.random((12 + number, 20)) < 0.3 * number for number in range(3)}
     folder.mkdir()
-    for stem, mask in found.items():
+    for stem, mask in mask_by_stem.items():
         write_png(folder / f"{stem}.png", mask_pixels(mask))
-    return found
+    return mask_by_stem
 
 
 @pytest.mark.parametrize("second", FORMATS)
 @pytest.mark.parametrize("first", FORMATS)
-def test_masks_go_through_any_two_formats_unharmed(first: Format, second: Format, tmp_path: Path) -> None:
-    found = walls(tmp_path / "masks")
+def test_masks_survive_any_two_formats(first: Format, second: Format, tmp_path: Path) -> None:
+    mask_by_stem = walls(tmp_path / "masks")
     sizes = ImageSizes(images=tmp_path / "masks")
     convert(AnnotationSource(tmp_path / "masks", "masks"), tmp_path / "one", first)
     result = convert(AnnotationSource(tmp_path / "one", first, sizes), tmp_path / "two", second)
     assert ([image.iou for image in result.images], result.failed, result.iou_mean) == ([1, 1, 1], (), 1)
     convert(AnnotationSource(tmp_path / "two", second, sizes), tmp_path / "back", "masks")
-    assert files_in(tmp_path / "back") == {f"{stem}.png" for stem in found}
-    for stem, mask in found.items():
+    assert files_in(tmp_path / "back") == {f"{stem}.png" for stem in mask_by_stem}
+    for stem, mask in mask_by_stem.items():
         assert np.array_equal(read_mask(tmp_path / "back" / f"{stem}.png"), mask)
 
 
-def test_a_simplified_outline_loses_pixels_and_says_how_many(tmp_path: Path) -> None:
+def test_a_simplified_outline_loses_pixels_and_reports_the_iou(tmp_path: Path) -> None:
     walls(tmp_path / "masks")
-    given = AnnotationSource(tmp_path / "masks", "masks")
-    result = convert(given, tmp_path / "out", "yolo", Layout(simplify_px=2))
+    source = AnnotationSource(tmp_path / "masks", "masks")
+    result = convert(source, tmp_path / "out", "yolo", Layout(simplify_px=2))
     assert result.worst is not None
     assert 0 < result.worst.iou < 1
     assert result.worst.name in ("wall1.png", "wall2.png")
@@ -170,7 +168,7 @@ def test_a_simplified_outline_loses_pixels_and_says_how_many(tmp_path: Path) -> 
     assert back.worst.iou == 1
 
 
-def test_an_image_that_cannot_be_read_fails_alone(tmp_path: Path) -> None:
+def test_an_unreadable_image_fails_and_others_are_converted(tmp_path: Path) -> None:
     walls(tmp_path / "masks")
     (tmp_path / "masks" / "wall1.png").write_bytes(b"no image")
     result = convert(AnnotationSource(tmp_path / "masks", "masks"), tmp_path / "out", "labelme")
@@ -210,7 +208,7 @@ def test_a_conversion_of_nothing_readable_has_no_iou(tmp_path: Path) -> None:
     assert result.to_dict()["iou_lowest"] is None
 
 
-def test_two_images_of_one_stem_do_not_overwrite_each_other(tmp_path: Path) -> None:
+def test_two_images_with_the_same_stem_do_not_overwrite_each_other(tmp_path: Path) -> None:
     images = [LabelledImage(f"{folder}/wall.png", (3, 3)) for folder in ("train", "test")]
     write("coco", tmp_path / "coco", images)
     result = convert(AnnotationSource(tmp_path / "coco", "coco"), tmp_path / "out", "masks")
@@ -218,14 +216,14 @@ def test_two_images_of_one_stem_do_not_overwrite_each_other(tmp_path: Path) -> N
     assert "the same name 'wall' as those of train/wall.png" in str(result.failed[0])
 
 
-def test_an_image_named_after_another_place_stays_in_the_target(tmp_path: Path) -> None:
+def test_an_image_name_with_parent_folders_stays_in_the_target(tmp_path: Path) -> None:
     write("coco", tmp_path / "coco", [LabelledImage("../../evil.png", (3, 3))])
     convert(AnnotationSource(tmp_path / "coco", "coco"), tmp_path / "out" / "deep", "masks")
     assert files_in(tmp_path / "out" / "deep") == {"evil.png"}
     assert files_in(tmp_path) == {"coco", "out"}
 
 
-def test_what_is_no_region_is_counted(tmp_path: Path) -> None:
+def test_annotations_that_are_not_regions_are_counted(tmp_path: Path) -> None:
     body = '<image name="a.png" width="9" height="9">' + '<polyline points="1,2;3,4" label="a"/>' * 2 + "</image>"
     (tmp_path / "a.xml").write_text(f"<annotations>{body}</annotations>", encoding="utf-8")
     result = convert(AnnotationSource(tmp_path / "a.xml", "cvat"), tmp_path / "out", "masks")
@@ -239,7 +237,7 @@ def test_classes_that_a_mask_cannot_hold_are_counted(tmp_path: Path) -> None:
     assert result.changes == {"class dropped": 1}
 
 
-def test_objects_that_touch_are_joined_in_a_mask_and_that_is_counted(tmp_path: Path) -> None:
+def test_touching_objects_are_merged_in_a_mask_and_counted(tmp_path: Path) -> None:
     left, right = np.zeros((4, 4), np.bool_), np.zeros((4, 4), np.bool_)
     left[:, :2] = right[:, 2:] = True
     objects = mask_objects(left, "crack") + mask_objects(right, "crack")
@@ -269,12 +267,12 @@ def test_an_empty_folder_is_a_usage_error(kind: Format, tmp_path: Path) -> None:
         read_entries(tmp_path, kind, ImageSizes())
 
 
-def test_a_source_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+def test_a_missing_source_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file or folder"):
         read_entries(tmp_path / "nowhere", "coco", ImageSizes())
 
 
-def test_several_documents_in_a_folder_have_to_be_told_apart(tmp_path: Path) -> None:
+def test_several_documents_in_a_folder_are_a_usage_error(tmp_path: Path) -> None:
     for name in ("a.json", "b.json"):
         (tmp_path / name).write_text("{}", encoding="utf-8")
     with pytest.raises(UsageError, match=r"holds 2 .json files \(a.json, b.json\); name one"):
@@ -282,7 +280,7 @@ def test_several_documents_in_a_folder_have_to_be_told_apart(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["kaggle-rle", "yolo"])
-def test_a_size_that_nobody_knows_is_asked_for(kind: Format, tmp_path: Path) -> None:
+def test_an_unknown_image_size_is_a_usage_error(kind: Format, tmp_path: Path) -> None:
     write(kind, tmp_path, [LabelledImage("a.png", (4, 4), mask_objects(np.eye(4, dtype=np.bool_), "crack"))])
     with pytest.raises(UsageError, match="add --shape HxW or --images DIR"):
         read(kind, tmp_path)
@@ -300,7 +298,7 @@ def test_the_sizes_of_images_are_found_in_their_folder_by_name_or_stem(tmp_path:
         sizes.shape_of("c")
 
 
-def test_images_beside_yolo_labels_tell_their_size(tmp_path: Path) -> None:
+def test_images_next_to_yolo_labels_give_the_size(tmp_path: Path) -> None:
     (tmp_path / "images" / "train").mkdir(parents=True)
     (tmp_path / "labels" / "train").mkdir(parents=True)
     write_png(tmp_path / "images" / "train" / "a.png", np.zeros((10, 20), np.uint8))
@@ -309,7 +307,7 @@ def test_images_beside_yolo_labels_tell_their_size(tmp_path: Path) -> None:
     assert (image.name, image.shape, image.objects[0].box) == ("a.png", (10, 20), (2.5, 5, 7.5, 15))
 
 
-def test_rows_of_one_image_are_objects_and_a_lone_row_is_all_of_them(tmp_path: Path) -> None:
+def test_several_rows_are_objects_and_a_single_row_holds_all_objects(tmp_path: Path) -> None:
     path = tmp_path / "rle.csv"
     path.write_text("ImageId,EncodedPixels\na,1 1 3 1\na,7 1 9 1\nb,1 1 7 1\n", encoding="utf-8")
     first, second = read("kaggle-rle", path, (3, 3))
@@ -317,7 +315,7 @@ def test_rows_of_one_image_are_objects_and_a_lone_row_is_all_of_them(tmp_path: P
     assert [item.box for item in second.objects] == [(0, 0, 1, 1), (0, 2, 1, 3)]
 
 
-def test_an_rle_that_is_broken_is_named_by_its_line(tmp_path: Path) -> None:
+def test_a_broken_rle_is_reported_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "rle.csv"
     path.write_text("ImageId,EncodedPixels\na,1 1\nb,1 1 1 1\n", encoding="utf-8")
     result = convert(AnnotationSource(path, "kaggle-rle", ImageSizes((3, 3))), tmp_path / "out", "masks")
@@ -330,7 +328,7 @@ def test_more_objects_than_voc_can_number_keep_their_pixels(tmp_path: Path) -> N
     dots[::2, ::2] = True
     image = LabelledImage("a.png", (40, 40), mask_objects(dots, "crack"))
     assert write("voc", tmp_path, [image]) == {"image written with classes but without object numbers": 1}
-    assert np.array_equal(drawn(read("voc", tmp_path)[0]), dots)
+    assert np.array_equal(draw_image(read("voc", tmp_path)[0]), dots)
 
 
 def test_more_classes_than_voc_has_indices_fail(tmp_path: Path) -> None:

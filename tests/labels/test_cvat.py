@@ -1,4 +1,4 @@
-"""CVAT files, against how its maintainers unpack a mask and against the parser of the standard library."""
+"""Tests of CVAT files against the unpacking of its maintainers and the standard XML parser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from crackseg.errors import LabelError, UsageError
 from crackseg.labels.annotation import LabelledImage, Polygons, mask_objects, ring_object
 from crackseg.labels.cvat import decode_cvat_xml, encode_cvat_image, encode_cvat_xml, read_cvat_image
-from tests.labels.strategies import drawn, masks
+from tests.labels.strategies import draw_image, masks
 
 
 def unknown(name: str) -> tuple[int, int]:
@@ -34,15 +34,15 @@ def document(body: str, *, height: int = 8, width: int = 9) -> bytes:
 
 
 @given(masks())
-def test_masks_are_read_as_they_were_written(mask: NDArray[np.bool_]) -> None:
+def test_masks_survive_a_round_trip(mask: NDArray[np.bool_]) -> None:
     shape = mask.shape[0], mask.shape[1]
     (image,) = read(write(LabelledImage("folder/wall.png", shape, mask_objects(mask, "crack"))))
     assert (image.name, image.shape) == ("folder/wall.png", shape)
-    assert np.array_equal(drawn(image), mask)
+    assert np.array_equal(draw_image(image), mask)
 
 
 @given(masks())
-def test_a_mask_is_what_its_maintainers_unpack(mask: NDArray[np.bool_]) -> None:
+def test_a_mask_equals_the_unpacking_of_its_maintainers(mask: NDArray[np.bool_]) -> None:
     shape = mask.shape[0], mask.shape[1]
     again = np.zeros_like(mask)
     for element in ElementTree.fromstring(write(LabelledImage("a.png", shape, mask_objects(mask, "crack")))).iter(
@@ -64,7 +64,7 @@ def test_the_labels_of_a_task_are_listed() -> None:
     assert [item.findtext("name") for item in root.iter("label")] == ["crack", "a<b"]
 
 
-def test_polygons_and_boxes_come_back_as_they_were() -> None:
+def test_polygons_and_boxes_survive_a_round_trip() -> None:
     ring = np.array([(0.5, 1.25), (4.0, 7.75), (6.5, 2.0)])
     body = LabelledImage("a.png", (8, 9), (ring_object([ring], "centre", "crack"),))
     (image,) = read(write(body))
@@ -75,14 +75,14 @@ def test_polygons_and_boxes_come_back_as_they_were() -> None:
     assert (boxed.objects[0].box, boxed.objects[0].outline) == ((2, 1.5, 8, 4), None)
 
 
-def test_a_turned_box_is_a_polygon() -> None:
+def test_a_rotated_box_becomes_a_polygon() -> None:
     (image,) = read(document('<box label="a" xtl="2" ytl="3" xbr="6" ybr="5" rotation="90"/>'))
     expected = np.zeros((8, 9), np.bool_)
     expected[2:6, 3:5] = True
-    assert np.array_equal(drawn(image), expected)
+    assert np.array_equal(draw_image(image), expected)
 
 
-def test_lines_points_and_specks_are_left_out_by_their_kind() -> None:
+def test_lines_points_and_specks_are_left_out_by_kind() -> None:
     body = (
         '<polyline label="a" points="1,2;3,4"/><points label="a" points="1,2"/><tag label="dirty"/>'
         '<polygon label="a" points="1,1;2,2"/><box label="a" xtl="20" ytl="1" xbr="30" ybr="2"/>'
@@ -108,7 +108,7 @@ MASK = '<mask label="a" rle="{}" left="{}" top="{}" width="{}" height="{}"/>'
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "message"),
     [
         pytest.param(MASK.format("1, 3", 7, 0, 4, 1), "reaches beyond the image of 8x9", id="beyond the right"),
         pytest.param(MASK.format("1, 3", 0, -1, 4, 1), "reaches beyond the image of 8x9", id="above the top"),
@@ -122,11 +122,11 @@ MASK = '<mask label="a" rle="{}" left="{}" top="{}" width="{}" height="{}"/>'
         pytest.param('<box xtl="1" ytl="1" xbr="2"/>', "ybr: expected a number, got nothing", id="half a box"),
     ],
 )
-def test_what_is_wrong_with_an_object_is_said_with_its_place(body: str, says: str) -> None:
+def test_an_error_in_an_object_names_the_object(body: str, message: str) -> None:
     with pytest.raises(LabelError) as caught:
         read(document(body))
     assert str(caught.value).startswith("a.xml: image 'wall.png'")
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_an_image_without_a_size_is_looked_up() -> None:

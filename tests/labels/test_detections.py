@@ -1,4 +1,4 @@
-"""Found cracks as labels: what other tools read in them is what was found."""
+"""Tests of label files of detected cracks, read by other tools."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ SHAPE = (60, 90)
 
 
 def mask(turn: int) -> NDArray[np.bool_]:
-    """A bar, a ring and a single pixel, somewhere else each turn."""
-    drawn = np.zeros(SHAPE, np.bool_)
-    drawn[5 + turn : 9 + turn, 4:70] = True
-    drawn[20 + turn : 40, 30:50] = True
-    drawn[24 + turn : 36, 34:46] = False
-    drawn[55, 80 - turn] = True
-    return drawn
+    """Return a bar, a ring and a pixel, shifted by ``turn``."""
+    pixels = np.zeros(SHAPE, np.bool_)
+    pixels[5 + turn : 9 + turn, 4:70] = True
+    pixels[20 + turn : 40, 30:50] = True
+    pixels[24 + turn : 36, 34:46] = False
+    pixels[55, 80 - turn] = True
+    return pixels
 
 
 def probability(turn: int) -> NDArray[np.float32]:
-    """Each component as sure as its first row is far down."""
+    """Return a probability that grows from top to bottom."""
     rows = np.linspace(0.5, 0.9, SHAPE[0], dtype=np.float32)[:, None]
     return np.where(mask(turn), rows, 0).astype(np.float32)
 
 
 @pytest.fixture
 def labels(tmp_path: Path) -> Path:
-    """Labels in every format, of one photograph in a folder and one in a folder below it."""
+    """Write labels in every format for two images in nested folders."""
     files = LabelFiles(tmp_path / "labels", LABEL_FORMATS)
     for turn, name in enumerate(("wall.jpg", "north/wall.jpg")):
         cracks = measure_cracks(mask(turn), probability=probability(turn), threshold=0.3)
@@ -67,18 +67,18 @@ def test_pycocotools_reads_the_boxes_scores_and_pixels(labels: Path) -> None:
         coco = COCO(str(labels / "coco" / "annotations" / "instances.json"))
     assert [image["file_name"] for image in coco.dataset["images"]] == ["wall.jpg", "north/wall.jpg"]
     for turn, image in enumerate(coco.dataset["images"]):
-        found = coco.loadAnns(coco.getAnnIds(imgIds=[image["id"]]))
-        assert found[0]["bbox"] == [4, 5 + turn, 66, 4]
-        assert all(0.4 < item["score"] < 1 for item in found)
-        drawn = sum(coco.annToMask(item) for item in found)
-        np.testing.assert_array_equal(drawn.astype(np.bool_), mask(turn))
+        annotations = coco.loadAnns(coco.getAnnIds(imgIds=[image["id"]]))
+        assert annotations[0]["bbox"] == [4, 5 + turn, 66, 4]
+        assert all(0.4 < item["score"] < 1 for item in annotations)
+        drawing = sum(coco.annToMask(item) for item in annotations)
+        np.testing.assert_array_equal(drawing.astype(np.bool_), mask(turn))
 
 
 @pytest.mark.parametrize(
     ("kind", "place", "least_iou"), [("voc", "voc", 1.0), ("yolo", "yolo", 1.0), ("labelme", "labelme", 0.9)]
 )
 @pytest.mark.parametrize("folder", ["", "north"])
-def test_the_other_formats_mirror_the_folders_and_keep_what_was_found(
+def test_the_other_formats_mirror_the_folders_and_keep_the_cracks(
     labels: Path, kind: str, place: str, least_iou: float, folder: str
 ) -> None:
     sizes = ImageSizes(shape=SHAPE)
@@ -92,16 +92,16 @@ def test_the_other_formats_mirror_the_folders_and_keep_what_was_found(
     assert mask_iou(draw_objects(image.objects, SHAPE), mask(1 if folder else 0)) >= least_iou
 
 
-def test_labelme_files_lead_to_the_photographs_and_hold_polygons_and_scores(labels: Path) -> None:
+def test_labelme_files_link_to_the_images_and_hold_polygons_and_scores(labels: Path) -> None:
     for name in ("wall", "north/wall"):
         path = labels / "labelme" / f"{name}.json"
-        told = json.loads(path.read_text())
-        assert (path.parent / told["imagePath"]).resolve() == (labels.parent / "photos" / f"{name}.jpg").resolve()
-        assert {shape["shape_type"] for shape in told["shapes"]} == {"polygon"}
-        assert all(shape["description"].startswith("score 0.") for shape in told["shapes"])
+        document = json.loads(path.read_text())
+        assert (path.parent / document["imagePath"]).resolve() == (labels.parent / "photos" / f"{name}.jpg").resolve()
+        assert {shape["shape_type"] for shape in document["shapes"]} == {"polygon"}
+        assert all(shape["description"].startswith("score 0.") for shape in document["shapes"])
 
 
-def test_an_image_without_cracks_has_labels_that_say_so(tmp_path: Path) -> None:
+def test_an_image_without_cracks_has_empty_labels(tmp_path: Path) -> None:
     files = LabelFiles(tmp_path, LABEL_FORMATS)
     files.add(ImageDetections(name="clean.png", path=tmp_path / "clean.png", shape=SHAPE, objects=()))
     files.finish()
@@ -111,7 +111,7 @@ def test_an_image_without_cracks_has_labels_that_say_so(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "coco" / "annotations" / "instances.json").read_text())["images"]) == 1
 
 
-def test_formats_are_named_with_commas() -> None:
+def test_formats_are_separated_by_commas() -> None:
     assert parse_formats(None) == ()
     assert parse_formats("coco, VOC,coco") == ("coco", "voc")
     for text in ("", "cvat", "voc,,coco"):

@@ -1,4 +1,4 @@
-"""Documents from anywhere: hostile ones cost nothing but a typed error."""
+"""Tests of document parsing: hostile documents raise typed errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOMB = b'<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x;&x;&x;&x;&x;&x;">]><a
         pytest.param(BOMB.decode().encode("utf-16"), id="entities in UTF-16"),
         pytest.param(BOMB.decode().encode("utf-16-be"), id="entities in UTF-16 without a mark"),
         pytest.param(BOMB.decode().encode("utf-32"), id="entities in UTF-32"),
-        pytest.param(b'<!DOCTYPE annotation SYSTEM "http://127.0.0.1/x.dtd"><annotation/>', id="DOCTYPE alone"),
+        pytest.param(b'<!DOCTYPE annotation SYSTEM "http://127.0.0.1/x.dtd"><annotation/>', id="only a DOCTYPE"),
         pytest.param(b'<?xml version="1.0"?>\n<!DOCTYPE annotation><annotation/>', id="empty DOCTYPE"),
         pytest.param(
             b'<?xml version="1.0" encoding="UTF-7"?>+ADw-!DOCTYPE annotation+AD4-<annotation/>', id="DOCTYPE in UTF-7"
@@ -40,21 +40,21 @@ def test_a_doctype_is_refused_in_any_encoding(data: bytes) -> None:
     [
         pytest.param(b"", id="empty"),
         pytest.param(b"\0\0\0", id="zeros"),
-        pytest.param(b"<annotation>", id="cut short"),
+        pytest.param(b"<annotation>", id="truncated"),
         pytest.param(b"<annotation>&undefined;</annotation>", id="unknown entity"),
-        pytest.param(b"<annotation>" + b"<a>" * 100_000, id="deep and cut short"),
+        pytest.param(b"<annotation>" + b"<a>" * 100_000, id="deep and truncated"),
         pytest.param(b"<annotation>" + b"<a>" * 500 + b"</a>" * 500 + b"</annotation>", id="deep"),
         pytest.param(b"<other/>", id="another root"),
         pytest.param(b'<x:annotation xmlns:x="y"/>', id="another name space"),
         pytest.param("<annotation>é</annotation>".encode("latin-1"), id="wrong encoding"),
     ],
 )
-def test_what_is_no_such_xml_is_a_typed_error(data: bytes) -> None:
+def test_invalid_xml_is_a_typed_error(data: bytes) -> None:
     with pytest.raises(LabelError, match=r"a\.xml: "):
         parse_xml(data, "a.xml", root="annotation")
 
 
-def test_a_file_of_another_place_is_never_read(tmp_path: Path) -> None:
+def test_an_external_file_is_never_read(tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("secret", encoding="utf-8")
     include = f'<xi:include href="{secret}" parse="text"/>'
@@ -64,10 +64,10 @@ def test_a_file_of_another_place_is_never_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         pytest.param(b"", "line 1, column 1", id="empty"),
-        pytest.param(b'{"a": [1, 2', "line 1, column", id="cut short"),
+        pytest.param(b'{"a": [1, 2', "line 1, column", id="truncated"),
         pytest.param(b"[" * 200_000, "nested too deeply", id="deep lists"),
         pytest.param(b'{"a":' * 200_000, "nested too deeply", id="deep objects"),
         pytest.param(b"[NaN]", "holds NaN", id="NaN"),
@@ -77,10 +77,10 @@ def test_a_file_of_another_place_is_never_read(tmp_path: Path) -> None:
         pytest.param('["a"]'.encode("utf-16"), "not UTF-8 text", id="UTF-16"),
     ],
 )
-def test_what_is_no_json_is_a_typed_error_with_its_place(data: bytes, says: str) -> None:
+def test_invalid_json_is_a_typed_error_with_its_position(data: bytes, message: str) -> None:
     with pytest.raises(LabelError) as caught:
         parse_json(data, "a.json")
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 @given(st.binary(max_size=40))
@@ -108,24 +108,24 @@ def test_a_document_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: p
         read_document(path)
 
 
-def test_a_document_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+def test_a_missing_document_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         read_document(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize("value", [None, True, "x", "", "nan", "inf", [], {}, float("inf"), 10**400])
-def test_what_is_no_number_is_refused(value: object) -> None:
+def test_a_value_that_is_not_a_number_is_refused(value: object) -> None:
     with pytest.raises(LabelError, match="here: expected a number"):
         as_number(value, "here")
 
 
 @pytest.mark.parametrize("value", [0, -3, 2.5, "0"])
-def test_what_is_no_side_of_an_image_is_refused(value: object) -> None:
+def test_an_invalid_image_side_is_refused(value: object) -> None:
     with pytest.raises(LabelError, match="expected a whole number of 1 or more"):
         as_side(value, "here")
 
 
-def test_a_box_is_cut_to_the_image() -> None:
+def test_a_box_is_clipped_to_the_image() -> None:
     assert as_box((-1, 2, 5, 30), (10, 20)) == (0, 2, 5, 20)
     assert as_box((5, 5, 5, 9), (10, 20)) is None
     assert as_box((11, 5, 12, 9), (10, 20)) is None

@@ -1,4 +1,4 @@
-"""Guessing a dialect from what comes out."""
+"""Tests of guessing the dialect of a column of RLEs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from crackseg.labels.rle import DIALECTS, KAGGLE, Dialect, rle_encode
 
 
 def crack_masks(shape: tuple[int, int]) -> list[NDArray[np.bool_]]:
-    """Masks of crooked lines that run from border to border."""
+    """Return masks of crooked lines from border to border."""
     rng = np.random.default_rng(5)
-    found = []
+    masks = []
     for _ in range(6):
         canvas = np.zeros(shape, np.uint8)
         for _ in range(2):
@@ -23,13 +23,13 @@ def crack_masks(shape: tuple[int, int]) -> list[NDArray[np.bool_]]:
             points = np.stack((cols, rows), axis=1)
             cv2.polylines(canvas, [points.astype(np.int32)], isClosed=False, color=1, thickness=3)
             cv2.line(canvas, (int(cols[2]), 0), (int(cols[3]), shape[0] - 1), 1, 2)
-        found.append(canvas.astype(np.bool_))
-    return found
+        masks.append(canvas.astype(np.bool_))
+    return masks
 
 
 @pytest.mark.parametrize("shape", [(90, 160), (200, 60)])
 @pytest.mark.parametrize("dialect", DIALECTS, ids=str)
-def test_the_dialect_in_which_cracks_were_written_is_the_first(dialect: Dialect, shape: tuple[int, int]) -> None:
+def test_the_dialect_of_the_encoder_ranks_first(dialect: Dialect, shape: tuple[int, int]) -> None:
     guesses = guess_dialect([rle_encode(mask, dialect) for mask in crack_masks(shape)], shape)
     assert guesses[0].dialect == dialect
     assert {guess.dialect for guess in guesses} == set(DIALECTS)
@@ -37,7 +37,7 @@ def test_the_dialect_in_which_cracks_were_written_is_the_first(dialect: Dialect,
     assert guesses[0].components + guesses[0].seams < guesses[1].components + guesses[1].seams or guesses[1].read < 6
 
 
-def test_the_reason_counts_what_speaks_for_a_dialect() -> None:
+def test_the_reason_gives_the_counts_of_a_dialect() -> None:
     guesses = guess_dialect([rle_encode(mask) for mask in crack_masks((90, 160))], (90, 160))
     assert "reads 6 of 6" in guesses[0].reason
     assert "components" in guesses[0].reason
@@ -54,14 +54,14 @@ def test_the_last_pixel_rules_out_counting_from_0() -> None:
     assert guess_dialect(["38 3"], (5, 8))[0].dialect.first == 1
 
 
-def test_where_nothing_tells_dialects_apart_the_usual_one_comes_first_and_the_reason_says_so() -> None:
+def test_tied_dialects_rank_by_use_and_the_reason_names_them() -> None:
     guesses = guess_dialect(["14 2"], (6, 6))
     assert guesses[0].dialect == KAGGLE
     assert "tied with" in guesses[0].reason
 
 
 @pytest.mark.parametrize("rles", [[], ["", " "], ["not a number"]])
-def test_a_column_that_tells_nothing_is_ranked_all_the_same(rles: list[str]) -> None:
+def test_a_column_without_information_is_ranked(rles: list[str]) -> None:
     guesses = guess_dialect(rles, (6, 6))
     assert guesses[0].dialect == KAGGLE
     assert guesses[0].read == 0

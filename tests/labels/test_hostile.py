@@ -1,4 +1,4 @@
-"""Hostile files and files cut short: a typed error within a second and 100 MB, measured in a process of its own."""
+"""Tests of hostile and truncated files: a typed error within a second and 100 MB."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ MOST_S = 1.0
 MOST_BYTES = 100_000_000
 
 
-def measured(*arguments: str | Path) -> list[dict[str, float]]:
-    """What readings cost, in a process that does nothing else."""
+def measure(*arguments: str | Path) -> list[dict[str, float]]:
+    """Measure the cost of reading files in a separate process."""
     command = [sys.executable, "-m", "tests.labels.hostile", *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert ended.returncode == 0, ended.stderr
-    found: list[dict[str, float]] = json.loads(ended.stdout)
-    return found
+    costs: list[dict[str, float]] = json.loads(ended.stdout)
+    return costs
 
 
-def assert_cheap(found: list[dict[str, float]]) -> None:
-    assert max(cost["seconds"] for cost in found) <= MOST_S
-    assert max(cost["grown_bytes"] for cost in found) <= MOST_BYTES
+def assert_cheap(costs: list[dict[str, float]]) -> None:
+    assert max(cost["seconds"] for cost in costs) <= MOST_S
+    assert max(cost["grown_bytes"] for cost in costs) <= MOST_BYTES
 
 
 def sample_images() -> list[LabelledImage]:
-    """Two images that hold a mask, a polygon and a box, and one that holds nothing."""
+    """Return an empty image and two with masks, polygons and boxes."""
     images = [LabelledImage("none.png", (64, 80))]
     for number in range(2):
         mask = line_sample(number)[1]
@@ -67,15 +67,15 @@ def write_samples(folder: Path, kinds: Sequence[Format] = FORMATS) -> Path:
     return folder
 
 
-def test_a_file_of_any_format_cut_at_any_place_is_read_or_refused_at_no_cost(tmp_path: Path) -> None:
-    found = measured("cut", write_samples(tmp_path), "97")
-    assert len(found) > 400
-    assert_cheap(found)
+def test_a_file_truncated_anywhere_is_read_or_refused_cheaply(tmp_path: Path) -> None:
+    costs = measure("cut", write_samples(tmp_path), "97")
+    assert len(costs) > 400
+    assert_cheap(costs)
 
 
 @functools.cache
 def samples() -> Path:
-    """The samples of every format, written once; whoever changes them puts them back."""
+    """Write the samples of every format once for all tests."""
     return write_samples(_scratch() / "samples")
 
 
@@ -91,7 +91,7 @@ def _scratch() -> Path:
 @pytest.mark.parametrize("kind", FORMATS)
 @settings(max_examples=25)
 @given(data=st.data())
-def test_a_file_with_some_bytes_changed_is_read_or_refused(kind: Format, data: st.DataObject) -> None:
+def test_a_file_with_changed_bytes_is_read_or_refused(kind: Format, data: st.DataObject) -> None:
     folder = samples() / kind
     path = data.draw(st.sampled_from(sorted(path for path in folder.rglob("*") if path.is_file())))
     whole = path.read_bytes()
@@ -146,7 +146,7 @@ HOSTILE: dict[str, tuple[Format, bytes]] = {
 }
 
 
-def test_a_hostile_file_costs_nothing_but_a_typed_error(tmp_path: Path) -> None:
+def test_a_hostile_file_is_a_cheap_typed_error(tmp_path: Path) -> None:
     named = []
     for number, (kind, data) in enumerate(HOSTILE.values()):
         folder = tmp_path / str(number)
@@ -155,18 +155,18 @@ def test_a_hostile_file_costs_nothing_but_a_typed_error(tmp_path: Path) -> None:
         path.write_bytes(data)
         (folder / "a.txt").write_bytes(b"")
         named.append(f"{kind}={folder if kind == 'yolo' else path}")
-    found = measured("read", *named)
-    assert {name: (cost["read"], cost["errors"]) for name, cost in zip(HOSTILE, found, strict=True)} == dict.fromkeys(
+    costs = measure("read", *named)
+    assert {name: (cost["read"], cost["errors"]) for name, cost in zip(HOSTILE, costs, strict=True)} == dict.fromkeys(
         HOSTILE, (0, 1)
     )
-    assert_cheap(found)
+    assert_cheap(costs)
 
 
 @pytest.mark.shared
-def test_the_hostile_files_of_another_library_are_refused_at_no_cost_in_every_format(shared_folder: Path) -> None:
+def test_the_hostile_files_of_another_library_are_refused_cheaply(shared_folder: Path) -> None:
     paths = sorted((shared_folder / "badinputs" / "defusedxml" / "files").rglob("*.x*"))
     assert len(paths) >= 10
-    found = measured("read", *[f"{kind}={path}" for kind in FORMATS for path in paths])
-    assert len(found) == len(paths) * len(FORMATS)
-    assert {(cost["read"], cost["errors"]) for cost in found} == {(0, 1)}
-    assert_cheap(found)
+    costs = measure("read", *[f"{kind}={path}" for kind in FORMATS for path in paths])
+    assert len(costs) == len(paths) * len(FORMATS)
+    assert {(cost["read"], cost["errors"]) for cost in costs} == {(0, 1)}
+    assert_cheap(costs)

@@ -1,4 +1,4 @@
-"""Files of competitions, in all the ways in which they come."""
+"""Tests of competition CSV files in their many variants."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read(text: str) -> list[tuple[str, str | None, str]]:
 
 
 @given(masks(), st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1).map(str.strip).filter(bool))
-def test_a_mask_comes_back_as_it_was_under_any_name(mask: NDArray[np.bool_], image: str) -> None:
+def test_a_mask_survives_a_round_trip_under_any_name(mask: NDArray[np.bool_], image: str) -> None:
     (row,) = decode_kaggle(encode_kaggle([mask_row(mask, image)]))
     assert row.image == image
     assert row.category is None
@@ -35,7 +35,7 @@ def test_a_file_has_the_columns_of_the_classic_competition() -> None:
     )
 
 
-def test_classes_have_a_column_of_their_own() -> None:
+def test_classes_have_a_separate_column() -> None:
     assert encode_kaggle([KaggleRow("a.jpg", "spall", "1 3"), KaggleRow("b.jpg", None, "")]) == (
         b"ImageId,ClassId,EncodedPixels\na.jpg,spall,1 3\nb.jpg,,\n"
     )
@@ -66,19 +66,19 @@ def test_classes_have_a_column_of_their_own() -> None:
         pytest.param(",ImageId,EncodedPixels\n0,a,1 2\n", [("a", None, "1 2")], id="numbered rows"),
         pytest.param("ImageId,EncodedPixels\n\na,1 2\n,\n", [("a", None, "1 2")], id="empty rows"),
         pytest.param('"ImageId",EncodedPixels\n"a,b","1 2"\n', [("a,b", None, "1 2")], id="quoted cells"),
-        pytest.param("ImageId,EncodedPixels\n", [], id="header alone"),
+        pytest.param("ImageId,EncodedPixels\n", [], id="only a header"),
     ],
 )
-def test_files_are_read_as_competitions_ship_them(text: str, rows: list[tuple[str, str | None, str]]) -> None:
+def test_files_of_competitions_are_read(text: str, rows: list[tuple[str, str | None, str]]) -> None:
     assert read(text) == rows
 
 
-def test_height_and_width_are_read_where_the_file_has_them() -> None:
+def test_optional_height_and_width_are_read() -> None:
     (row,) = decode_kaggle(b"ImageId,EncodedPixels,Height,Width\na,1 2,10,20.0\n")
     assert row.shape == (10, 20)
 
 
-def test_a_cell_may_be_longer_than_the_csv_module_allows_and_its_limit_stays() -> None:
+def test_a_cell_may_exceed_the_csv_limit_which_is_restored() -> None:
     before = csv.field_size_limit()
     long = " ".join(f"{start} 1" for start in range(1, 100_000, 2))
     assert len(long) > before
@@ -88,7 +88,7 @@ def test_a_cell_may_be_longer_than_the_csv_module_allows_and_its_limit_stays() -
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         pytest.param("", "CSV:1: the header has no image column", id="empty file"),
         pytest.param("EncodedPixels\n1 2\n", "CSV:1: the header has no image column", id="no images"),
@@ -102,10 +102,10 @@ def test_a_cell_may_be_longer_than_the_csv_module_allows_and_its_limit_stays() -
         pytest.param("ImageId,EncodedPixels,Height,Width\na,1 2,inf,9\n", "CSV:2: expected height", id="infinite"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said_with_its_line(text: str, says: str) -> None:
+def test_an_error_in_a_file_names_its_line(text: str, message: str) -> None:
     with pytest.raises(LabelError) as caught:
         read(text)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 @given(st.binary(max_size=80))

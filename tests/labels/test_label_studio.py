@@ -1,4 +1,4 @@
-"""Label Studio exports."""
+"""Tests of Label Studio exports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from crackseg.labels.label_studio import (
     encode_label_studio_task,
     read_label_studio_task,
 )
-from tests.labels.strategies import drawn, masks
+from tests.labels.strategies import draw_image, masks
 
 
 def unknown(name: str) -> tuple[int, int]:
@@ -45,16 +45,16 @@ def region(kind: str, **value: Any) -> dict[str, Any]:
 
 
 @given(masks())
-def test_masks_are_read_as_they_were_written(mask: NDArray[np.bool_]) -> None:
+def test_masks_survive_a_round_trip(mask: NDArray[np.bool_]) -> None:
     shape = mask.shape[0], mask.shape[1]
     objects = mask_objects(mask, "crack")
     (image,) = read(write(LabelledImage("folder/wall.png", shape, objects))) if objects else [None]
     if image is not None:
         assert (image.name, image.shape, len(image.objects)) == ("folder/wall.png", shape, len(objects))
-        assert np.array_equal(drawn(image), mask)
+        assert np.array_equal(draw_image(image), mask)
 
 
-def test_polygons_and_rectangles_stand_in_percent() -> None:
+def test_polygons_and_rectangles_are_stored_in_percent() -> None:
     ring = np.array([(1.5, 2.5), (6.5, 7.5), (3.5, 9.5)])
     objects = (ring_object([ring], "touch", "crack"), LabelledObject("spall", (2, 5, 6, 10)))
     data = write(LabelledImage("a.png", (8, 10), objects))
@@ -68,7 +68,7 @@ def test_polygons_and_rectangles_stand_in_percent() -> None:
     assert image.objects[1].box == (2, 5, 6, 10)
 
 
-def test_a_turned_rectangle_is_a_polygon_about_its_corner() -> None:
+def test_a_rotated_rectangle_becomes_a_polygon_about_its_corner() -> None:
     (image,) = read(
         json.dumps([task(region("rectanglelabels", x=50, y=25, width=30, height=25, rotation=90))]).encode()
     )
@@ -87,33 +87,33 @@ def test_a_turned_rectangle_is_a_polygon_about_its_corner() -> None:
     ],
 )
 def test_the_name_of_an_image_is_found_in_its_address(address: str, name: str) -> None:
-    ((found, _),) = decode_label_studio(json.dumps([task(image=address)]).encode())
-    assert found == name
+    ((image, _),) = decode_label_studio(json.dumps([task(image=address)]).encode())
+    assert image == name
 
 
 def test_the_first_annotation_that_was_not_cancelled_counts() -> None:
-    given = task(region("rectanglelabels", x=0, y=0, width=50, height=50))
-    first = given["annotations"][0]
-    given["annotations"] = [{"was_cancelled": True, "result": []}, first, {"result": []}]
-    (image,) = read(json.dumps([given]).encode())
+    export = task(region("rectanglelabels", x=0, y=0, width=50, height=50))
+    first = export["annotations"][0]
+    export["annotations"] = [{"was_cancelled": True, "result": []}, first, {"result": []}]
+    (image,) = read(json.dumps([export]).encode())
     assert (len(image.objects), image.left_out) == (1, ("further annotation",))
 
 
-def test_labels_in_results_of_their_own_are_joined_by_the_id() -> None:
+def test_labels_in_separate_results_are_matched_by_id() -> None:
     brush = {"id": "x", "type": "brush", "value": {"format": "rle", "rle": encode_brush(np.ones((8, 10), np.bool_))}}
     labels = {"id": "x", "type": "labels", "value": {"labels": ["spall"]}}
     (image,) = read(json.dumps([task(brush, labels)]).encode())
     assert [item.category for item in image.objects] == ["spall"]
-    assert drawn(image).all()
+    assert draw_image(image).all()
 
 
 def test_an_old_export_has_completions() -> None:
-    given = task(region("rectanglelabels", x=0, y=0, width=50, height=50))
-    given["completions"] = given.pop("annotations")
-    assert len(read(json.dumps([given]).encode())[0].objects) == 1
+    export = task(region("rectanglelabels", x=0, y=0, width=50, height=50))
+    export["completions"] = export.pop("annotations")
+    assert len(read(json.dumps([export]).encode())[0].objects) == 1
 
 
-def test_other_regions_are_left_out_by_their_kind() -> None:
+def test_other_regions_are_left_out_by_kind() -> None:
     regions = [
         region("ellipselabels", x=1),
         region("choices"),
@@ -131,12 +131,12 @@ def test_other_regions_are_left_out_by_their_kind() -> None:
 
 
 def test_a_task_without_annotations_is_an_image_without_objects() -> None:
-    ((name, given),) = decode_label_studio(b'{"data": {"photo": "a.png"}}')
-    assert read_label_studio_task(name, given, lambda name: (len(name), 3), name="a.json").shape == (5, 3)
+    ((name, export),) = decode_label_studio(b'{"data": {"photo": "a.png"}}')
+    assert read_label_studio_task(name, export, lambda name: (len(name), 3), name="a.json").shape == (5, 3)
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("item", "message"),
     [
         pytest.param(region("brushlabels", rle=[1, 2]), "value.rle: the stream ends after 2 bytes", id="brush"),
         pytest.param(region("brushlabels"), "value.rle: expected a list", id="no rle"),
@@ -144,19 +144,19 @@ def test_a_task_without_annotations_is_an_image_without_objects() -> None:
         pytest.param(region("rectanglelabels", x=1, y=2, width=3), "value.height: expected a number", id="half a box"),
         pytest.param({"type": "brushlabels", "value": 3}, "value: expected an object", id="no value"),
         pytest.param({"value": {}}, "type: expected text", id="no type"),
-        pytest.param({**region("brushlabels", rle=[]), "image_rotation": 90}, "was rotated in the editor", id="turned"),
+        pytest.param({**region("brushlabels", rle=[]), "image_rotation": 90}, "rotated in the editor", id="rotated"),
     ],
 )
-def test_what_is_wrong_with_a_region_is_said_with_its_place(given: dict[str, Any], says: str) -> None:
+def test_an_error_in_a_region_names_its_index(item: dict[str, Any], message: str) -> None:
     with pytest.raises(LabelError) as caught:
-        read(json.dumps([task(given)]).encode())
+        read(json.dumps([task(item)]).encode())
     assert str(caught.value).startswith("a.json: image 'wall.png': result[0]")
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "content", [3, [3], [{}], [{"data": {}}], [{"data": {"image": "http://[x"}}], [{"data": {"image": None}}]]
 )
-def test_what_is_no_export_is_refused(content: Any) -> None:
+def test_a_file_that_is_not_an_export_is_refused(content: Any) -> None:
     with pytest.raises(LabelError, match=r"a\.json"):
         decode_label_studio(json.dumps(content).encode(), name="a.json")

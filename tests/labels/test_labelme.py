@@ -1,4 +1,4 @@
-"""LabelMe files, drawn as LabelMe draws them."""
+"""Tests of LabelMe files against the way LabelMe draws them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 from crackseg.errors import ImageError, LabelError, UsageError
 from crackseg.labels.annotation import LabelledImage, LabelledObject, Polygons, as_polygons, mask_objects
 from crackseg.labels.labelme import decode_labelme, encode_labelme
-from tests.labels.strategies import drawn, masks
+from tests.labels.strategies import draw_image, masks
 
 
 def unknown(name: str) -> tuple[int, int]:
@@ -35,15 +35,15 @@ def png(pixels: NDArray[np.uint8]) -> str:
 
 
 @given(masks())
-def test_masks_are_read_as_they_were_written(mask: NDArray[np.bool_]) -> None:
+def test_masks_survive_a_round_trip(mask: NDArray[np.bool_]) -> None:
     shape = mask.shape[0], mask.shape[1]
     image = decode_labelme(encode_labelme(LabelledImage("a.png", shape, mask_objects(mask, "crack"))), unknown)
     assert (image.name, image.shape) == ("a.png", shape)
-    assert np.array_equal(drawn(image), mask)
+    assert np.array_equal(draw_image(image), mask)
 
 
 @given(masks())
-def test_a_mask_is_what_labelme_pastes_between_its_first_and_last_pixel(mask: NDArray[np.bool_]) -> None:
+def test_labelme_pastes_the_same_mask_between_its_two_points(mask: NDArray[np.bool_]) -> None:
     shape = mask.shape[0], mask.shape[1]
     again = np.zeros_like(mask)
     for item in json.loads(encode_labelme(LabelledImage("a.png", shape, mask_objects(mask, "crack"))))["shapes"]:
@@ -54,13 +54,13 @@ def test_a_mask_is_what_labelme_pastes_between_its_first_and_last_pixel(mask: ND
 
 
 @given(masks())
-def test_polygons_come_back_to_the_pixel(mask: NDArray[np.bool_]) -> None:
+def test_polygons_survive_a_round_trip_to_the_pixel(mask: NDArray[np.bool_]) -> None:
     shape = mask.shape[0], mask.shape[1]
     items = [as_polygons(item, shape, "touch") for item in mask_objects(mask, "crack")]
     written = LabelledImage("a.png", shape, tuple(item for item in items if item is not None))
     image = decode_labelme(encode_labelme(written), unknown)
     assert image.left_out == ()
-    assert np.array_equal(drawn(image), mask)
+    assert np.array_equal(draw_image(image), mask)
 
 
 def test_polygons_of_one_group_are_one_object() -> None:
@@ -77,7 +77,7 @@ def test_polygons_of_one_group_are_one_object() -> None:
     assert [item.category for item in again.objects] == ["crack", "spall", "crack", "crack"]
 
 
-def test_a_rectangle_is_a_box_whichever_corners_are_given() -> None:
+def test_a_rectangle_is_a_box_for_any_pair_of_opposite_corners() -> None:
     shape = {"label": "crack", "points": [[5.5, 1], [2, 6]], "shape_type": "rectangle"}
     (item,) = decode_labelme(document(shape), unknown).objects
     assert (item.box, item.outline) == ((1, 2, 6, 5.5), None)
@@ -85,12 +85,12 @@ def test_a_rectangle_is_a_box_whichever_corners_are_given() -> None:
     assert decode_labelme(written, unknown).objects[0].box == (1, 2, 6, 5.5)
 
 
-def test_a_file_of_an_old_version_has_polygons_alone() -> None:
+def test_a_file_of_an_old_version_has_only_polygons() -> None:
     image = decode_labelme(document({"label": "crack", "points": [[1, 1], [4, 1], [4, 4]]}), unknown)
-    assert drawn(image).sum() == 10
+    assert draw_image(image).sum() == 10
 
 
-def test_other_shapes_are_left_out_by_their_kind() -> None:
+def test_other_shapes_are_left_out_by_kind() -> None:
     kinds = ["circle", "line", "linestrip", "point"]
     shapes = [{"label": "a", "points": [[1, 1], [2, 2]], "shape_type": kind} for kind in kinds]
     assert decode_labelme(document(*shapes), unknown).left_out == tuple(kinds)
@@ -106,11 +106,11 @@ FULL = png(np.ones((2, 3), np.uint8))
 
 
 @pytest.mark.parametrize(
-    ("shape", "says"),
+    ("shape", "message"),
     [
         pytest.param({**MASK, "mask": "&&&"}, "shapes[0].mask: not valid base64", id="no base64"),
         pytest.param({**MASK, "mask": "QUJD"}, "shapes[0].mask: expected a PNG", id="no PNG"),
-        pytest.param({**MASK, "mask": FULL[:-40]}, "shapes[0].mask: cannot be decoded", id="PNG cut short"),
+        pytest.param({**MASK, "mask": FULL[:-40]}, "shapes[0].mask: cannot be decoded", id="truncated PNG"),
         pytest.param({**MASK, "mask": None}, "shapes[0].mask: expected text, got nothing", id="no mask"),
         pytest.param(
             {**MASK, "mask": png(np.ones((3, 3), np.uint8))},
@@ -130,14 +130,14 @@ FULL = png(np.ones((2, 3), np.uint8))
         pytest.param({"label": "a", "points": [[1, 2]], "shape_type": "rectangle"}, "two corners", id="one corner"),
     ],
 )
-def test_what_is_wrong_with_a_shape_is_said_with_its_place(shape: dict[str, Any], says: str) -> None:
+def test_an_error_in_a_shape_names_its_index(shape: dict[str, Any], message: str) -> None:
     with pytest.raises((LabelError, ImageError)) as caught:
         decode_labelme(document(shape), unknown, name="a.json")
     assert str(caught.value).startswith("a.json: shapes[0]")
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_png_that_is_larger_than_its_place_is_never_decoded() -> None:
+def test_a_png_larger_than_its_box_is_never_decoded() -> None:
     bomb = bytearray(base64.b64decode(FULL))
     bomb[16:24] = (60_000).to_bytes(4, "big") * 2
     shape = {**MASK, "mask": base64.b64encode(bytes(bomb)).decode()}
@@ -146,6 +146,6 @@ def test_a_png_that_is_larger_than_its_place_is_never_decoded() -> None:
 
 
 @pytest.mark.parametrize("content", [b"[]", b"{}", b'{"imagePath": "a"}', b'{"imagePath": "a", "shapes": 3}'])
-def test_what_is_no_such_file_is_a_typed_error(content: bytes) -> None:
+def test_a_file_of_another_kind_is_a_typed_error(content: bytes) -> None:
     with pytest.raises((LabelError, UsageError)):
         decode_labelme(content, unknown)

@@ -1,4 +1,4 @@
-"""Polygons: nothing is lost on the way there and back, and both rules are those of the libraries they come from."""
+"""Tests of polygons: exact round trips, and both fill rules against their libraries."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from crackseg.errors import LabelError
 from crackseg.labels.polygon import Ring, Rule, fill_rings, trace_rings
 from tests.labels.strategies import masks
 
-# pycocotools and NumPy 2 do not quite agree on how an array is handed over.
+# pycocotools passes arrays to NumPy 2 in a deprecated way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 RULES: tuple[Rule, ...] = ("centre", "touch")
 
 
 def filled_by_pycocotools(ring: Ring, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """The pixels of one ring, as COCO fills it."""
+    """Fill a ring with pycocotools."""
     rle = cocotools.frPyObjects([ring[:, ::-1].ravel().tolist()], *shape)
     return np.asarray(cocotools.decode(rle[0])).astype(np.bool_)
 
 
 @st.composite
 def rings(draw: st.DrawFn) -> tuple[Ring, tuple[int, int]]:
-    """Random polygons, on whole, half and any coordinates, which cross themselves and leave the image."""
+    """Draw random polygons that may cross themselves and leave the image."""
     shape = draw(st.integers(1, 40)), draw(st.integers(1, 40))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     points = (rng.random((draw(st.integers(3, 12)), 2)) * 1.6 - 0.3) * shape
@@ -38,13 +38,13 @@ def rings(draw: st.DrawFn) -> tuple[Ring, tuple[int, int]]:
 
 @pytest.mark.parametrize("rule", RULES)
 @given(mask=masks())
-def test_an_outline_filled_again_is_the_mask_it_was_with_every_hole(rule: Rule, mask: NDArray[np.bool_]) -> None:
+def test_filling_an_outline_restores_the_mask_with_every_hole(rule: Rule, mask: NDArray[np.bool_]) -> None:
     assert np.array_equal(fill_rings(trace_rings(mask, rule), mask.shape, rule), mask)
 
 
 @pytest.mark.parametrize("rule", RULES)
 @given(mask=masks())
-def test_each_8_connected_part_has_one_ring(rule: Rule, mask: NDArray[np.bool_]) -> None:
+def test_each_8_connected_component_has_one_ring(rule: Rule, mask: NDArray[np.bool_]) -> None:
     parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[0] - 1
     assert len(trace_rings(mask, rule)) == parts
 
@@ -58,20 +58,20 @@ def test_pycocotools_fills_the_outlines_to_the_same_mask(mask: NDArray[np.bool_]
 
 
 @given(rings())
-def test_the_rule_of_centres_is_pycocotools_to_the_pixel(drawn: tuple[Ring, tuple[int, int]]) -> None:
-    ring, shape = drawn
+def test_the_rule_centre_equals_pycocotools_to_the_pixel(polygon: tuple[Ring, tuple[int, int]]) -> None:
+    ring, shape = polygon
     assert np.array_equal(fill_rings([ring], shape, "centre"), filled_by_pycocotools(ring, shape))
 
 
-def test_a_hole_within_a_part_within_a_hole_stays() -> None:
+def test_nested_holes_are_kept() -> None:
     mask = np.zeros((13, 13), np.bool_)
     for inset in range(0, 6, 2):
         mask[inset : 13 - inset, inset : 13 - inset] = True
         mask[inset + 1 : 12 - inset, inset + 1 : 12 - inset] = False
     for rule in RULES:
-        found = trace_rings(mask, rule)
-        assert len(found) == 3
-        assert np.array_equal(fill_rings(found, mask.shape, rule), mask)
+        traced = trace_rings(mask, rule)
+        assert len(traced) == 3
+        assert np.array_equal(fill_rings(traced, mask.shape, rule), mask)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_rectangle_has_four_points() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_simplifying_saves_points_and_strays_no_farther_than_allowed(rule: Rule) -> None:
+def test_simplifying_removes_points_within_the_tolerance(rule: Rule) -> None:
     mask = np.zeros((200, 200), np.uint8)
     cv2.ellipse(mask, (100, 100), (80, 40), 30, 0, 360, 1, -1)
     (exact,) = trace_rings(mask.astype(np.bool_), rule)
@@ -112,13 +112,13 @@ def test_simplifying_saves_points_and_strays_no_farther_than_allowed(rule: Rule)
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("point", [(float("nan"), 1.0), (1.0, float("inf")), (1e9, 1.0), (1.0, -41.0)])
-def test_a_point_that_is_no_place_in_the_image_is_refused(rule: Rule, point: tuple[float, float]) -> None:
+def test_a_point_far_outside_the_image_is_refused(rule: Rule, point: tuple[float, float]) -> None:
     ring = np.array([(0.0, 0.0), point, (3.0, 3.0)])
     with pytest.raises(LabelError, match=r"line 3: point 2 .* lies far outside the image of 20x40"):
         fill_rings([ring], (20, 40), rule, name="line 3")
 
 
-def test_an_outline_without_end_is_refused() -> None:
+def test_a_very_long_outline_is_refused() -> None:
     zigzag = np.zeros((60_000, 2))
     zigzag[::2, 1] = 1000
     with pytest.raises(LabelError, match="too long"):
@@ -126,6 +126,6 @@ def test_an_outline_without_end_is_refused() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_no_rings_are_an_empty_mask(rule: Rule) -> None:
+def test_no_rings_give_an_empty_mask(rule: Rule) -> None:
     assert trace_rings(np.zeros((3, 4), np.bool_), rule) == []
     assert not fill_rings([], (3, 4), rule).any()

@@ -1,4 +1,4 @@
-"""Run-length encodings, against pycocotools, against a loop over pixels, and against what is broken."""
+"""Tests of run lengths against pycocotools and loops over pixels, and of broken input."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from crackseg.labels.rle import DIALECTS, KAGGLE, Dialect, rle_decode, rle_encod
 from crackseg.labels.runs import tight_box
 from tests.labels.strategies import masks
 
-# pycocotools and NumPy 2 do not quite agree on how an array is handed over.
+# pycocotools passes arrays to NumPy 2 in a deprecated way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 def in_order(mask: NDArray[np.bool_], dialect: Dialect) -> list[bool]:
-    """The pixels of a mask in the order of a dialect, by two plain loops."""
+    """Flatten a mask in the order of a dialect by loops."""
     height, width = mask.shape
     if dialect.order == "row":
         return [bool(mask[row, col]) for row in range(height) for col in range(width)]
@@ -37,7 +37,7 @@ def in_order(mask: NDArray[np.bool_], dialect: Dialect) -> list[bool]:
 
 
 def pairs_by_loop(mask: NDArray[np.bool_], dialect: Dialect) -> str:
-    """Pairs of start and length, pixel by pixel."""
+    """Encode a mask as pairs, pixel by pixel."""
     numbers: list[int] = []
     before = False
     for index, value in enumerate(in_order(mask, dialect)):
@@ -53,12 +53,12 @@ def pairs_by_loop(mask: NDArray[np.bool_], dialect: Dialect) -> str:
 
 
 @given(masks(), st.sampled_from(DIALECTS))
-def test_a_mask_becomes_the_pairs_that_a_loop_over_its_pixels_finds(mask: NDArray[np.bool_], dialect: Dialect) -> None:
+def test_pairs_equal_those_of_a_loop_over_the_pixels(mask: NDArray[np.bool_], dialect: Dialect) -> None:
     assert rle_encode(mask, dialect) == pairs_by_loop(mask, dialect)
 
 
 @given(masks(), st.sampled_from(DIALECTS))
-def test_pairs_come_back_as_the_mask_they_were(mask: NDArray[np.bool_], dialect: Dialect) -> None:
+def test_a_round_trip_of_pairs_restores_the_mask(mask: NDArray[np.bool_], dialect: Dialect) -> None:
     again = rle_decode(rle_encode(mask, dialect), mask.shape, dialect)
     assert again.dtype == np.bool_
     assert np.array_equal(again, mask)
@@ -70,17 +70,17 @@ def test_the_classic_example_counts_from_1_down_the_columns() -> None:
     ]  # fmt: skip
 
 
-def test_there_are_four_dialects_and_the_competitions_is_the_first() -> None:
+def test_there_are_four_dialects_and_that_of_competitions_is_first() -> None:
     assert len(set(DIALECTS)) == 4
     assert DIALECTS[0] == KAGGLE == Dialect("column", 1)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n", "\t \r\n"])
-def test_an_empty_text_is_an_empty_mask(text: str) -> None:
+def test_an_empty_text_gives_an_empty_mask(text: str) -> None:
     assert not rle_decode(text, (3, 4)).any()
 
 
-def test_runs_may_stand_in_any_order_and_be_divided_by_any_white_space() -> None:
+def test_runs_may_have_any_order_and_any_white_space() -> None:
     assert np.array_equal(rle_decode("10 5\n1\t3", (4, 5)), rle_decode("1 3 10 5", (4, 5)))
 
 
@@ -89,7 +89,7 @@ def test_runs_may_touch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         pytest.param("1 3 7", "number 3, start 7, has no length", id="odd count"),
         pytest.param("1 3 x 2", "'x' as number 3", id="no number"),
@@ -114,15 +114,15 @@ def test_runs_may_touch() -> None:
         pytest.param("x 99999999999999999999999999", "'x' as number 1", id="no number before a large one"),
     ],
 )
-def test_what_is_wrong_with_pairs_is_said_with_its_position(text: str, says: str) -> None:
+def test_an_error_in_pairs_names_the_run(text: str, message: str) -> None:
     with pytest.raises(LabelError) as caught:
         rle_decode(text, (4, 5), name="row 7")
     assert str(caught.value).startswith("row 7: ")
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (5, 0), (-4, -5), (10**9, 10**9)])
-def test_a_shape_that_no_mask_has_is_refused(shape: tuple[int, int]) -> None:
+def test_an_invalid_shape_is_refused(shape: tuple[int, int]) -> None:
     with pytest.raises(LabelError, match="expected a height and width"):
         rle_decode("1 1", shape)
 
@@ -137,26 +137,26 @@ def test_any_text_is_a_mask_or_a_typed_error(text: str, dialect: Dialect) -> Non
 
 
 def coco_rle(mask: NDArray[np.bool_]) -> bytes:
-    """The compressed string of pycocotools."""
+    """Return the compressed string of pycocotools."""
     counts = cocotools.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
     assert isinstance(counts, bytes)
     return counts
 
 
 @given(masks())
-def test_compressed_strings_are_those_of_pycocotools_to_the_byte(mask: NDArray[np.bool_]) -> None:
+def test_compressed_strings_equal_those_of_pycocotools(mask: NDArray[np.bool_]) -> None:
     assert compress_counts(encode_counts(mask)).encode() == coco_rle(mask)
 
 
 @given(masks())
-def test_what_pycocotools_compressed_is_read(mask: NDArray[np.bool_]) -> None:
+def test_strings_of_pycocotools_are_read(mask: NDArray[np.bool_]) -> None:
     counts = decompress_counts(coco_rle(mask))
     assert np.array_equal(decode_counts(counts, mask.shape), mask)
     assert np.array_equal(decompress_counts(coco_rle(mask).decode()), counts)
 
 
 @given(masks())
-def test_pycocotools_reads_what_was_compressed_and_what_was_not(mask: NDArray[np.bool_]) -> None:
+def test_pycocotools_reads_compressed_and_plain_counts(mask: NDArray[np.bool_]) -> None:
     counts = encode_counts(mask)
     size = list(mask.shape)
     assert np.array_equal(cocotools.decode({"size": size, "counts": compress_counts(counts).encode()}), mask)
@@ -170,7 +170,7 @@ def test_any_counts_survive_compression(counts: list[int]) -> None:
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=20).filter(lambda counts: sum(counts) > 0))
-def test_counts_of_zero_are_read_as_pycocotools_reads_them(counts: list[int]) -> None:
+def test_counts_of_zero_are_read_like_pycocotools(counts: list[int]) -> None:
     shape = (1, sum(counts))
     theirs = cocotools.decode(cocotools.frPyObjects({"size": list(shape), "counts": counts}, *shape))
     assert np.array_equal(decode_counts(counts, shape), theirs)
@@ -182,13 +182,13 @@ def test_a_large_mask_has_long_numbers(mask: NDArray[np.bool_]) -> None:
     assert compress_counts(encode_counts(large)).encode() == coco_rle(large)
 
 
-def test_no_counts_are_an_empty_mask() -> None:
+def test_no_counts_give_an_empty_mask() -> None:
     assert not decode_counts([], (3, 4)).any()
     assert decompress_counts("").tolist() == []
 
 
 @pytest.mark.parametrize(
-    ("counts", "says"),
+    ("counts", "message"),
     [
         pytest.param([3, -1, 10], "-1 as count 2", id="negative"),
         pytest.param([3, 10**30, 10], "as count 2", id="beyond any integer"),
@@ -197,29 +197,29 @@ def test_no_counts_are_an_empty_mask() -> None:
         pytest.param([3, 4.0, 5], "'4.0' as count 2", id="no whole number"),
         pytest.param([3, "4", 5], "'4' as count 2", id="text"),
         pytest.param([3, None, 5], "'None' as count 2", id="nothing"),
-        pytest.param([3, True, 8], "'True' as count 2", id="truth value"),
+        pytest.param([3, True, 8], "'True' as count 2", id="boolean"),
     ],
 )
-def test_what_is_wrong_with_counts_is_said_with_its_position(counts: list[int], says: str) -> None:
+def test_an_error_in_counts_names_the_count(counts: list[int], message: str) -> None:
     with pytest.raises(LabelError) as caught:
         decode_counts(counts, (3, 4))
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         pytest.param("05\x00", "as character 3", id="below the alphabet"),
         pytest.param("05~", "'~' as character 3", id="above the alphabet"),
         pytest.param("05é", "as character 3", id="not ASCII"),
-        pytest.param("05P", "incomplete at character 3", id="cut short"),
+        pytest.param("05P", "incomplete at character 3", id="truncated"),
         pytest.param("0" + "o" * 20 + "0", "the number at character 2 is larger", id="too long a number"),
     ],
 )
-def test_what_is_wrong_with_a_compressed_string_is_said_with_its_position(text: str, says: str) -> None:
+def test_an_error_in_a_compressed_string_names_the_character(text: str, message: str) -> None:
     with pytest.raises(LabelError) as caught:
         decompress_counts(text)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 @given(st.binary(max_size=30))
@@ -235,7 +235,7 @@ def test_any_bytes_are_counts_or_a_typed_error(data: bytes) -> None:
 def test_cvat_counts_row_by_row_inside_the_tight_box(mask: NDArray[np.bool_]) -> None:
     counts, box = encode_cvat(mask)
     assert box == tight_box(mask)
-    # As its maintainers unpack it: one pixel after the other, along the rows of the box.
+    # The maintainers unpack a mask pixel by pixel along the rows of the box.
     again = np.zeros_like(mask)
     offset, value = 0, False
     for count in counts.tolist():
@@ -259,7 +259,7 @@ def test_counts_that_do_not_fill_their_box_are_refused() -> None:
         decode_cvat([1, 2], (0, 0, 2, 2), (3, 3))
 
 
-def test_an_empty_mask_is_no_object_of_cvat() -> None:
+def test_an_empty_mask_cannot_be_a_cvat_object() -> None:
     assert tight_box(np.zeros((3, 3), np.bool_)) is None
     with pytest.raises(UsageError, match="empty"):
         encode_cvat(np.zeros((3, 3), np.bool_))

@@ -1,4 +1,4 @@
-"""Files that other tools wrote, kept outside the repository."""
+"""Tests with files of other tools, kept outside the repository."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crackseg.labels.coco import decode_coco, read_coco_image
 from crackseg.labels.counts import compress_counts, encode_counts
 from crackseg.labels.document import parse_json
 from crackseg.labels.reading import Format, ImageSizes, read_entries
-from tests.labels.strategies import drawn
+from tests.labels.strategies import draw_image
 
 pytestmark = [
     pytest.mark.shared,
@@ -44,7 +44,7 @@ def test_every_coco_file_of_datumaro_is_read(assets: Path) -> None:
         assert {image.shape for image in images} <= {(5, 10), (10, 5)}, path
 
 
-def test_boxes_of_coco_are_where_the_file_says(assets: Path) -> None:
+def test_boxes_of_coco_equal_those_of_the_file(assets: Path) -> None:
     assert boxes(read(assets / "kaggle_dataset" / "relaxed_coco", "coco")) == [
         [("label_0", (1, 2, 2, 5))],
         [("label_1", (0, 0, 4, 2))],
@@ -65,11 +65,11 @@ def test_the_segmentations_of_a_voc_file_are_read(assets: Path) -> None:
     cat, person = image.objects
     assert (cat.category, person.category) == ("cat", "person")
     assert isinstance(cat.outline, Cutout)
-    assert drawn(image, "cat").all()
+    assert draw_image(image, "cat").all()
     assert person.box == (4, 3, 7, 6)
 
 
-def test_voc_files_that_say_no_size_take_the_one_given(assets: Path) -> None:
+def test_voc_files_without_a_size_use_the_given_one(assets: Path) -> None:
     folder = assets / "voc_dataset" / "voc_dataset2"
     images = read(folder, "voc", ImageSizes((20, 30)))
     assert boxes(images)[1:] == [
@@ -87,7 +87,7 @@ def test_cvat_images_of_datumaro_are_read(assets: Path, name: str) -> None:
     images = read(assets / "cvat_dataset" / "for_images" / name, "cvat")
     assert (images[0].name, images[0].shape, images[0].left_out) == ("img0.jpg", (8, 8), ("polyline",))
     assert boxes(images)[0] == [("label1", (2, 0, 4, 4))]
-    assert drawn(images[1]).any()
+    assert draw_image(images[1]).any()
     assert images[1].left_out == ("points",)
 
 
@@ -98,20 +98,20 @@ def test_a_cvat_video_of_datumaro_is_read(assets: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["labels", "annotations", "strict"])
-def test_yolo_files_of_datumaro_are_read_with_the_sizes_of_the_images_beside_them(assets: Path, name: str) -> None:
+def test_yolo_files_of_datumaro_are_read_with_the_sizes_of_their_images(assets: Path, name: str) -> None:
     for image in read(assets / "yolo_dataset" / name, "yolo"):
         assert (image.name, image.shape) == ("1.jpg", (10, 15))
         assert boxes([image]) == [[("label_2", (2, 0, 4, 4)), ("label_4", (3, 3, 6, 5))]]
 
 
-def test_masks_of_datumaro_are_read_and_numbers_of_classes_refused(assets: Path) -> None:
+def test_masks_of_datumaro_are_read_and_class_numbers_are_refused(assets: Path) -> None:
     masks = read(assets / "kaggle_dataset" / "image_mask", "masks")
-    assert drawn(masks[0]).tolist() == [[True, True, False, False, True]]
+    assert draw_image(masks[0]).tolist() == [[True, True, False, False, True]]
     with pytest.raises(CracksegError, match="class numbers can be read with --from voc"):
         read(assets / "kaggle_dataset" / "image_mask_with_labelmap", "masks")
 
 
-def test_every_mask_of_cocos_results_is_drawn_and_packed_as_pycocotools_does(shared_folder: Path) -> None:
+def test_every_mask_of_coco_results_equals_that_of_pycocotools(shared_folder: Path) -> None:
     path = shared_folder / "badinputs" / "cocoapi" / "files" / "results" / "instances_val2014_fakesegm100_results.json"
     data = path.read_bytes()
     document = decode_coco(data, name=path.name)
@@ -124,10 +124,10 @@ def test_every_mask_of_cocos_results_is_drawn_and_packed_as_pycocotools_does(sha
             theirs = cocotools.decode(segmentation).astype(np.bool_)
             assert compress_counts(encode_counts(theirs)) == segmentation["counts"]
             union |= theirs
-        assert np.array_equal(drawn(image), union)
+        assert np.array_equal(draw_image(image), union)
 
 
-def test_cocos_results_without_masks_are_read_where_the_size_is_known(shared_folder: Path) -> None:
+def test_results_of_coco_without_masks_are_read_if_the_size_is_known(shared_folder: Path) -> None:
     folder = shared_folder / "badinputs" / "cocoapi" / "files" / "results"
     boxed = read(folder / "instances_val2014_fakebbox100_results.json", "coco", ImageSizes((640, 640)))
     assert sum(len(image.objects) for image in boxed) == len(

@@ -1,4 +1,4 @@
-"""Segmentation images: the palette of VOC, and what stands in them."""
+"""Tests of segmentation images and the palette of VOC."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     return data.getvalue()
 
 
-def test_the_palette_is_the_one_of_the_development_kit() -> None:
+def test_the_palette_equals_that_of_the_development_kit() -> None:
     palette = voc_palette().tolist()
     assert palette[:5] == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128]]
     assert palette[15] == [192, 128, 128]
@@ -41,7 +41,7 @@ def test_the_palette_is_the_one_of_the_development_kit() -> None:
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))
-def test_indices_come_back_as_they_were_and_pillow_sees_them_too(height: int, width: int, seed: int) -> None:
+def test_indices_survive_a_round_trip_and_pillow_reads_them(height: int, width: int, seed: int) -> None:
     indices = np.random.default_rng(seed).integers(0, 256, (height, width)).astype(np.uint8)
     data = encode_segmentation(indices)
     assert np.array_equal(decode_segmentation(data), indices)
@@ -50,12 +50,12 @@ def test_indices_come_back_as_they_were_and_pillow_sees_them_too(height: int, wi
         assert np.array_equal(np.asarray(image), indices)
 
 
-def test_a_coloured_image_means_the_same_as_one_with_a_palette() -> None:
+def test_a_coloured_image_equals_one_with_a_palette() -> None:
     indices = np.array([[0, 1, 2], [3, 20, 255]], np.uint8)
     assert np.array_equal(decode_segmentation(png(voc_palette()[indices])), indices)
 
 
-def test_in_a_grey_image_the_values_are_the_indices() -> None:
+def test_the_values_of_a_grey_image_are_the_indices() -> None:
     assert decode_segmentation(png(np.array([[0, 1, 2]], np.uint8))).tolist() == [[0, 1, 2]]
 
 
@@ -63,7 +63,7 @@ def test_a_grey_image_of_0_and_255_has_one_class() -> None:
     assert decode_segmentation(png(np.array([[0, 255]], np.uint8))).tolist() == [[0, 1]]
 
 
-def test_colours_of_ones_own_are_read() -> None:
+def test_custom_colours_are_read() -> None:
     pixels = np.array([[[0, 0, 0], [9, 9, 200], [224, 224, 192]]], np.uint8)
     assert decode_segmentation(png(pixels), colours=[(0, 0, 0), (9, 9, 200)]).tolist() == [[0, 1, VOID]]
 
@@ -75,17 +75,17 @@ def test_a_colour_that_is_not_in_the_palette_is_named_with_its_pixel() -> None:
         decode_segmentation(png(pixels))
 
 
-def test_a_labelmap_comes_back_as_it_was() -> None:
+def test_a_labelmap_survives_a_round_trip() -> None:
     data = encode_labelmap({"spall": 2, "crack": 1})
     assert decode_labelmap(data) == [("background", (0, 0, 0)), ("crack", (128, 0, 0)), ("spall", (0, 128, 0))]
 
 
-def test_a_line_of_a_labelmap_that_cannot_be_read_is_named() -> None:
+def test_an_invalid_line_of_a_labelmap_is_named() -> None:
     with pytest.raises(LabelError, match=r"labelmap.txt:2: expected 'name:red,green,blue'"):
         decode_labelmap(b"# comment\ncrack:1,2\n")
 
 
-def test_small_objects_lie_on_large_ones_and_none_is_lost() -> None:
+def test_small_objects_cover_large_ones_and_none_is_lost() -> None:
     large, small = np.ones((4, 4), np.bool_), np.zeros((4, 4), np.bool_)
     small[1, 1] = True
     items = [mask_object(small, "spall"), mask_object(large, "crack")]

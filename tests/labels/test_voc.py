@@ -1,4 +1,4 @@
-"""Pascal VOC files, read back by the parser of the standard library."""
+"""Tests of Pascal VOC files, read by the parser of the standard library."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from crackseg.labels.voc import VocAnnotation, decode_voc, describe_voc, encode_
 
 
 def boxes_of(data: bytes) -> list[tuple[int, int, int, int]]:
-    """The boxes of a VOC file, half-open: VOC counts from 1 and includes the last pixel."""
-    found = []
+    """Return the boxes of a VOC file, half-open and 0-based."""
+    boxes = []
     for item in ElementTree.fromstring(data).findall("object"):
         xmin, ymin, xmax, ymax = (int(item.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin", "xmax", "ymax"))
-        found.append((ymin - 1, xmin - 1, ymax, xmax))
-    return found
+        boxes.append((ymin - 1, xmin - 1, ymax, xmax))
+    return boxes
 
 
 @st.composite
@@ -34,7 +34,7 @@ def descriptions(draw: st.DrawFn) -> VocAnnotation:
 
 
 @given(descriptions())
-def test_boxes_and_names_come_back_as_they_went_in(annotation: VocAnnotation) -> None:
+def test_boxes_and_names_survive_a_round_trip(annotation: VocAnnotation) -> None:
     data = encode_voc(annotation)
     root = ElementTree.fromstring(data)
     assert boxes_of(data) == list(annotation.boxes)
@@ -71,12 +71,12 @@ def test_one_pixel_is_a_box_whose_corners_are_equal() -> None:
         pytest.param((1, 1, 9, 20), "1", id="touches the right"),
     ],
 )
-def test_what_the_edge_of_the_image_cuts_is_marked_truncated(box: tuple[int, int, int, int], truncated: str) -> None:
+def test_an_object_at_the_image_border_is_marked_truncated(box: tuple[int, int, int, int], truncated: str) -> None:
     root = ElementTree.fromstring(encode_voc(VocAnnotation("images", "a.png", (10, 20), [box])))
     assert root.findtext("object/truncated") == truncated
 
 
-def test_a_file_has_the_elements_of_the_development_kit_in_their_order() -> None:
+def test_a_file_has_the_elements_of_the_development_kit_in_order() -> None:
     root = ElementTree.fromstring(encode_voc(VocAnnotation("images", "a.png", (10, 20), [(0, 0, 5, 5)], name="spall")))
     assert root.tag == "annotation"
     assert [child.tag for child in root] == ["folder", "filename", "path", "source", "size", "segmented", "object"]
@@ -96,14 +96,14 @@ def unknown(name: str) -> tuple[int, int]:
 
 
 @given(descriptions())
-def test_a_file_is_read_as_it_was_written(annotation: VocAnnotation) -> None:
+def test_a_file_survives_a_round_trip(annotation: VocAnnotation) -> None:
     image = decode_voc(encode_voc(annotation), unknown)
     assert (image.name, image.shape) == (annotation.filename, annotation.shape)
     assert [item.box for item in image.objects] == list(annotation.boxes)
     assert encode_voc(describe_voc(image, folder="images")) == encode_voc(annotation)
 
 
-def test_objects_have_classes_of_their_own() -> None:
+def test_objects_keep_their_classes() -> None:
     objects = (LabelledObject("crack", (0, 0, 1, 1)), LabelledObject("spall", (1.5, 2.25, 3, 4)))
     annotation = describe_voc(LabelledImage("folder/a.png", (10, 20), objects))
     assert (annotation.filename, annotation.names) == ("a.png", ["crack", "spall"])
@@ -117,7 +117,7 @@ OBJECT = "<object><name>crack</name>{}</object>"
 BOX = "<bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox>"
 
 
-def test_a_box_that_counts_from_0_or_leaves_the_image_is_cut_to_it() -> None:
+def test_a_0_based_or_too_large_box_is_clipped_to_the_image() -> None:
     data = XML.format(SIZE + OBJECT.format(BOX.format(0, 0, 20, 10)) + OBJECT.format(BOX.format(19, 9, 25, 12)))
     assert [item.box for item in decode_voc(data.encode(), unknown).objects] == [(0, 0, 10, 20), (8, 18, 10, 20)]
 
@@ -128,12 +128,12 @@ def test_a_box_outside_the_image_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("size", ["", "<size><width>0</width><height>0</height></size>", "<size/>"])
-def test_a_size_that_is_not_said_is_looked_up(size: str) -> None:
+def test_a_missing_size_is_looked_up(size: str) -> None:
     assert decode_voc(XML.format(size).encode(), lambda name: (len(name), 7)).shape == (5, 7)
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "message"),
     [
         pytest.param(SIZE + OBJECT.format(""), "object 1: the element 'bndbox' is missing", id="no box"),
         pytest.param(SIZE + OBJECT.format("<bndbox/>"), "object 1: ymin: expected a number, got nothing", id="empty"),
@@ -141,13 +141,13 @@ def test_a_size_that_is_not_said_is_looked_up(size: str) -> None:
         pytest.param("<size><width>-1</width><height>1</height></size>", "size/width: expected a whole", id="size"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said_with_its_object(body: str, says: str) -> None:
+def test_an_error_in_a_file_names_its_object(body: str, message: str) -> None:
     with pytest.raises(LabelError) as caught:
         decode_voc(XML.format(body).encode(), unknown, name="a.xml")
     assert str(caught.value).startswith("a.xml: ")
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_file_that_names_no_image_is_refused() -> None:
+def test_a_file_without_an_image_name_is_refused() -> None:
     with pytest.raises(LabelError, match="the element 'filename' is missing"):
         decode_voc(b"<annotation/>", unknown)

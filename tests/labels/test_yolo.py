@@ -1,4 +1,4 @@
-"""YOLO segmentation labels, read as their trainers read them."""
+"""Tests of YOLO segmentation labels, read as their trainers read them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from crackseg.labels.yolo import (
     encode_yolo_boxes,
     outline_mask,
 )
-from tests.labels.strategies import drawn, masks
+from tests.labels.strategies import draw_image, masks
 
 
 def mask_as_trained_on(data: bytes, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """A label file as a trainer draws it: single precision, cut to whole pixels, filled by OpenCV."""
+    """Draw a label file in the way of a YOLO trainer."""
     canvas = np.zeros(shape, np.uint8)
     for line in data.decode().splitlines():
         values = np.array(line.split(), dtype=np.float32)
@@ -37,7 +37,7 @@ def mask_as_trained_on(data: bytes, shape: tuple[int, int]) -> NDArray[np.bool_]
 
 
 @given(masks())
-def test_a_trainer_sees_the_mask_that_went_in_with_every_hole(mask: NDArray[np.bool_]) -> None:
+def test_a_trainer_restores_the_mask_with_every_hole(mask: NDArray[np.bool_]) -> None:
     shape = mask.shape[0], mask.shape[1]
     assert np.array_equal(mask_as_trained_on(encode_yolo(outline_mask(mask), shape), shape), mask)
 
@@ -64,15 +64,15 @@ def test_an_image_without_cracks_has_an_empty_file() -> None:
 
 
 @given(masks())
-def test_a_file_is_read_as_it_was_written(mask: NDArray[np.bool_]) -> None:
+def test_a_file_survives_a_round_trip(mask: NDArray[np.bool_]) -> None:
     shape = mask.shape[0], mask.shape[1]
     image = decode_yolo(encode_yolo(outline_mask(mask, number=1), shape), "a.png", shape, ["spall", "crack"])
-    assert np.array_equal(drawn(image), mask)
+    assert np.array_equal(draw_image(image), mask)
     assert {item.category for item in image.objects} <= {"crack"}
 
 
 @given(st.integers(1, 9000), st.integers(1, 9000), st.integers(0, 2**32 - 1))
-def test_whole_pixels_that_another_tool_printed_are_not_moved_by_cutting(height: int, width: int, seed: int) -> None:
+def test_whole_pixels_of_another_tool_are_not_moved_by_truncation(height: int, width: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     places = np.stack((rng.integers(0, height, 9), rng.integers(0, width, 9)), axis=1)
     words = [f"{share:.6f}" for share in (places / (height, width))[:, ::-1].ravel()]
@@ -83,7 +83,7 @@ def test_whole_pixels_that_another_tool_printed_are_not_moved_by_cutting(height:
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(0, 2**32 - 1))
-def test_boxes_of_whole_pixels_come_back_as_they_were(height: int, width: int, seed: int) -> None:
+def test_boxes_of_whole_pixels_survive_a_round_trip(height: int, width: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     row0, col0 = int(rng.integers(0, height)), int(rng.integers(0, width))
     box = float(row0), float(col0), float(rng.integers(row0 + 1, height + 1)), float(rng.integers(col0 + 1, width + 1))
@@ -94,11 +94,11 @@ def test_boxes_of_whole_pixels_come_back_as_they_were(height: int, width: int, s
 
 def test_points_on_the_far_border_belong_to_the_last_pixel() -> None:
     image = decode_yolo(b"0 0 0 1 0 1 1 0 1", "a.png", (3, 4))
-    assert drawn(image).all()
+    assert draw_image(image).all()
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         pytest.param("0 .1 .1 .2 .2 .3 .3\n0 .1 .1 .2 .2", None, id="an outline and a box"),
         pytest.param("0 .1 .1 .2 .2 .3", "YOLO:1: expected a class number with a box", id="odd"),
@@ -110,16 +110,16 @@ def test_points_on_the_far_border_belong_to_the_last_pixel() -> None:
         pytest.param("0 nan .1 .2 .2 .3 .3", "YOLO:1: expected a number, got 'nan'", id="not a number"),
     ],
 )
-def test_what_is_wrong_with_a_line_is_said_with_its_number(text: str, says: str | None) -> None:
-    if says is None:
+def test_an_error_in_a_line_names_its_number(text: str, message: str | None) -> None:
+    if message is None:
         assert len(decode_yolo(text.encode(), "a.png", (100, 100)).objects) == 2
         return
     with pytest.raises(LabelError) as caught:
         decode_yolo(text.encode(), "a.png", (100, 100))
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_names_of_classes_come_back_as_they_were() -> None:
+def test_class_names_survive_a_round_trip() -> None:
     assert decode_names(encode_names(["crack", "Spalling: é"]), name="data.yaml") == ["crack", "Spalling: é"]
 
 
@@ -132,13 +132,13 @@ def test_names_of_classes_come_back_as_they_were() -> None:
         pytest.param(b"a\n\nb\n", "classes.txt", ["a", "b"], id="a line each"),
     ],
 )
-def test_names_of_classes_are_read_from_either_file(data: bytes, name: str, names: list[str]) -> None:
+def test_class_names_are_read_from_either_file(data: bytes, name: str, names: list[str]) -> None:
     assert decode_names(data, name=name) == names
 
 
 @pytest.mark.parametrize(
     "data", [b"names: [a", b"names: {x: a}", b"names: 3", b"- a", b"names: !!python/object:os.system {}", b"[" * 5000]
 )
-def test_a_list_of_names_that_cannot_be_read_is_a_typed_error(data: bytes) -> None:
+def test_an_unreadable_list_of_names_is_a_typed_error(data: bytes) -> None:
     with pytest.raises(LabelError):
         decode_names(data, name="data.yaml")
