@@ -136,5 +136,9 @@ def as_scale_source(scale: float | ScaleSource | None) -> ScaleSource | None:
 
     Raises:
         UsageError: If the number is not positive and finite.
+
+    Example:
+        >>> as_scale_source(0.2)
+        Scale(mm_per_px=0.2, source='scale=', uncertainty=0.0)
     """
     return Scale(float(scale), "scale=") if isinstance(scale, SupportsFloat) else scale

@@ -10,14 +10,13 @@ if TYPE_CHECKING:
         CleanedMask,
         Cleaning,
         CleaningStep,
-        apply_morphology,
         choose_cleaning,
         clean,
         clean_file,
-        fill_holes,
         preset,
     )
     from crackseg.masks.gaps import CrackEnds, bridge_gaps, find_ends
+    from crackseg.masks.morphology import apply_morphology, fill_holes
 
 __all__ = [
     "CleanedMask",
@@ -39,12 +38,12 @@ _HOMES = {
     "Cleaning": "crackseg.masks.cleaning",
     "CleaningStep": "crackseg.masks.cleaning",
     "CrackEnds": "crackseg.masks.gaps",
-    "apply_morphology": "crackseg.masks.cleaning",
+    "apply_morphology": "crackseg.masks.morphology",
     "bridge_gaps": "crackseg.masks.gaps",
     "choose_cleaning": "crackseg.masks.cleaning",
     "clean": "crackseg.masks.cleaning",
     "clean_file": "crackseg.masks.cleaning",
-    "fill_holes": "crackseg.masks.cleaning",
+    "fill_holes": "crackseg.masks.morphology",
     "find_ends": "crackseg.masks.gaps",
     "preset": "crackseg.masks.cleaning",
 }

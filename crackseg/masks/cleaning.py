@@ -1,8 +1,7 @@
-"""Cleaning of masks: morphology, holes, gaps, and rules by which components stay.
+"""Clean masks: morphology, holes, gaps and rules for components.
 
-Everything here goes by tables: labels are made once, each rule decides per label, and one look-up turns the decision
-into pixels. A step that leaves nothing of a mask says so, and why: a minimum area that silently drops every defect is
-how bad parts are shipped.
+Components are labelled once, each rule decides per label, and one look-up turns the decision into pixels. A step that
+removes every crack pixel reports it with the reason, so that a minimum area cannot silently drop all defects.
 """
 
 from __future__ import annotations
@@ -21,14 +20,10 @@ from crackseg.errors import UsageError
 from crackseg.files import make_folder
 from crackseg.imaging.codec import MASK_LEVEL, read_mask_levels, write_png
 from crackseg.masks.gaps import bridge_gaps
+from crackseg.masks.morphology import Element, Operation, Plane, apply_morphology, fill_plane
 from crackseg.measurement.skeleton import skeletonise
 
-Element = Literal["rectangle", "ellipse", "cross"]
-Operation = Literal["erode", "dilate", "open", "close", "tophat", "blackhat"]
 Preset = Literal["classic"]
-
-_Plane = NDArray[np.uint8]
-"""``(H, W)``, 0 or 1."""
 
 _HATS: tuple[tuple[str, Operation], ...] = (("tophat_px", "tophat"), ("blackhat_px", "blackhat"))
 _SHAPERS: tuple[tuple[str, Operation], ...] = (
@@ -38,29 +33,29 @@ _SHAPERS: tuple[tuple[str, Operation], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleaning:
-    """What to do to a mask. The steps are done in the order of these fields; 0, None and False leave a step out.
+    """Steps of a cleaning, run in the order of these fields; 0, None and False leave a step out.
 
     Attributes:
-        element: Shape of the element of every morphological step; its size is the step's, an odd number.
-        tophat_px: Keep what is brighter than an opening of this size: lines narrower than the element.
-        blackhat_px: Keep what is darker than a closing of this size, such as dark lines in a photograph.
-        level: From this level, 1 to 255, a pixel counts as crack.
-        erode_px: Shrink.
-        dilate_px: Grow.
-        open_px: Remove what the element does not fit into.
-        close_px: Fill what the element does not fit into.
+        element: Shape of the structuring element of every morphological step; the step gives its size, an odd number.
+        tophat_px: Keep lines brighter than their surroundings and narrower than this size, in pixels.
+        blackhat_px: Keep lines darker than their surroundings and narrower than this size, in pixels.
+        level: Least level of a crack pixel, 1 to 255.
+        erode_px: Size of an erosion, in pixels.
+        dilate_px: Size of a dilation, in pixels.
+        open_px: Size of an opening, in pixels; it removes cracks narrower than the element.
+        close_px: Size of a closing, in pixels; it fills gaps narrower than the element.
         fill_holes: Fill background that does not touch the border of the image.
-        max_hole_px: Holes of more pixels stay; None fills all.
-        bridge_px: Join ends that point at each other across a gap of up to so many pixels.
-        min_area_px: Remove components of fewer pixels.
-        min_length_px: Remove components with a shorter skeleton.
-        min_elongation: Remove components whose length is fewer times their mean width.
-        max_distance_px: Remove components that are shorter than ``long_px`` and farther from any that is not.
-        long_px: Length that makes a component one of the long ones; None means the longest alone is.
-        texture: Give back, under what is kept, the original grey, and not 255.
+        max_hole_px: Largest area of a hole to fill, in pixels; None fills all.
+        bridge_px: Largest gap between two ends that point at each other to bridge, in pixels.
+        min_area_px: Least area of a component to keep, in pixels.
+        min_length_px: Least skeleton length of a component to keep, in pixels.
+        min_elongation: Least ratio of length to mean width of a component to keep.
+        max_distance_px: Largest distance from a long component at which a shorter one is kept, in pixels.
+        long_px: Least length of a long component, in pixels; None if only the longest is long.
+        texture: Restore the original grey values of the kept pixels instead of 255.
 
     Raises:
-        UsageError: If a size is even or negative, or a number out of its range.
+        UsageError: If a size is even or negative, or a number is out of its range.
     """
 
     element: Element = "rectangle"
@@ -85,7 +80,7 @@ class Cleaning:
         for name, _ in (*_HATS, *_SHAPERS):
             size = getattr(self, name)
             if size < 0 or (size > 0 and size % 2 == 0):
-                raise UsageError(f"expected an odd size in pixels, or 0 for none, got {size}", where=name)
+                raise UsageError(f"expected an odd size in pixels, or 0 to leave the step out; got {size}", where=name)
         if not 1 <= self.level <= 255:
             raise UsageError(f"expected a level from 1 to 255, got {self.level}", where="level")
         for name in ("max_hole_px", "bridge_px", "min_area_px", "min_length_px", "min_elongation", "max_distance_px"):
@@ -93,14 +88,20 @@ class Cleaning:
             if value is not None and not value >= 0:
                 raise UsageError(f"expected 0 or more, got {value}", where=name)
         if self.long_px is not None and self.max_distance_px is None:
-            raise UsageError("says which components are long, and nothing asks", where="long_px", hint="set a distance")
+            raise UsageError(
+                "long_px has no effect without max_distance_px", where="long_px", hint="set max_distance_px as well"
+            )
 
 
 def preset(name: Preset) -> Cleaning:
     """Return a named cleaning.
 
-    ``classic`` is the usual denoising of drawn cracks: open with a rectangle of 3x3, keep 8-connected components of
-    more than 50 pixels, and give back their grey texture.
+    ``classic`` is the usual denoising of drawn cracks. It opens with a rectangle of 3x3, keeps 8-connected components
+    of more than 50 pixels, and restores their grey texture.
+
+    Example:
+        >>> preset("classic").min_area_px
+        51
     """
     match name:
         case "classic":
@@ -109,31 +110,31 @@ def preset(name: Preset) -> Cleaning:
             assert_never(name)
 
 
-def choose_cleaning(name: Preset | None, given: Mapping[str, Any]) -> Cleaning:
-    """Return a preset, or without one the usual cleaning, with some of its fields set.
+def choose_cleaning(name: Preset | None, settings: Mapping[str, Any]) -> Cleaning:
+    """Return a preset, or the default cleaning, with some fields replaced.
 
-    The usual cleaning opens by 3x3 and keeps components of 50 pixels or more.
+    The default cleaning opens by 3x3 and keeps components of 50 pixels or more.
 
     Args:
-        name: The preset.
-        given: Fields of `Cleaning`; None leaves one as it is.
+        name: Name of the preset; None for the default cleaning.
+        settings: Fields of `Cleaning` to replace; None keeps a field.
 
     Raises:
-        UsageError: If a value makes no sense.
+        UsageError: If a value is out of its range.
     """
     start = Cleaning(open_px=3, min_area_px=50) if name is None else preset(name)
-    return dataclasses.replace(start, **{key: value for key, value in given.items() if value is not None})
+    return dataclasses.replace(start, **{key: value for key, value in settings.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
 class CleaningStep:
-    """What one step did.
+    """Effect of one step.
 
     Attributes:
-        name: The field of `Cleaning` that asked for it.
-        before_px: Crack pixels before it.
-        after_px: Crack pixels after it.
-        emptied: Why nothing is left, if there was something before.
+        name: Field of `Cleaning` that sets the step.
+        before_px: Number of crack pixels before the step.
+        after_px: Number of crack pixels after the step.
+        emptied: Reason why the step removed every crack pixel; None if it did not.
     """
 
     name: str
@@ -142,15 +143,15 @@ class CleaningStep:
     emptied: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CleanedMask:
-    """A mask after cleaning.
+    """Mask after cleaning.
 
     Attributes:
-        mask: ``(H, W) bool`` crack pixels.
-        pixels: ``(H, W) uint8`` to write: 0 and 255, or the grey texture.
-        before_px: Crack pixels before all steps.
-        steps: What was done, in order.
+        mask: ``(H, W)`` bool crack mask.
+        pixels: ``(H, W)`` uint8 pixels to write: 0 and 255, or the grey texture.
+        before_px: Number of crack pixels before all steps.
+        steps: Effects of the steps, in order.
     """
 
     mask: NDArray[np.bool_]
@@ -160,16 +161,22 @@ class CleanedMask:
 
     @property
     def after_px(self) -> int:
-        """Crack pixels that are left."""
+        """Number of crack pixels that remain."""
         return self.steps[-1].after_px if self.steps else self.before_px
 
     @property
     def emptied(self) -> str | None:
-        """Which step left nothing of a mask that held something, and why; None if none did."""
+        """Step that removed every crack pixel, with the reason; None without one."""
         return next((f"{step.name} {step.emptied}" for step in self.steps if step.emptied is not None), None)
 
+    def __repr__(self) -> str:
+        """Return size and crack pixels before and after, in one line."""
+        return (
+            f"CleanedMask({self.mask.shape[0]}x{self.mask.shape[1]} px, {self.before_px} -> {self.after_px} crack px)"
+        )
+
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the arrays, ready for JSON."""
+        """Return counts and steps without the arrays, ready for JSON."""
         return {
             "before_px": self.before_px,
             "after_px": self.after_px,
@@ -177,16 +184,29 @@ class CleanedMask:
             "steps": [dataclasses.asdict(step) for step in self.steps],
         }
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row per step, ready for a data frame."""
+        return [dataclasses.asdict(step) for step in self.steps]
+
 
 def clean(levels: NDArray[np.uint8] | NDArray[np.bool_], cleaning: Cleaning) -> CleanedMask:
     """Clean a mask.
 
     Args:
-        levels: ``(H, W)`` mask, or levels 0 to 255 as `read_mask_levels` gives them.
-        cleaning: What to do.
+        levels: ``(H, W)`` bool mask, or uint8 levels 0 to 255 from `read_mask_levels`.
+        cleaning: Steps to run.
 
     Raises:
-        UsageError: If ``levels`` has another shape.
+        UsageError: If ``levels`` is not two-dimensional.
+
+    Example:
+        >>> import numpy as np
+        >>> mask = np.zeros((20, 20), dtype=bool)
+        >>> mask[5:10, 2:18] = mask[15, 15] = True
+        >>> clean(mask, Cleaning(min_area_px=10))
+        CleanedMask(20x20 px, 81 -> 80 crack px)
+        >>> clean(mask, Cleaning(open_px=7)).emptied
+        'open_px 7 leaves no crack pixel'
     """
     if levels.ndim != 2:
         raise UsageError(f"expected a mask of shape (H, W), got {levels.shape}")
@@ -206,15 +226,17 @@ def clean(levels: NDArray[np.uint8] | NDArray[np.bool_], cleaning: Cleaning) -> 
 
 
 def clean_file(path: Path, target: Path, cleaning: Cleaning) -> CleanedMask:
-    """Clean a mask file into another, 8-bit PNG; its folder is made if it is missing.
+    """Clean a mask file into another file, an 8-bit PNG.
+
+    A missing folder is created.
 
     Raises:
-        UsageError: If there is no such file, or both are one.
-        ImageError: If it cannot be read.
-        OutputError: If the other cannot be written.
+        UsageError: If there is no such file, or ``target`` is the same file.
+        ImageError: If the mask cannot be read.
+        OutputError: If the target cannot be written.
     """
     if target.resolve() == path.resolve():
-        raise UsageError("would be overwritten", where=path, hint="choose another folder to write to")
+        raise UsageError("the output would overwrite this mask", where=path, hint="choose another output folder")
     cleaned = clean(read_mask_levels(path), cleaning)
     make_folder(target.parent)
     write_png(target, cleaned.pixels)
@@ -222,85 +244,36 @@ def clean_file(path: Path, target: Path, cleaning: Cleaning) -> CleanedMask:
 
 
 class _Work:
-    """A mask on its way through the steps."""
+    """Mask between two steps, with the effects of the steps so far."""
 
-    def __init__(self, plane: _Plane, count_px: int) -> None:
+    def __init__(self, plane: Plane, count_px: int) -> None:
         self.plane, self.count_px = plane, count_px
         self.steps: list[CleaningStep] = []
 
-    def take(self, name: str, plane: _Plane, why: str) -> None:
-        """Go on with what a step left."""
+    def take(self, name: str, plane: Plane, why: str) -> None:
+        """Record the result of a step."""
         before_px, self.plane, self.count_px = self.count_px, plane, cv2.countNonZero(plane)
         emptied = why if before_px and not self.count_px else None
         self.steps.append(CleaningStep(name, before_px, self.count_px, emptied))
 
 
 def _shape(work: _Work, cleaning: Cleaning) -> None:
-    """Do the steps that change the shape of components."""
+    """Run the steps that change the shape of components."""
     for name, operation in _SHAPERS:
         if size := getattr(cleaning, name):
             plane = apply_morphology(work.plane, operation, size_px=size, element=cleaning.element)
             work.take(name, plane, f"{size} leaves no crack pixel")
     if cleaning.fill_holes:
-        work.take("fill_holes", _without_holes(work.plane, cleaning.max_hole_px), "")
+        work.take("fill_holes", fill_plane(work.plane, cleaning.max_hole_px), "")
     if cleaning.bridge_px:
         bridged = bridge_gaps(work.plane.view(np.bool_), max_gap_px=cleaning.bridge_px)
         work.take("bridge_px", bridged.view(np.uint8), "")
 
 
-def apply_morphology(
-    pixels: NDArray[np.uint8], operation: Operation, *, size_px: int, element: Element = "rectangle"
-) -> NDArray[np.uint8]:
-    """Apply a morphological operation to a mask of 0 and 1 or 255, or to grey pixels.
-
-    Nothing is assumed beyond the border: erosion does not eat into what touches it.
-
-    Args:
-        pixels: ``(H, W)`` pixels.
-        operation: What to do. The hats give the difference between the image and its opening or closing.
-        size_px: Side of the element, odd.
-        element: Its shape.
-
-    Returns:
-        ``(H, W)`` pixels.
-    """
-    kinds = {
-        "erode": cv2.MORPH_ERODE, "dilate": cv2.MORPH_DILATE, "open": cv2.MORPH_OPEN, "close": cv2.MORPH_CLOSE,
-        "tophat": cv2.MORPH_TOPHAT, "blackhat": cv2.MORPH_BLACKHAT,
-    }  # fmt: skip
-    shapes = {"rectangle": cv2.MORPH_RECT, "ellipse": cv2.MORPH_ELLIPSE, "cross": cv2.MORPH_CROSS}
-    kernel = cv2.getStructuringElement(shapes[element], (size_px, size_px))
-    return np.asarray(cv2.morphologyEx(pixels, kinds[operation], kernel), dtype=np.uint8)
-
-
-def fill_holes(mask: NDArray[np.bool_], *, max_hole_px: int | None = None) -> NDArray[np.bool_]:
-    """Fill the holes of a mask: 4-connected background that does not touch the border of the image.
-
-    Args:
-        mask: ``(H, W)`` mask.
-        max_hole_px: Holes of more pixels stay, such as the cells of a net of cracks; None fills all.
-
-    Returns:
-        ``(H, W)`` mask.
-    """
-    return _without_holes(np.ascontiguousarray(mask).view(np.uint8), max_hole_px).view(np.bool_)
-
-
-def _without_holes(plane: _Plane, max_hole_px: int | None) -> _Plane:
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - plane, connectivity=4)
-    left, top, width, height, area = np.asarray(stats).T
-    rows, cols = plane.shape
-    filled = (left > 0) & (top > 0) & (left + width < cols) & (top + height < rows)
-    if max_hole_px is not None:
-        filled &= area <= max_hole_px
-    filled[0] = True
-    return np.take(filled.view(np.uint8), np.asarray(labels))
-
-
 def _sift(work: _Work, cleaning: Cleaning) -> None:
-    """Remove the components that a rule speaks against."""
+    """Remove the components that fail a rule."""
     if cleaning.min_area_px:
-        labels, areas = _labelled(work.plane)
+        labels, areas = _label(work.plane)
         kept = (areas >= cleaning.min_area_px).view(np.uint8)
         kept[0] = 0
         why = _all_removed(cleaning.min_area_px, areas[1:], "the largest has {:.0f} px")
@@ -309,11 +282,11 @@ def _sift(work: _Work, cleaning: Cleaning) -> None:
         _sift_by_length(work, cleaning)
 
 
-def _labelled(plane: _Plane) -> tuple[NDArray[np.integer], NDArray[np.int32]]:
-    """Return the ``(H, W)`` labels of the 8-connected components, 0 being background, and the area of each label.
+def _label(plane: Plane) -> tuple[NDArray[np.integer], NDArray[np.int32]]:
+    """Return ``(H, W)`` labels of the 8-connected components, and their areas.
 
-    A component holds at least one run of pixels in a row. Where there are few runs, 16 bits will do for the labels, and
-    half the memory makes labelling and look-up almost twice as fast.
+    Label 0 is background. There are at most as many components as runs of pixels in rows. Few runs therefore fit
+    16-bit labels, and with half the memory labelling and look-up are almost twice as fast.
     """
     runs = cv2.countNonZero(cv2.subtract(plane[:, 1:], plane[:, :-1])) + cv2.countNonZero(plane[:, :1])
     kind = cv2.CV_16U if runs < 2**16 - 2 else cv2.CV_32S
@@ -329,7 +302,7 @@ def _all_removed(setting: float, values: NDArray[Any], most: str) -> str:
 
 
 def _sift_by_length(work: _Work, cleaning: Cleaning) -> None:
-    labels, areas = _labelled(work.plane)
+    labels, areas = _label(work.plane)
     if areas.size == 1:
         return
     lengths = skeleton_lengths(skeletonise(work.plane.view(np.bool_)), labels, areas.size)
@@ -355,15 +328,17 @@ def _sift_by_length(work: _Work, cleaning: Cleaning) -> None:
 
 
 def skeleton_lengths(skeleton: NDArray[np.bool_], labels: NDArray[np.integer], count: int) -> NDArray[np.float64]:
-    """Return about how long the skeleton of each component is: enough to sift by, not to report.
+    """Return the approximate skeleton length of each component.
+
+    The lengths are accurate enough for rules, but not for reports.
 
     Args:
-        skeleton: ``(H, W)`` skeleton.
-        labels: ``(H, W)`` component of each pixel.
-        count: Labels, that of the background included.
+        skeleton: ``(H, W)`` bool skeleton.
+        labels: ``(H, W)`` int labels of the components, 0 for background.
+        count: Number of labels ``C``, that of the background included.
 
     Returns:
-        ``(C,)`` lengths in pixels, by label, at least 1.
+        ``(C,)`` float64 lengths by label, at least 1, in pixels.
 
     Source:
         Kulpa, "Area and perimeter measurement of blobs in discrete binary pictures", Computer Graphics and Image
@@ -372,7 +347,7 @@ def skeleton_lengths(skeleton: NDArray[np.bool_], labels: NDArray[np.integer], c
     plane = np.pad(skeleton, ((0, 1), (1, 1)))
     here, right = plane[:-1, 1:-1], plane[:-1, 2:]
     down, down_left, down_right, left = plane[1:, 1:-1], plane[1:, :-2], plane[1:, 2:], plane[:-1, :-2]
-    # A diagonal step is one only where no straight way round it exists.
+    # A diagonal step counts only where no straight path leads around it.
     falling, rising = here & down_right & ~right & ~down, here & down_left & ~left & ~down
     total = np.ones(count)
     for step, weight in ((here & right, 0.948), (here & down, 0.948), (falling, 1.340), (rising, 1.340)):
@@ -381,7 +356,7 @@ def skeleton_lengths(skeleton: NDArray[np.bool_], labels: NDArray[np.integer], c
 
 
 def _distances(labels: NDArray[np.integer], anchors: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return, by label, how far a component is from the nearest of the ``anchors``, in pixels; infinite without any."""
+    """Return the distance of each label from the nearest anchor, in pixels."""
     least = np.full(anchors.size, np.inf)
     if anchors.any():
         away = 1 - np.take(anchors.view(np.uint8), labels)

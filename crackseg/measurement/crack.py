@@ -200,7 +200,7 @@ def measure_cracks(
         >>> mask = np.zeros((40, 60), dtype=bool)
         >>> mask[10:15, 5:55] = True
         >>> measure_cracks(mask)
-        (CrackMeasurement(50.0 px long, 5.0 px wide (mean), box (10, 5, 15, 55)),)
+        (CrackMeasurement(50.0 px long, 4.9 px wide (mean), box (10, 5, 15, 55)),)
         >>> (crack,) = measure_cracks(mask, scale=Scale(0.2, "a ruler"))
         >>> crack.area_px, round(crack.length_mm, 1), crack.pattern
         (250, 10.0, 'single')

@@ -83,6 +83,12 @@ def average_precision(crack: Floats, background: Floats) -> Floats:
     Returns:
         ``(...)`` float64 average precision, in [0, 1]; NaN where there is no crack.
 
+    Example:
+        >>> import numpy as np
+        >>> crack, background = np.array([0.0, 0.0, 4.0]), np.array([6.0, 2.0, 0.0])
+        >>> float(average_precision(crack, background))
+        1.0
+
     Source:
         Davis, Goadrich, "The relationship between precision-recall and ROC curves", ICML 2006, section 4. The sum over
         every distinct probability is scikit-learn's ``average_precision_score``.

@@ -16,8 +16,9 @@ from scipy import ndimage
 from skimage import morphology
 
 from crackseg.errors import UsageError
-from crackseg.masks.cleaning import Cleaning, Element, Operation, apply_morphology, clean, fill_holes, preset
+from crackseg.masks.cleaning import Cleaning, clean, preset
 from crackseg.masks.gaps import bridge_gaps, find_ends
+from crackseg.masks.morphology import Element, Operation, apply_morphology, fill_holes
 
 Mask = NDArray[np.bool_]
 
@@ -360,3 +361,15 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any]) -> No
 def test_a_colour_image_is_no_mask() -> None:
     with pytest.raises(UsageError, match=r"shape \(H, W\)"):
         clean(np.zeros((4, 5, 3), np.uint8), Cleaning())
+
+
+def test_a_cleaned_mask_shows_its_counts_in_one_line_and_its_steps_as_rows() -> None:
+    mask = np.zeros((20, 30), np.bool_)
+    mask[5:10, 2:18] = mask[15, 15] = True
+    cleaned = clean(mask, Cleaning(open_px=3, min_area_px=10))
+    assert repr(cleaned) == "CleanedMask(20x30 px, 81 -> 80 crack px)"
+    assert [(row["name"], row["before_px"], row["after_px"]) for row in cleaned.rows()] == [
+        ("open_px", 81, 80),
+        ("min_area_px", 80, 80),
+    ]
+    assert cleaned.rows() == cleaned.to_dict()["steps"]
