@@ -89,6 +89,8 @@ def check_output(folder: Path, output: Path) -> None:
 
     Raises:
         UsageError: If ``output`` is not a missing or empty folder outside ``folder``.
+
+    >>> check_output(Path("walls"), Path("walls_fixed"))
     """
     whole, source = output.resolve(), folder.resolve()
     if whole == source or source in whole.parents or whole in source.parents:

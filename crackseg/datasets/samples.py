@@ -79,6 +79,9 @@ def find_all_samples(folders: Sequence[Path], split: Split) -> tuple[Sample, ...
     Raises:
         UsageError: If a folder is missing, has no such split, holds no image, or is listed twice.
         DatasetError: If an image has no mask, or two masks or images share a stem.
+
+    >>> len(find_all_samples([Path("walls")], "test"))
+    4
     """
     whole = [folder.resolve() for folder in folders]
     names = [path.name for path in whole]
@@ -149,6 +152,8 @@ def check_sizes(samples: Sequence[Sample]) -> None:
     Raises:
         ImageError: If a header cannot be read.
         DatasetError: If an image and its mask differ in size.
+
+    >>> check_sizes(find_samples(Path("walls"), "train"))
     """
     for sample in samples:
         _check_sizes(sample, image_size(sample.image), image_size(sample.mask))
@@ -190,7 +195,11 @@ def hold_out(samples: Sequence[Sample], fraction: float) -> tuple[tuple[Sample, 
 
 
 def hash_samples(samples: Sequence[Sample]) -> str:
-    """Return the SHA-256 of all images and masks, in hexadecimal."""
+    """Return the SHA-256 of all images and masks, in hexadecimal.
+
+    >>> len(hash_samples(find_samples(Path("walls"), "train")))
+    64
+    """
     digest = hashlib.sha256()
     for sample in samples:
         for path in (sample.image, sample.mask):

@@ -77,6 +77,16 @@ class Comparison:
     Attributes:
         one: Report of the first model.
         other: Report of the second model.
+
+    >>> from pathlib import Path
+    >>> from crackseg import load_model
+    >>> from crackseg.datasets import find_samples
+    >>> from crackseg.evaluation import EvaluationRequest, evaluate_model
+    >>> samples, request = find_samples(Path("walls"), "test"), EvaluationRequest()
+    >>> names = ("crackseg-mobile", "crackseg-synthetic")
+    >>> comparison = Comparison(*(evaluate_model(load_model(name), samples, request) for name in names))
+    >>> sorted(comparison.differences["native"]["walls"])
+    ['f1', 'f1_2px', 'false_alarm', 'iou', 'precision', 'precision_2px', 'recall', 'recall_2px']
     """
 
     one: EvaluationReport

@@ -29,6 +29,9 @@ class Estimate:
     Attributes:
         value: The score; None where it is undefined.
         interval: Bounds of the 95 % bootstrap interval over images; None where the images allow none.
+
+    >>> Estimate(0.5, (0.25, 0.75)).to_dict()
+    {'value': 0.5, 'low': 0.25, 'high': 0.75}
     """
 
     value: float | None

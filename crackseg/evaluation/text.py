@@ -48,6 +48,14 @@ def report_to_text(report: EvaluationReport) -> str:
     """Format an evaluation for the terminal.
 
     Without a named protocol, the text is one line of headline scores per data set.
+
+    >>> from pathlib import Path
+    >>> from crackseg import load_model
+    >>> from crackseg.datasets import find_samples
+    >>> from crackseg.evaluation import EvaluationRequest, evaluate_model
+    >>> report = evaluate_model(load_model(), find_samples(Path("walls"), "test"), EvaluationRequest())
+    >>> report_to_text(report).splitlines()[1][:37]
+    'data   images     F1  precision  reca'
     """
     if report.request.protocol is None:
         first = f"{report.model}, protocol native, threshold {report.threshold:g} ({report.threshold_from})"
@@ -100,6 +108,14 @@ def comparison_to_text(comparison: Comparison) -> str:
     """Format a comparison for the terminal.
 
     ``*`` marks the differences whose interval excludes 0.
+
+    >>> from pathlib import Path
+    >>> from crackseg import load_model
+    >>> from crackseg.datasets import find_samples
+    >>> from crackseg.evaluation import EvaluationRequest, evaluate_model
+    >>> report = evaluate_model(load_model(), find_samples(Path("walls"), "test"), EvaluationRequest())
+    >>> comparison_to_text(Comparison(report, report)).splitlines()[2]
+    'protocol native'
     """
     reports = (("A", comparison.one), ("B", comparison.other))
     lines = [

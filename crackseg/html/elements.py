@@ -12,7 +12,11 @@ _SIGNATURES = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"RIFF",
 
 
 class Markup(str):
-    """HTML that is written to a page unchanged; any other string is escaped first."""
+    """HTML that is written to a page unchanged; any other string is escaped first.
+
+    >>> element("p", "1 < 2", Markup("<br>"))
+    '<p>1 &lt; 2<br></p>'
+    """
 
     __slots__ = ()
 
@@ -55,6 +59,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, css: str = "") 
         head: Titles of the columns; empty for a table without a head.
         rows: Cells, row by row.
         css: Classes of the table.
+
+    >>> table((), [["walls", "8"]])
+    '<div class="wide"><table><tbody><tr><td>walls</td><td>8</td></tr></tbody></table></div>'
     """
     body = (element("tr", *(element("td", cell) for cell in row)) for row in rows)
     titles = element("tr", *(element("th", title, attributes={"scope": "col"}) for title in head))
@@ -63,18 +70,26 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, css: str = "") 
 
 
 def definitions(texts: Mapping[str, str]) -> Markup:
-    """Return titles and their texts as a definition list."""
+    """Return titles and their texts as a definition list.
+
+    >>> definitions({"size": "64 px"})
+    '<dl><dt>size</dt><dd>64 px</dd></dl>'
+    """
     pairs = (part for title, text in texts.items() for part in (element("dt", title), element("dd", text)))
     return element("dl", *pairs)
 
 
 def bullet_list(items: Iterable[str]) -> Markup:
-    """Return items as a bullet list."""
+    """Return items as a bullet list.
+
+    >>> bullet_list(["one", "two"])
+    '<ul><li>one</li><li>two</li></ul>'
+    """
     return element("ul", *(element("li", item) for item in items))
 
 
 def image(data: bytes, *, alt: str = "") -> Markup:
-    """Return an ``img`` element that contains the whole image file.
+    r"""Return an ``img`` element that contains the whole image file.
 
     Args:
         data: Bytes of a PNG, JPEG or WebP file.
@@ -82,6 +97,9 @@ def image(data: bytes, *, alt: str = "") -> Markup:
 
     Raises:
         ValueError: If ``data`` is none of these files.
+
+    >>> image(b"\xff\xd8", alt="a wall")
+    '<img src="data:image/jpeg;base64,/9g=" alt="a wall">'
     """
     kind = next((kind for start, kind in _SIGNATURES if data.startswith(start)), None)
     if kind is None:
@@ -96,6 +114,9 @@ def figure(caption: str, images: Mapping[str, bytes]) -> Markup:
     Args:
         caption: Text below the images.
         images: Bytes of PNG, JPEG or WebP files, by the text for readers who do not see them.
+
+    >>> figure("Wall 1", {})
+    '<figure><div></div><figcaption>Wall 1</figcaption></figure>'
     """
     row = element("div", *(image(data, alt=alt) for alt, data in images.items()))
     return element("figure", row, element("figcaption", caption))

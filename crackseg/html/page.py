@@ -34,7 +34,10 @@ def begin_page(title: str, *, lead: str = "", script: bool = False) -> Markup:
     Args:
         title: Title of the page, also its heading.
         lead: Line below the heading.
-        script: Whether the page runs scripts of its own. No page loads any from elsewhere.
+        script: True for a page that runs a script; see `end_page`.
+
+    >>> begin_page("Cracks", lead="8 images").splitlines()[-2:]
+    ['<header><h1>Cracks</h1><p class="soft">8 images</p></header>', '<main>']
     """
     policy = {"http-equiv": "Content-Security-Policy", "content": _SCRIPT_POLICY if script else _POLICY}
     lines = [
@@ -62,6 +65,9 @@ def end_page(*, script: str = "") -> Markup:
 
     Raises:
         ValueError: If ``script`` contains ``</script``.
+
+    >>> end_page(script="let page = 0;").splitlines()[2:]
+    ['<script>', 'let page = 0;', '</script>', '</body></html>']
     """
     if "</script" in script.lower():
         raise ValueError("expected JavaScript without '</script', which would end its element")

@@ -79,3 +79,13 @@ def test_the_lines_list_the_worst_first_and_no_more_than_asked(tmp_path: Path) -
 
 def test_a_folder_without_faults_has_no_findings(tmp_path: Path) -> None:
     assert summarise(check_dataset(write_walls(tmp_path, 2)))[-1] == "no findings"
+
+
+def test_an_image_whose_mask_has_another_size_is_shown_without_outline(tmp_path: Path) -> None:
+    write_walls(tmp_path, 2)
+    save(tmp_path / "masks" / "01.png", wall(1)[1][:-8])
+    page = html.document_fromstring(build_check_page(check_dataset(tmp_path)))
+    (source,) = select(page, "//figure[figcaption='images/01.png']//img/@src")
+    shown = decode_image(base64.b64decode(source.partition(",")[2]))
+    np.testing.assert_allclose(shown, wall(1)[0], atol=60)
+    assert np.abs(shown.astype(int) - wall(1)[0]).mean() < 5

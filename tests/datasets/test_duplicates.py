@@ -96,6 +96,17 @@ def test_images_of_one_level_are_alike_only_if_they_are_equal(level: int) -> Non
     assert compare_images(flat, np.full((64, 64, 3), 7, np.uint8)).correlation == 0
 
 
+def test_images_of_a_few_pixels_are_alike_only_if_they_are_equal() -> None:
+    small = wall(1)[0][:8, :8]
+    assert compare_images(small, small.copy()).same
+    assert compare_images(small, wall(2)[0][:8, :8]).correlation == 0
+
+
+def test_images_that_overlap_by_a_corner_only_are_different() -> None:
+    large = wall(7, (200, 260))[0]
+    assert compare_images(large[:100, :130], large[75:175, 100:230]).correlation < 0.5
+
+
 def test_a_few_specks_on_white_do_not_make_images_alike() -> None:
     specks = [np.full((192, 192, 3), 255, np.uint8) for _ in range(6)]
     for place, image in enumerate(specks):

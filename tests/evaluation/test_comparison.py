@@ -154,3 +154,11 @@ def test_the_rows_of_a_comparison_hold_every_difference_once(tmp_path: Path) -> 
         for key, value in scores.items()
     }
     assert {(row["model_a"], row["model_b"]) for row in comparison.rows()} == {("darkness", "darkness")}
+
+
+def test_a_single_image_has_differences_without_intervals(tmp_path: Path) -> None:
+    one, other = pair_of(tmp_path, scribbled(1))
+    differences = compare_scores(one, other, NATIVE.scores[:2])
+    assert [each.interval for each in differences.values()] == [None, None]
+    assert differences["f1"].value == pytest.approx(-(one.scores()["f1"] or 0))
+    assert not differences["f1"].certain

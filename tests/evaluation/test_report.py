@@ -167,6 +167,29 @@ def test_the_curve_is_drawn_over_recall_and_its_dot_is_the_threshold_in_use(tmp_
     assert at_dot == pytest.approx(curve.chosen, abs=2e-4)
 
 
+def test_a_set_without_cracks_has_no_curve_and_says_so(tmp_path: Path) -> None:
+    predicted = scribbled(1)[0][0]
+    report = evaluate_model(model(), write_set(tmp_path / "set", [(predicted, np.zeros_like(predicted))]), ALL)
+    assert trace("set", report.results["set"]) is None
+    page = build_report_page(report)
+    assert "There is no crack in these images, and so no curve." in page
+    assert "<svg" not in page
+
+
+def test_counts_without_a_curve_have_none(tmp_path: Path) -> None:
+    report = evaluate_model(model(), write_set(tmp_path / "set", scribbled(2)), EvaluationRequest())
+    assert trace("set", report.results["set"]) is None
+
+
+def test_long_lists_are_cut_in_the_page_and_whole_in_the_json(tmp_path: Path) -> None:
+    samples = write_set(tmp_path / "set", scribbled(1)) * 203
+    report = evaluate_model(model(), samples, EvaluationRequest("native"))
+    page = build_report_page(report)
+    assert page.count("<td>set: wall00.png</td>") == 200
+    assert "3 more are in evaluation.json." in page
+    assert len(report.to_dict()["images"]) == 203
+
+
 def test_files_that_could_not_be_scored_are_listed_in_every_form(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", scribbled(3))
     samples[1].image.write_bytes(b"no image")

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html as oracle
 
+import crackseg.html
 from crackseg.html import (
     Markup,
     bullet_list,
@@ -43,6 +44,11 @@ def test_the_examples_in_the_docstrings_run(module: ModuleType) -> None:
     results = doctest.testmod(module)
     assert results.attempted > 0
     assert results.failed == 0
+
+
+@pytest.mark.parametrize("name", crackseg.html.__all__)
+def test_every_public_name_has_an_example(name: str) -> None:
+    assert ">>>" in getattr(crackseg.html, name).__doc__
 
 
 @given(TEXTS)
