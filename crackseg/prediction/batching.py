@@ -41,7 +41,7 @@ class BatchedNetwork:
         return self.limits.plan(shape, self.predictor)
 
     def batch_size(self, shape: tuple[int, int]) -> int:
-        """Return how many images of a height and width go through the network at a time, at most."""
+        """Return the number of images of a shape to compute together."""
         plan = self.plan(shape)
         return self.limits.batch(plan, self.predictor) if len(plan) == 1 and self.tta != "scales" else 1
 
@@ -62,7 +62,9 @@ class BatchedNetwork:
     def run_each(
         self, images: Iterable[DecodedImage | PredictionFailure]
     ) -> Iterator[tuple[DecodedImage, TiledProbability] | PredictionFailure]:
-        """Run the network on images in their order, neighbours of one shape together.
+        """Run the network on images in their order.
+
+        Neighbours of one shape are computed together.
 
         Where one image goes at a time, the next is only taken after its result is handed out.
 

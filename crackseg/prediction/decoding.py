@@ -114,5 +114,5 @@ class ReadAhead:
 
 
 def _name_of(image: object) -> str:
-    """Return the name of an image's file, or "image" for an image without a file."""
+    """Return the name of an image's file, or "image" without one."""
     return Path(image).name if isinstance(image, (str, os.PathLike)) else "image"

@@ -118,7 +118,7 @@ def shipped_card(name: str) -> ModelCard:
 
 
 def default_model() -> str:
-    """Return the model to use if the caller chooses none: ``CRACKSEG_MODEL``, or else `DEFAULT_MODEL`."""
+    """Return the default model: ``CRACKSEG_MODEL``, or else `DEFAULT_MODEL`."""
     return os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL
 
 

@@ -171,7 +171,7 @@ class Model:
         threshold: float | None = None,
         scale: float | ScaleSource | None = None,
     ) -> Iterator[PredictionResult]:
-        """Find the cracks of many image files and yield the results in input order.
+        """Find the cracks of image files and yield results in order.
 
         The next images are computed while the caller uses a result. A file that cannot be read becomes a
         `PredictionFailure`, whose ``error`` is the reason; all other results have ``error`` None.

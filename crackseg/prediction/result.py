@@ -171,7 +171,7 @@ class PredictionFailure:
 
 
 PredictionResult: TypeAlias = Prediction | PredictionFailure
-"""A prediction, or the reason why there is none; its ``error`` tells them apart."""
+"""A prediction, whose ``error`` is None, or the failure of one."""
 
 
 def summarise(name: str, cracks: tuple[CrackMeasurement, ...], fraction: float) -> str:
@@ -181,7 +181,7 @@ def summarise(name: str, cracks: tuple[CrackMeasurement, ...], fraction: float) 
 
 
 def describe_scale(scale: Scale | None) -> dict[str, Any]:
-    """Return a scale as the fields of a result, None where it is not known."""
+    """Return the fields of a scale, None if it is unknown."""
     return {
         "scale_mm_per_px": None if scale is None else scale.mm_per_px,
         "scale_source": None if scale is None else scale.source,
@@ -190,5 +190,8 @@ def describe_scale(scale: Scale | None) -> dict[str, Any]:
 
 
 def crack_rows(name: str, cracks: tuple[CrackMeasurement, ...]) -> list[dict[str, Any]]:
-    """Return one flat row per crack: image name, number from 1 and the columns of `CrackMeasurement.to_row`."""
+    """Return one flat row per crack, with image name and crack number.
+
+    The other columns are those of `CrackMeasurement.to_row`; numbers start at 1.
+    """
     return [{"image": name, "crack": number, **crack.to_row()} for number, crack in enumerate(cracks, 1)]

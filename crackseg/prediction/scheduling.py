@@ -28,11 +28,11 @@ _LEAST_SHARE_OF_CORES = 0.75
 def predict_each(
     steps: Steps, images: Iterable[str | os.PathLike[str]] | ReadAhead, use: Callable[[PredictionResult], _Result]
 ) -> Iterator[_Result]:
-    """Predict images in their order and return what ``use`` makes of each result.
+    """Predict images in their order and apply ``use`` to each result.
 
-    Each core computes its own image, from reading to ``use``, if an image is one tile and the tile memory has room for
-    one image for each of three quarters of the cores. Any other image goes through the network alone, with all cores.
-    So does every image of a network that cannot be split.
+    Each core computes its own image, from reading to ``use``, if the image is one tile and the tile memory has room
+    for enough of them: three quarters of the number of cores. Any other image has the network to itself, with all
+    cores. So does every image of a network that cannot be split.
 
     Args:
         steps: The model's steps, from `crackseg.prediction.model.Model.steps`.
@@ -56,7 +56,7 @@ def predict_each(
 
 
 def _predict_in_turn(steps: Steps, images: ReadAhead) -> Iterator[PredictionResult]:
-    """Predict images one after the other, the next one while the caller uses the result."""
+    """Predict images in turn, one ahead of the caller."""
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crackseg-network")
     computed = steps.network.run_each(images)
 
@@ -106,7 +106,7 @@ class _ImagePerCore:
         return steps.result_or_failure(image, segmentation)
 
     def _share_bytes(self, shape: tuple[int, int]) -> int:
-        """Return the memory of an image if each core computes its own; 0 if all cores compute one together."""
+        """Return the memory per image; 0 if all cores share one."""
         network = self._split.network
         plan = network.plan(shape)
         share_bytes = tile_bytes_of(plan, network.predictor)
@@ -114,10 +114,10 @@ class _ImagePerCore:
         return share_bytes if len(plan) == 1 and at_once >= _LEAST_SHARE_OF_CORES * self._cores else 0
 
     def together(self, path: str | os.PathLike[str]) -> int:
-        """Return how many images may be under way while one of them is this.
+        """Return how many images may be in progress while this one is.
 
-        Two for each core if each computes its own image; two if all cores compute one together. One if the image is too
-        large to be read whole: the caller then streams it, and needs the memory.
+        Two per core if each computes its own image, and two if all cores share one. One if the image is too large to be
+        read whole: the caller then streams it, and needs the memory.
         """
         try:
             shape = image_size(Path(path))

@@ -47,7 +47,14 @@ class _ClassAsProbability(WithCard):
         self.card = card
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
-        """Return the ``(N, H, W)`` float32 class number, from 1, of ``(N, H, W, 3)`` uint8 RGB pixels."""
+        """Return the class number of each pixel as float32.
+
+        Args:
+            pixels: ``(N, H, W, 3)`` uint8 RGB pixels.
+
+        Returns:
+            ``(N, H, W)`` float32 class numbers, from 1.
+        """
         return self._predictor.classes(pixels).astype(np.float32)
 
 

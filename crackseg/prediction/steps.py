@@ -69,7 +69,7 @@ class Steps:
         return self.network.run_together([image.pixels])[0]
 
     def threshold(self, image: DecodedImage, tiled: TiledProbability) -> Segmentation:
-        """Return the mask, and the classes of a model with several, of an image and its probability."""
+        """Return the mask, and the defect classes of a multi-class model."""
         mask = apply_threshold(tiled.probability, threshold=self.cut, low=self.low)
         if self.card.classes <= 2:
             return Segmentation(tiled.probability, mask, tiled.plan)
@@ -85,7 +85,7 @@ class Steps:
         return Segmentation(tiled.probability, mask, tiled.plan, classes)
 
     def result(self, image: DecodedImage, segmentation: Segmentation) -> Prediction:
-        """Return the prediction of an image; its cracks are measured on first use.
+        """Return the prediction of an image, its cracks not yet measured.
 
         Raises:
             ImageError: If the scale comes from markers and the image shows none.
@@ -104,7 +104,7 @@ class Steps:
         )
 
     def result_or_failure(self, image: DecodedImage, segmentation: Segmentation) -> PredictionResult:
-        """Return the prediction of an image, or why its scale is not known."""
+        """Return the prediction of an image, or the error of its scale."""
         try:
             return self.result(image, segmentation)
         except ImageError as error:

@@ -1,4 +1,4 @@
-"""Images that are never in memory as a whole: read, predicted, joined, measured and written band by band."""
+"""Predict, measure and write images that are too large for memory, band by band."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from crackseg.prediction.tta import averaged
 from crackseg.runtimes.predictor import room_of
 
 STREAM_MEMORY_GIB = 0.55
-"""Memory that a tile may take in the network unless told otherwise, in GiB: all in all that stays below 1.5 GB."""
+"""Default memory for one tile in the network, in GiB; the whole process then stays below 1.5 GB."""
 
 OVERLAY_SIDE_PX = 4096
 """Largest side of an overlay; a larger image is shrunk for it."""
@@ -37,18 +37,18 @@ OVERLAY_SIDE_PX = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class StreamedPrediction:
-    """What a model says about an image whose pixels are on disk only.
+    """The cracks of an image that was never in memory as a whole.
 
     Attributes:
-        name: The image's name.
+        name: Name of the image.
         model: Name of the model.
         terms: What the licences of the model's training data ask of its users.
-        threshold: Probability from which a pixel counts as crack.
-        shape: Height and width, in pixels.
-        crack_area_px: Crack pixels.
-        cracks: The mask's components, largest first, measured.
-        overlay_factor: By how much the overlay is smaller than the image.
-        plan: How the image was cut.
+        threshold: Probability from which a pixel counts as crack, in (0, 1].
+        shape: Image height and width ``(H, W)``, in pixels.
+        crack_area_px: Area of the cracks, in pixels.
+        cracks: Measured cracks, largest first.
+        overlay_factor: Side of the image over the side of the overlay.
+        plan: Tiles in which the network computed the image.
         scale: Millimetres per pixel, if known.
     """
 
@@ -65,14 +65,14 @@ class StreamedPrediction:
 
     @property
     def crack_fraction(self) -> float:
-        """Crack pixels over all pixels."""
+        """Share of crack pixels, in [0, 1]."""
         return self.crack_area_px / (self.shape[0] * self.shape[1])
 
     def __repr__(self) -> str:
         return f"StreamedPrediction({summarise(self.name, self.cracks, self.crack_fraction)})"
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one flat row per crack, for a data frame; see `crackseg.prediction.result.crack_rows`."""
+        """Return one flat row per crack, for a data frame."""
         return crack_rows(self.name, self.cracks)
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,8 +93,8 @@ class StreamedPrediction:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """What one pass of the network over an image leaves: its joined mask, its probability on disk, and its plan."""
+class _Pass:
+    """The result of one pass of the network over an image: mask, probability on disk, and tiles."""
 
     mask: JoinedMask
     probability: TiffWriter
@@ -110,32 +110,34 @@ def predict_streamed(
     scale: float | ScaleSource | None = None,
     keep_probability: bool = False,
 ) -> StreamedPrediction:
-    """Find the cracks of an image of any size, in memory that does not grow with it but for its cracks.
+    """Find the cracks of an image of any size in bounded memory.
 
-    Writes STEM_mask.tif (0/255, in tiles), STEM_overlay.png (at most `OVERLAY_SIDE_PX` at its longer side) and
-    STEM.json, each whole or not at all. Components are joined across the bands, and measured.
+    Writes STEM_mask.tif (0/255, in tiles), STEM_overlay.png (longer side at most `OVERLAY_SIDE_PX`) and STEM.json, each
+    whole or not at all. Cracks are joined across the bands and measured. Only the memory for the cracks grows with the
+    image.
 
     Args:
         image: The image.
-        model: The network.
-        target: Folder, made if missing, and the image's name, whose stem names the files.
-        threshold: Probability from which a pixel counts as crack; the model's own if None.
-        scale: Millimetres per pixel, if known.
-        keep_probability: Also write STEM_probability.tif, 16 bit, 65535 being 1.
+        model: The model.
+        target: Output folder, made if missing, with the image's name, whose stem names the files.
+        threshold: Probability from which a pixel counts as crack, in (0, 1]; the model's own if None.
+        scale: Millimetres per pixel, or a `Scale`; None if unknown.
+        keep_probability: Also write STEM_probability.tif, 16 bit, where 65535 is a probability of 1.
 
     Raises:
-        UsageError: If the threshold is outside (0, 1], the tiles are too small, or the model averages over scales.
+        UsageError: If the threshold is outside (0, 1], the tiles are too small, the scale comes from markers, or the
+            model averages over scales.
         ImageError: If the image cannot be read, or the mask is not one of cracks.
-        ModelError: If the network answers with anything but finite numbers, or finds no memory for any tile.
+        ModelError: If the network returns NaN or infinity, or finds no memory for any tile.
         OutputError: If a file cannot be written.
     """
     cut, source = model.threshold(threshold), as_scale_source(scale)
     known = None if source is None else source.fixed
     if source is not None and known is None:
-        raise UsageError("is too large to look for markers", where=target.name, hint="give --scale")
+        raise UsageError("too large to search for markers", where=target.name, hint="give --scale")
     if model.tta == "scales":
         raise UsageError(
-            "an image this large is not averaged over scales", where="--tta", hint="use flips or rotations"
+            "expected 'flips' or 'rotations' for an image this large, got 'scales'", where="--tta", hint="use flips"
         )
     out, stem = make_folder(target.parent), target.stem
     with contextlib.ExitStack() as stack:
@@ -144,38 +146,38 @@ def predict_streamed(
             file: BinaryIO = stack.enter_context(path.open("w+b"))
         else:
             file = stack.enter_context(scratch_file(out))
-        seen = _look(image, model, cut, file)
+        network_pass = _run_network(image, model, cut, file)
         around = Surroundings(
             image=image.read,
-            probability=lambda region: np.float32(1 / 65535) * seen.probability.read(region),
+            probability=lambda region: np.float32(1 / 65535) * network_pass.probability.read(region),
             threshold=cut,
             scale=known,
         )
-        cracks = measure_joined(seen.mask, around)
-    factor = _write_pictures(image, seen.mask, out, stem)
+        cracks = measure_joined(network_pass.mask, around)
+    factor = _write_images(image, network_pass.mask, out, stem)
     result = StreamedPrediction(
         name=display_text(target.name),
         model=model.card.name,
         terms=model.card.terms,
         threshold=cut,
         shape=image.shape,
-        crack_area_px=seen.mask.area_px,
+        crack_area_px=network_pass.mask.area_px,
         cracks=cracks,
         overlay_factor=factor,
-        plan=seen.plan,
+        plan=network_pass.plan,
         scale=known,
     )
     write_bytes(out / f"{stem}.json", (json.dumps(result.to_dict(), indent=2) + "\n").encode())
     return result
 
 
-def _look(image: ImageSource, model: Model, threshold: float, file: BinaryIO) -> _Seen:
-    """Run the network over the image; its probability goes into ``file``."""
+def _run_network(image: ImageSource, model: Model, threshold: float, file: BinaryIO) -> _Pass:
+    """Run the network over the image and write its probability into ``file``."""
     predictor = averaged(model.predictor, model.tta)
     stated = model.memory_stated or room_of(predictor)
     limits = model.limits if stated else TileLimits(model.tile_size, STREAM_MEMORY_GIB)
 
-    def run(plan: TilePlan, batch: int) -> _Seen:
+    def run(plan: TilePlan, batch: int) -> _Pass:
         file.seek(0)
         file.truncate()
         joiner = MaskJoiner(image.shape[1], threshold=threshold, low=model.hysteresis)
@@ -184,13 +186,13 @@ def _look(image: ImageSource, model: Model, threshold: float, file: BinaryIO) ->
                 joiner.add(band)
                 for start in range(0, len(band), TILE_PX):
                     writer.write(np.rint(band[start : start + TILE_PX] * 65535).astype(np.uint16))
-        return _Seen(joiner.finish(), writer, plan)
+        return _Pass(joiner.finish(), writer, plan)
 
     return with_smaller_tiles(run, image.shape, predictor, limits)
 
 
-def _write_pictures(image: ImageSource, mask: JoinedMask, out: Path, stem: str) -> int:
-    """Write the mask, and the overlay; return by how much that is smaller."""
+def _write_images(image: ImageSource, mask: JoinedMask, out: Path, stem: str) -> int:
+    """Write mask and overlay, and return the overlay's reduction factor."""
     factor = 1
     while max(image.shape) > factor * OVERLAY_SIDE_PX and factor < TILE_PX:
         factor *= 2
@@ -202,8 +204,8 @@ def _write_pictures(image: ImageSource, mask: JoinedMask, out: Path, stem: str) 
     ):
         for pixels, crack in _bands(image, mask):
             writer.write(crack.view(np.uint8) * np.uint8(255))
-            small.append(_shrunk(pixels, factor))
-            small_mask.append(_any(crack, factor))
+            small.append(_shrink(pixels, factor))
+            small_mask.append(_pool_any(crack, factor))
     write_png(
         out / f"{stem}_overlay.png", draw_overlay(np.concatenate(small), np.concatenate(small_mask)), compression=1
     )
@@ -217,15 +219,25 @@ def _bands(image: ImageSource, mask: JoinedMask) -> Iterator[tuple[NDArray[np.ui
         row0 += len(crack)
 
 
-def _shrunk(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """Return the means of squares of pixels; those at the edges may be cut."""
+def _shrink(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """Return the means of squares of ``factor`` pixels, clipped at the edges.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8 RGB pixels.
+        factor: Side of a square, in pixels.
+    """
     if factor == 1:
         return pixels
     size = -(-pixels.shape[1] // factor), -(-pixels.shape[0] // factor)
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _any(mask: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
-    """Tell which squares of pixels hold a crack."""
+def _pool_any(mask: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
+    """Return which squares of ``factor`` pixels hold a crack.
+
+    Args:
+        mask: ``(H, W)`` bool crack mask.
+        factor: Side of a square, in pixels.
+    """
     rows = np.logical_or.reduceat(mask, np.arange(0, mask.shape[0], factor), axis=0)
     return np.logical_or.reduceat(rows, np.arange(0, mask.shape[1], factor), axis=1)

@@ -1,4 +1,4 @@
-"""A network over an image of any size: tile by tile, within a stated memory, the same whatever the tiles."""
+"""Run a network over images of any size in tiles that fit a stated memory."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from crackseg.runtimes.predictor import Predictor, TileMemoryError, bytes_per_px
 _Result = TypeVar("_Result")
 
 DEFAULT_MEMORY_GIB = 2.0
-"""Memory that a tile may take in the network unless told otherwise, in GiB."""
+"""Default memory for one tile in the network, in GiB."""
 
 MAX_BATCH = 32
-"""Most inputs that go through a network at a time."""
+"""Largest number of inputs that go through a network at a time."""
 
 _ROOM_SHARE = 0.8
 """Share of a device's free memory that tiles may take."""
@@ -30,11 +30,14 @@ _ROOM_SHARE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class TileLimits:
-    """What bounds a tile.
+    """Limits of a tile.
 
     Attributes:
         side_px: Largest side of a tile, in pixels; no limit if None.
-        memory_gib: Memory that a tile may take in the network, in GiB.
+        memory_gib: Memory for one tile in the network, in GiB.
+
+    Raises:
+        UsageError: If ``memory_gib`` is not positive and finite.
     """
 
     side_px: int | None = None
@@ -46,23 +49,33 @@ class TileLimits:
 
     @property
     def memory_bytes(self) -> int:
-        """Memory that a tile may take in the network, in bytes."""
+        """Memory for one tile in the network, in bytes."""
         return int(self.memory_gib * 2**30)
 
     @classmethod
     def of(cls, predictor: Predictor, *, side_px: int | None = None, memory_gib: float | None = None) -> TileLimits:
-        """Return the limits for a network: by the free memory of its device, where nothing else is stated."""
+        """Return the limits for a network.
+
+        Args:
+            predictor: The network.
+            side_px: Largest side of a tile, in pixels; no limit if None.
+            memory_gib: Memory for one tile, in GiB; if None, most of the free memory of a GPU, or the default.
+        """
         if memory_gib is None:
             room_bytes = _ROOM_SHARE * room_of(predictor)
             memory_gib = room_bytes / 2**30 if room_bytes else DEFAULT_MEMORY_GIB
         return cls(side_px, memory_gib)
 
     def halved(self, plan: TilePlan, predictor: Predictor) -> TileLimits:
-        """Return limits that allow half the tile of a plan that found no memory."""
+        """Return limits that allow half the largest tile of a plan."""
         return TileLimits(self.side_px, plan.largest_px * bytes_per_px_of(predictor) / 2**31)
 
     def plan(self, shape: tuple[int, int], predictor: Predictor) -> TilePlan:
-        """Cut an image of a shape for a network.
+        """Return the tiles of an image for a network.
+
+        Args:
+            shape: Image height and width ``(H, W)``, in pixels.
+            predictor: The network.
 
         Raises:
             UsageError: If no tile is small enough.
@@ -79,14 +92,14 @@ class TileLimits:
             raise UsageError(str(error), hint="choose a larger --tile or --memory") from error
 
     def batch(self, plan: TilePlan, predictor: Predictor) -> int:
-        """Return how many tiles of a plan to give to a network at a time: 1 unless its device likes more."""
+        """Return the number of tiles per batch; 1 on a CPU."""
         if not room_of(predictor):
             return 1
         return min(max(self.memory_bytes // tile_bytes_of(plan, predictor), 1), MAX_BATCH)
 
 
 def tile_bytes_of(plan: TilePlan, predictor: Predictor) -> int:
-    """Return the memory that the largest tile of a plan takes in a network, in bytes."""
+    """Return the memory for the largest tile of a plan, in bytes."""
     return bytes_per_px_of(predictor) * plan.largest_px
 
 
@@ -131,7 +144,9 @@ def predict_probability(
 
 
 def predict_tiled(image: ImageSource, predictor: Predictor, limits: TileLimits) -> TiledProbability:
-    """Return the crack probability of an image of any size, with its tiles; see `predict_probability`.
+    """Return the crack probability of an image, with its tiles.
+
+    See `predict_probability` for what happens if a tile finds no memory.
 
     Args:
         image: The image.
@@ -155,16 +170,16 @@ def predict_tiled(image: ImageSource, predictor: Predictor, limits: TileLimits) 
 def with_smaller_tiles(
     run: Callable[[TilePlan, int], _Result], shape: tuple[int, int], predictor: Predictor, limits: TileLimits
 ) -> _Result:
-    """Do something with the plan of an image, and begin again with smaller tiles where one finds no memory.
+    """Run a plan, or smaller ones while a tile finds no memory.
 
     Args:
-        run: What to do, with a plan and how many of its tiles to give to the network at a time.
-        shape: Height and width of the image, in pixels.
+        run: Called with a plan and the number of tiles to compute at a time.
+        shape: Image height and width ``(H, W)``, in pixels.
         predictor: The network.
-        limits: What bounds the first plan.
+        limits: Limits of the first plan.
 
     Raises:
-        UsageError: If the limits leave no room beside the context of the network.
+        UsageError: If the limits leave no room for the context of the network.
         TileMemoryError: If there is no memory for any tile.
     """
     plan = limits.plan(shape, predictor)
@@ -181,7 +196,9 @@ def with_smaller_tiles(
 def predict_alike(
     images: Sequence[NDArray[np.uint8]], predictor: Predictor, limits: TileLimits
 ) -> list[TiledProbability]:
-    """Return the crack probability of images of one shape, computed together if each is one tile.
+    """Return the crack probability of images of one shape.
+
+    They are computed together if each is one tile.
 
     Args:
         images: ``(H, W, 3)`` uint8 RGB pixels each.
@@ -189,7 +206,7 @@ def predict_alike(
         limits: Limits of a tile.
 
     Returns:
-        The crack probability of each image, the same as if it were computed alone.
+        The crack probability of each image; the others do not change it.
 
     Raises:
         UsageError: If the limits leave no room for the context of the network.
@@ -202,76 +219,78 @@ def predict_alike(
     inputs = (crop_mirrored(pixels, tile.read) for pixels in images)
     part = tile.write.slices((tile.read.row0, tile.read.col0))
     try:
-        answers = list(answer_together(inputs, predictor, limits.batch(plan, predictor)))
+        outputs = list(run_batches(inputs, predictor, limits.batch(plan, predictor)))
     except TileMemoryError:
         return [predict_tiled(ArrayImage(pixels), predictor, limits) for pixels in images]
-    return [TiledProbability(_finite(answer[part]), plan) for answer in answers]
+    return [TiledProbability(_check_finite(tiles[part]), plan) for tiles in outputs]
 
 
-def answer_together(
-    inputs: Iterable[NDArray[np.uint8]], predictor: Predictor, batch: int
-) -> Iterator[NDArray[np.float32]]:
-    """Run a network on inputs of one size, several at a time, and fewer where they find no memory.
+def run_batches(inputs: Iterable[NDArray[np.uint8]], predictor: Predictor, batch: int) -> Iterator[NDArray[np.float32]]:
+    """Run a network on inputs in batches that fit the memory.
 
     Args:
-        inputs: ``(h, w, 3)`` RGB pixels each.
+        inputs: ``(h, w, 3)`` uint8 RGB pixels each, all of one size.
         predictor: The network.
-        batch: How many at a time, at most.
+        batch: Largest batch; it shrinks if one finds no memory.
 
     Returns:
-        The ``(h, w)`` answer to each, in their order.
+        The ``(h, w)`` float32 crack probability of each input, in [0, 1], in input order.
 
     Raises:
-        TileMemoryError: If there is no memory for one alone.
+        TileMemoryError: If there is no memory for a single input.
     """
     waiting = iter(inputs)
     while group := list(itertools.islice(waiting, batch)):
         while group:
             now = group[:batch]
             try:
-                answers = predictor(now[0][None] if len(now) == 1 else np.stack(now))
+                outputs = predictor(now[0][None] if len(now) == 1 else np.stack(now))
             except TileMemoryError:
                 if len(now) == 1:
                     raise
                 batch = len(now) // 2
                 continue
-            yield from answers
+            yield from outputs
             group = group[batch:]
 
 
-def _finite(answer: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return an answer that is all numbers.
+def _check_finite(probability: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a probability unchanged if it is finite.
 
     Raises:
-        ModelError: If it is not.
+        ModelError: If it holds NaN or infinity.
     """
-    if not np.isfinite(answer).all():
-        raise ModelError("the network answered with NaN or infinity", hint="its weights are damaged; train it again")
-    return answer
+    if not np.isfinite(probability).all():
+        raise ModelError(
+            "expected a probability, got NaN or infinity from the network",
+            hint="its weights are damaged; train it again",
+        )
+    return probability
 
 
 def iter_bands(
     image: ImageSource, predictor: Predictor, plan: TilePlan, *, batch: int = 1
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Run a network over an image, one row of tiles after the other.
+    """Run a network over an image, one row of tiles after another.
 
     Args:
         image: The image.
         predictor: The network.
-        plan: How the image is cut.
-        batch: How many tiles to give to the network at a time.
+        plan: The tiles.
+        batch: Number of tiles to compute at a time.
 
     Returns:
-        For each, the first row of the image it is about and the ``(h, W)`` crack probability, in [0, 1].
+        For each band its first image row and its ``(h, W)`` float32 crack probability, in [0, 1].
 
     Raises:
         TileMemoryError: If a tile finds no memory.
-        ModelError: If the network answers with anything but finite numbers.
+        ModelError: If the network returns NaN or infinity.
     """
     for tiles in plan.bands():
         top, bottom = tiles[0].write.row0, tiles[0].write.row1
         band = np.empty((bottom - top, plan.shape[1]), dtype=np.float32)
         inputs = (read_mirrored(image, tile.read) for tile in tiles)
-        for tile, answer in zip(tiles, answer_together(inputs, predictor, batch), strict=True):
-            band[tile.write.slices((top, 0))] = _finite(answer[tile.write.slices((tile.read.row0, tile.read.col0))])
+        for tile, output in zip(tiles, run_batches(inputs, predictor, batch), strict=True):
+            part = output[tile.write.slices((tile.read.row0, tile.read.col0))]
+            band[tile.write.slices((top, 0))] = _check_finite(part)
         yield top, band

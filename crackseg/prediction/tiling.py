@@ -1,4 +1,7 @@
-"""The overlap-tile plan: large tiles, enough context, no blending, so the result does not depend on the cut."""
+"""Plan overlapping tiles of an image, and read them with mirrored borders.
+
+Tiles have enough context and are not blended, so the result does not depend on the plan.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,8 @@ class Tile:
     """One prediction cell.
 
     Attributes:
-        read: What the network sees; may reach beyond the image, where pixels are mirrored.
-        write: What is kept of its answer; lies inside the image and inside ``read``.
+        read: Region that the network sees; may reach beyond the image, where pixels are mirrored.
+        write: Region of its output that is kept; lies inside the image and inside ``read``.
     """
 
     read: Region
@@ -32,7 +35,12 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """One side of a tile: half-open intervals of rows, or of columns."""
+    """One side of a tile: half-open intervals of rows, or of columns.
+
+    Attributes:
+        read: Interval that the network sees, in pixels.
+        write: Interval that is kept, in pixels.
+    """
 
     read: tuple[int, int]
     write: tuple[int, int]
@@ -40,12 +48,12 @@ class _Span:
 
 @dataclass(frozen=True, slots=True)
 class TilePlan:
-    """How an image is cut.
+    """The tiles of an image, in row-major order.
 
     Attributes:
         shape: Image height and width ``(H, W)``, in pixels.
-        rows: The cut of the height.
-        cols: The cut of the width.
+        rows: Spans of the height.
+        cols: Spans of the width.
     """
 
     shape: tuple[int, int]
@@ -72,17 +80,17 @@ class TilePlan:
 
     @property
     def largest_px(self) -> int:
-        """Pixels of the largest read region."""
+        """Area of the largest read region, in pixels."""
         return _longest(self.rows) * _longest(self.cols)
 
     @property
     def read_px(self) -> int:
-        """Pixels of all read regions together."""
+        """Total area of the read regions, in pixels."""
         return _total(self.rows) * _total(self.cols)
 
     @property
     def read_over_written(self) -> float:
-        """Pixels read over pixels of the image: what the cut costs."""
+        """Total area of the read regions over the area of the image."""
         return self.read_px / (self.shape[0] * self.shape[1])
 
     def describe(self) -> str:
@@ -112,11 +120,11 @@ def plan_tiles(
     size: int | None = None,
     budget_px: int | None = None,
 ) -> TilePlan:
-    """Cut an image into tiles so that as few pixels as possible are read twice.
+    """Plan tiles that read as few pixels as possible twice.
 
-    At a true border of the image every tile reads the same ``border`` mirrored pixels (or a few more, up to a multiple
-    of ``stride``); towards its neighbours it reads ``context`` true pixels. So a network whose receptive field reaches
-    no further than ``context`` gives each pixel the same answer in any plan, an image in one tile included.
+    At a true border of the image every tile reads ``border`` mirrored pixels, or a few more up to a multiple of
+    ``stride``. Towards its neighbours it reads ``context`` true pixels. So a network whose receptive field reaches at
+    most ``context`` pixels gives the same result in any plan, also in a single tile.
 
     Args:
         shape: Image height and width ``(H, W)``, in pixels.
@@ -128,8 +136,7 @@ def plan_tiles(
         budget_px: Largest read region, in pixels.
 
     Returns:
-        Of all plans within ``size`` and ``budget_px`` the one that reads the fewest pixels, the image in one tile if
-        that is one of them.
+        The plan within ``size`` and ``budget_px`` that reads the fewest pixels: a single tile if that fits.
 
     Raises:
         ValueError: If a side of ``shape`` is below 1, or ``size`` or ``budget_px`` leave no room for a write region.
@@ -154,10 +161,10 @@ class _Cuts:
     """The ways to cut one side of an image into spans of about equal length.
 
     Attributes:
-        length: Of the side, in pixels.
+        length: Length of the side, in pixels.
         margin: Context, rounded up to a multiple of ``stride``, in pixels.
         stride: Total downsampling of the network, in pixels.
-        border: Mirrored pixels at either end.
+        border: Mirrored pixels at each end.
     """
 
     length: int
@@ -171,10 +178,11 @@ class _Cuts:
         return _round_up(self.length + 2 * self.border, self.stride)
 
     def spans(self, count: int) -> tuple[_Span, ...]:
-        """Return the spans of a cut into ``count``; those that would write nothing are left out.
+        """Return the spans of a cut into ``count``.
 
-        All read spans are of one length: those at the ends, which need no context there, write more. So each of them
-        is as short as so many can be, and a runtime prepares its memory for one size only.
+        Spans that would write nothing are left out. All read spans have one length; spans at the ends, which need no
+        context there, write more. So the spans are as short as ``count`` of them can be, and a runtime prepares its
+        memory for one size only.
         """
         length = self._span_length(count)
         spans = []
@@ -195,27 +203,33 @@ class _Cuts:
         return min(2 * margin - (2 * margin - whole) // count, whole) * self.stride
 
     def _start(self, index: int, count: int) -> int:
-        """Return where a read span starts, in strides from the mirrored corner."""
+        """Return the start of a read span, in strides from the corner."""
         return (self.whole - self._span_length(count)) // self.stride * index // max(count - 1, 1)
 
     def _edge(self, index: int, count: int) -> int:
-        """Return where a span begins to write, in pixels from the mirrored corner; ``count`` is the end of the last."""
+        """Return the start of a write span, in pixels from the corner.
+
+        With ``index`` equal to ``count`` it is the end of the last span.
+        """
         if index in (0, count):
             return self.whole if index else 0
         both = self._start(index - 1, count) + self._start(index, count) + self._span_length(count) // self.stride
         return both // 2 * self.stride
 
     def _kept(self, count: int) -> range:
-        """Return which of ``count`` spans write a pixel of the image, and not of its mirrored borders alone."""
+        """Return which of ``count`` spans write a pixel inside the image."""
         first = bisect_right(range(count), self.border, key=lambda index: self._edge(index + 1, count))
         last = bisect_left(range(count), self.border + self.length, key=lambda index: self._edge(index, count))
         return range(first, last)
 
     def counts(self, limit: int) -> Iterator[tuple[int, int, int]]:
-        """Walk the cuts whose spans fit ``limit``: their count, the longest span and the sum of all, in pixels.
+        """Walk the cuts whose spans fit ``limit``.
 
-        A cut whose longest span is no shorter than that of one before is left out, since it reads more. So there are
-        no more of them than twice the root of the length.
+        A cut whose longest span is not shorter than that of an earlier cut is left out, since it reads more. So there
+        are at most twice the square root of the length of them.
+
+        Returns:
+            For each cut the number of spans, the longest span and the sum of all spans, in pixels.
         """
         count, longest = 1, self.whole
         while True:
@@ -229,7 +243,7 @@ class _Cuts:
 
 
 def _best_counts(rows: _Cuts, cols: _Cuts, limit: int, budget_px: int | None) -> tuple[int, int]:
-    """Return into how many spans to cut either side so that the fewest pixels are read."""
+    """Return the numbers of spans per side that read the fewest pixels."""
     if max(rows.whole, cols.whole) <= limit and (budget_px is None or rows.whole * cols.whole <= budget_px):
         return 1, 1
     if budget_px is None:
@@ -251,7 +265,15 @@ def _best_counts(rows: _Cuts, cols: _Cuts, limit: int, budget_px: int | None) ->
 def iter_tiles(
     shape: tuple[int, int], *, size: int, context: int, stride: int = 1, border: int | None = None
 ) -> Iterator[Tile]:
-    """Walk the tiles of `plan_tiles` for a largest side of ``size`` pixels, in row-major order."""
+    """Walk the tiles of `plan_tiles` in row-major order.
+
+    Args:
+        shape: Image height and width ``(H, W)``, in pixels.
+        size: Largest side of a read region, in pixels.
+        context: Pixels read on each side and thrown away.
+        stride: Total downsampling of the network, in pixels.
+        border: Mirrored pixels at a true border; ``stride // 2`` if None.
+    """
     return iter(plan_tiles(shape, size=size, context=context, stride=stride, border=border))
 
 
@@ -260,14 +282,14 @@ def _round_up(value: int, multiple: int) -> int:
 
 
 def read_mirrored(image: ImageSource, region: Region) -> NDArray[np.uint8]:
-    """Read a region that may reach beyond the image; there the image is mirrored about its outermost pixels.
+    """Read a region, mirrored about the outermost pixels beyond the image.
 
     Args:
         image: The image.
         region: Any region, even one larger than the image.
 
     Returns:
-        ``(h, w, 3)`` pixels of the region.
+        ``(h, w, 3)`` uint8 RGB pixels of the region.
     """
     height, width = image.shape
     rows, cols = _reach(region.row0, region.row1, height), _reach(region.col0, region.col1, width)
@@ -276,7 +298,15 @@ def read_mirrored(image: ImageSource, region: Region) -> NDArray[np.uint8]:
 
 
 def crop_mirrored(pixels: NDArray[_Pixel], region: Region) -> NDArray[_Pixel]:
-    """Return a region of an ``(H, W)`` or ``(H, W, C)`` array, mirrored as by `read_mirrored` where it reaches out."""
+    """Return a region of an array, mirrored beyond its edges.
+
+    Args:
+        pixels: ``(H, W)`` or ``(H, W, C)`` pixels of any type.
+        region: Any region, even one larger than the array.
+
+    Returns:
+        ``(h, w)`` or ``(h, w, C)`` pixels of the region, of the same type.
+    """
     height, width = pixels.shape[:2]
     rows, cols = _reach(region.row0, region.row1, height), _reach(region.col0, region.col1, width)
     inside = Region(rows[0], cols[0], rows[1], cols[1])
@@ -284,9 +314,9 @@ def crop_mirrored(pixels: NDArray[_Pixel], region: Region) -> NDArray[_Pixel]:
 
 
 def _place(pixels: NDArray[_Pixel], inside: Region, region: Region, shape: tuple[int, int]) -> NDArray[_Pixel]:
-    """Return ``region`` of an image of ``shape`` from its pixels ``inside``: mirrored where it reaches out.
+    """Return a region of an image of ``shape`` from its pixels ``inside``.
 
-    What lies in the image is copied as it is; only the strips beyond its edges are gathered.
+    The part inside the image is copied in one piece; only the strips beyond its edges are gathered by index.
     """
     if inside == region:
         return np.ascontiguousarray(pixels)
@@ -309,13 +339,16 @@ def _place(pixels: NDArray[_Pixel], inside: Region, region: Region, shape: tuple
 
 
 def _reach(start: int, stop: int, length: int) -> tuple[int, int]:
-    """Return the first and one past the last index that `_mirrored` gives."""
+    """Return the first and one past the last index of `_mirrored`."""
     indices = _mirrored(start, stop, length)
     return int(indices.min()), int(indices.max()) + 1
 
 
 def _mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
-    """Return the indices in ``[0, length)`` that mirror ``[start, stop)``: -1 becomes 1, length becomes length - 2."""
+    """Return the indices in ``[0, length)`` that mirror ``[start, stop)``.
+
+    Index -1 becomes 1, and index ``length`` becomes ``length - 2``.
+    """
     if length == 1:
         return np.zeros(stop - start, dtype=np.intp)
     period = 2 * (length - 1)

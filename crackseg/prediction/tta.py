@@ -1,4 +1,4 @@
-"""Test-time augmentation: the answer for an image and its likenesses, averaged; more passes for a steadier answer."""
+"""Average predictions over mirrored, turned or scaled images (test-time augmentation)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from crackseg.prediction.tiled import DEFAULT_MEMORY_GIB, TiledProbability, Tile
 from crackseg.runtimes.predictor import Predictor, bytes_per_px_of, room_of
 
 TtaName = Literal["none", "flips", "rotations", "scales"]
-"""What is averaged: the four mirror images, the eight of them and their quarter turns, or three sizes."""
+"""Images to average over: four mirror images, these and their quarter turns (eight), or three sizes."""
 
 SCALES = (0.75, 1.0, 1.5)
+"""Sizes of the image for ``scales``, relative to its own."""
 
 
 class AveragedPredictor:
-    """A `Predictor` that answers with the mean over mirrored, or also turned, inputs.
+    """A `Predictor` that returns the mean over mirrored, or also turned, inputs.
 
-    Stride and context stay what they are, since tiles begin and end on multiples of the stride whichever way they are
-    turned: the result does not depend on the cut.
+    Stride and context stay the same, since a turned tile still starts and ends on multiples of the stride. So the
+    result does not depend on the tiles.
 
     Args:
         predictor: The network.
-        turns: Quarter turns besides mirror images.
+        turns: Also average over quarter turns.
     """
 
     def __init__(self, predictor: Predictor, *, turns: bool) -> None:
@@ -46,20 +47,27 @@ class AveragedPredictor:
 
     @property
     def bytes_per_px(self) -> int:
-        """Memory needed for each pixel of a tile, in bytes."""
+        """Memory that the network needs per pixel of a tile, in bytes."""
         return bytes_per_px_of(self._predictor)
 
     def room_bytes(self) -> int:
-        """Return the memory that the device has free now, in bytes."""
+        """Return the free memory of the device, in bytes; 0 for none."""
         return room_of(self._predictor)
 
     def __call__(self, pixels: NDArray[np.uint8], /) -> NDArray[np.float32]:
-        """Return the ``(N, H, W)`` crack probability of ``(N, H, W, 3)`` RGB pixels."""
+        """Return the mean crack probability of images of one size.
+
+        Args:
+            pixels: ``(N, H, W, 3)`` uint8 RGB pixels.
+
+        Returns:
+            ``(N, H, W)`` float32 crack probability, in [0, 1].
+        """
         total = np.zeros(pixels.shape[:3], dtype=np.float32)
         for turn, flip in self._ways:
             turned = np.rot90(pixels, self._quarters * turn, axes=(1, 2))
-            answer = self._predictor(np.ascontiguousarray(turned[:, :, ::-1] if flip else turned))
-            total += np.rot90(answer[:, :, ::-1] if flip else answer, -self._quarters * turn, axes=(1, 2))
+            output = self._predictor(np.ascontiguousarray(turned[:, :, ::-1] if flip else turned))
+            total += np.rot90(output[:, :, ::-1] if flip else output, -self._quarters * turn, axes=(1, 2))
         return total / np.float32(len(self._ways))
 
 
@@ -71,17 +79,17 @@ def predict_averaged(
     tile_size: int | None = None,
     memory_gib: float = DEFAULT_MEMORY_GIB,
 ) -> NDArray[np.float32]:
-    """Run a network over an image, and over its likenesses if asked to.
+    """Return the crack probability of an image with test-time augmentation.
 
     Args:
-        pixels: ``(H, W, 3)`` RGB pixels.
+        pixels: ``(H, W, 3)`` uint8 RGB pixels.
         predictor: The network.
-        tta: What is averaged.
-        tile_size: Largest side of a tile, in pixels.
-        memory_gib: Memory that a tile may take in the network, in GiB.
+        tta: Images to average over.
+        tile_size: Largest side of a tile, in pixels; no limit if None.
+        memory_gib: Memory for one tile in the network, in GiB.
 
     Returns:
-        ``(H, W)`` crack probability, in [0, 1].
+        ``(H, W)`` float32 crack probability, in [0, 1].
     """
     limits = TileLimits(tile_size, memory_gib)
     if tta == "scales":
@@ -90,7 +98,9 @@ def predict_averaged(
 
 
 def predict_scales(pixels: NDArray[np.uint8], predictor: Predictor, limits: TileLimits) -> TiledProbability:
-    """Return the mean crack probability over three sizes of an image, with the tiles of its own size.
+    """Return the mean crack probability over three sizes of an image.
+
+    The tiles of the result are those of the image in its own size.
 
     Args:
         pixels: ``(H, W, 3)`` uint8 RGB pixels.
@@ -113,5 +123,5 @@ def predict_scales(pixels: NDArray[np.uint8], predictor: Predictor, limits: Tile
 
 
 def averaged(predictor: Predictor, tta: TtaName) -> Predictor:
-    """Return the network that averages over mirror images, or turns; the network itself for anything else."""
+    """Wrap a network to average over mirror images or turns, if requested."""
     return AveragedPredictor(predictor, turns=tta == "rotations") if tta in ("flips", "rotations") else predictor

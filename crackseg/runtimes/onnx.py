@@ -144,7 +144,7 @@ def read_onnx_card(data: bytes, *, name: str) -> ModelCard:
 
 
 def with_card(data: bytes, card: ModelCard) -> bytes:
-    """Add a model card, and the sha256 of the graph, to an ONNX file.
+    """Add a model card and the graph's sha256 to a file.
 
     Args:
         data: The bytes of the ONNX file.

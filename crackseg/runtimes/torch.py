@@ -49,7 +49,7 @@ class TorchPredictor(WithCard):
         self._room = room
 
     def room_bytes(self) -> int:
-        """Return the free memory of the GPU, in bytes; 0 on a CPU."""
+        """Return the free memory of the GPU, in bytes, or 0."""
         if self._room is not None:
             return self._room()
         if self._device.type != "cuda":
