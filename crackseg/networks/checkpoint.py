@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors only, whole or not at all, never with a NaN inside."""
+"""Read and write the weights and cards of networks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from crackseg.networks.factory import SegmentationNetwork, build_network
 
 CARD_KEY = "crackseg_card"
 _HALF_FROM = 1024
-"""Convolution kernels of at least this many numbers are stored as float16."""
+"""Number of weights from which a convolution kernel is stored as float16."""
 _NOT_WEIGHTS = (
     safetensors.SafetensorError, pickle.UnpicklingError, DecodeError,
     AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError,
@@ -36,17 +36,24 @@ _NOT_WEIGHTS = (
 
 
 def to_storage_type(tensor: Tensor) -> Tensor:
-    """Return a tensor as it is stored: large convolution kernels as float16, everything else as it is."""
+    """Convert large convolution kernels to float16 for storage.
+
+    Args:
+        tensor: Tensor of any shape.
+
+    Returns:
+        The tensor as float16 if it is a large ``(K, C, h, w)`` kernel; else unchanged.
+    """
     large_kernel = tensor.ndim == 4 and tensor.numel() >= _HALF_FROM and tensor.dtype == torch.float32
     return tensor.half() if large_kernel else tensor
 
 
 def save_weights(path: Path, network: nn.Module, card: ModelCard) -> None:
-    """Write the weights of a network and its card to a safetensors file, durably.
+    """Write the weights and the card of a network to a file.
 
     Raises:
-        TrainingError: If a weight is not finite; the file on disk is left as it was.
-        OutputError: If it cannot be written.
+        TrainingError: If a weight is not finite; an existing file stays unchanged.
+        OutputError: If the file cannot be written.
     """
     stored = {
         name: to_storage_type(tensor.detach().cpu()).contiguous() for name, tensor in network.state_dict().items()
@@ -55,20 +62,23 @@ def save_weights(path: Path, network: nn.Module, card: ModelCard) -> None:
     if broken:
         raise TrainingError(
             f"{len(broken)} tensors of weights are NaN or too large, {broken[0]} first; nothing was saved",
-            hint="lower optimiser.learning_rate, or set precision=fp32",
+            hint="lower optimiser.learning_rate or set precision=fp32",
         )
     write_bytes(path, safetensors.torch.save(stored, {CARD_KEY: card.to_json(indent=None)}), durable=True)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read the weights in a checkpoint, an ONNX model of crackseg or an encoder's state, real ones as float32.
+    """Read the weights of a checkpoint, an ONNX model or an encoder.
 
     Args:
-        path: ``.safetensors``, ``.onnx``, or a pickled state that holds nothing but tensors (``.pth``, ``.pt``).
+        path: ``.safetensors``, ``.onnx`` of crackseg, or a pickled state of tensors only (``.pth``, ``.pt``).
+
+    Returns:
+        Tensors by name, of any shape; floating point ones as float32.
 
     Raises:
         UsageError: If there is no such file.
-        ModelError: If it is no such file, or a weight is not finite.
+        ModelError: If the file holds no weights, or a weight is not finite.
     """
     data = read_file(path)
     try:
@@ -83,19 +93,24 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     except _NOT_WEIGHTS as error:
         raise ModelError(
-            "holds no weights", where=path, hint="give a .safetensors, .onnx or .pth file, or a run folder"
+            "the file holds no weights", where=path, hint="give a .safetensors, .onnx or .pth file, or a run folder"
         ) from error
     broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if broken:
-        raise ModelError(f"{len(broken)} tensors of weights are NaN or infinite, {broken[0]} first", where=path)
+        raise ModelError(
+            f"{len(broken)} tensors of weights are NaN or infinite, {broken[0]} first",
+            where=path,
+            hint="use the weights of another epoch or run",
+        )
     return tensors
 
 
 def read_card(path: Path) -> ModelCard:
-    """Read the card inside a checkpoint or an ONNX model.
+    """Read the card of a checkpoint or an ONNX model.
 
     Raises:
-        ModelError: If there is none.
+        UsageError: If there is no such file.
+        ModelError: If the file holds no card.
     """
     data = read_file(path)
     try:
@@ -106,12 +121,12 @@ def read_card(path: Path) -> ModelCard:
             length = int.from_bytes(data[:8], "little")
             text = json.loads(data[8 : 8 + length])["__metadata__"][CARD_KEY]
     except (DecodeError, ValueError, KeyError, TypeError) as error:
-        raise ModelError("is no model of crackseg", where=path, hint="give a run folder or its model.onnx") from error
+        raise ModelError("not a model of crackseg", where=path, hint="give a run folder or its model.onnx") from error
     return ModelCard.from_json(text, where=display_text(path))
 
 
 def _onnx_weights(data: bytes) -> dict[str, Tensor]:
-    """Return the initialisers of an ONNX model of crackseg under the names they have in the network."""
+    """Return the weights of an ONNX model, of any shape, by name."""
     graph = onnx.load_model_from_string(data).graph
     arrays = {item.name.removesuffix(".half"): onnx.numpy_helper.to_array(item) for item in graph.initializer}
     for node in graph.node:
@@ -121,61 +136,75 @@ def _onnx_weights(data: bytes) -> dict[str, Tensor]:
 
 
 def initialise(network: nn.Module, path: Path) -> tuple[int, int]:
-    """Start a network from weights that fit it by name and shape, wherever they came from.
+    """Initialise a network with weights that match in name and shape.
 
-    A network's own names are tried first, then its encoder's: the state of an ImageNet classifier starts the encoder.
+    Names of the whole network are tried first, then those of its encoder. The state of an ImageNet classifier therefore
+    initialises the encoder.
+
+    Args:
+        network: Network to initialise, in place.
+        path: File with weights; see `read_weights`.
 
     Returns:
-        How many tensors of the network, or of its encoder, were set, and how many it has.
+        The number of tensors that were set, and the number of tensors of the network or of its encoder.
 
     Raises:
         UsageError: If there is no such file.
-        ModelError: If nothing in it fits.
+        ModelError: If fewer than half of the tensors match.
     """
     state = read_weights(path)
     own = network.state_dict()
     for prefix in ("", "network.", "network.encoder."):
-        wanted = [name for name in own if name.startswith(prefix) and not name.endswith("num_batches_tracked")]
-        fitting = {
+        names = [name for name in own if name.startswith(prefix) and not name.endswith("num_batches_tracked")]
+        matching = {
             name: state[name.removeprefix(prefix)]
-            for name in wanted
+            for name in names
             if name.removeprefix(prefix) in state and state[name.removeprefix(prefix)].shape == own[name].shape
         }
-        if len(fitting) >= len(wanted) / 2:
-            network.load_state_dict(fitting, strict=False)
-            return len(fitting), len(wanted)
-    raise ModelError("its weights do not fit this network", where=path, hint="check network.encoder")
+        if len(matching) >= len(names) / 2:
+            network.load_state_dict(matching, strict=False)
+            return len(matching), len(names)
+    raise ModelError("the weights do not fit this network", where=path, hint="check network.arch and network.encoder")
 
 
 def load_network(path: Path) -> tuple[SegmentationNetwork, ModelCard]:
-    """Build the network that a card describes, with its weights; on the CPU, and ready to train.
+    """Build the network of a model, with its weights, on the CPU.
 
     Args:
         path: A checkpoint or an ONNX model of crackseg.
 
+    Returns:
+        The network in training mode, and its card.
+
     Raises:
-        UsageError: If the file holds 8-bit kernels.
+        UsageError: If there is no such file, or the model is int8.
         ModelError: If the file is no model of crackseg, or damaged.
     """
     card = read_card(path)
     if card.precision == "int8":
         raise UsageError(
-            "PyTorch does not compute int8 models here", where=path,
-            hint="give the model it was made of; --runtime onnx or openvino predicts with it",
+            "int8 models do not run in PyTorch", where=path,
+            hint="use --runtime onnx or openvino, or give the model it was exported from",
         )  # fmt: skip
     try:
         network = build_network(NetworkConfig.model_validate({**card.network, "encoder_weights": None}))
         load_state(network, read_weights(path))
     except (ValidationError, RuntimeError) as error:
-        raise ModelError("its card and its weights do not fit together", where=path) from error
+        raise ModelError("card and weights do not match", where=path, hint="use another copy of the file") from error
     return network, card
 
 
 def load_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load a state that must fit a network name by name; counters of batches, which ONNX does not keep, may be missing.
+    """Load a state with exactly the tensors of a network.
+
+    Batch counters may be missing, since ONNX does not keep them.
+
+    Args:
+        network: Network; changed in place.
+        state: Tensors by name, of any shape.
 
     Raises:
-        RuntimeError: If a tensor is missing, left over or of another shape.
+        RuntimeError: If a tensor is missing, superfluous or of another shape.
     """
     counters = {name: tensor for name, tensor in network.state_dict().items() if name.endswith("num_batches_tracked")}
     network.load_state_dict({**counters, **state})

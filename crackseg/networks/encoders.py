@@ -1,4 +1,4 @@
-"""Encoders by name: those of segmentation-models-pytorch, ``tu-NAME`` of timm, ShuffleNetV2 of torchvision."""
+"""Build encoders of segmentation-models-pytorch, timm and torchvision by name."""
 
 from __future__ import annotations
 
@@ -17,34 +17,41 @@ from crackseg.networks.shufflenet import WIDTHS, ShuffleNetEncoder
 
 
 class Encoder(Protocol):
-    """A module that gives features at strides 1, 2, 4, ..."""
+    """A module that returns features at strides 1, 2, 4, ..."""
 
     @property
     def out_channels(self) -> Sequence[int]:
-        """Their channels."""
+        """Channels of the features."""
 
     def __call__(self, images: Tensor) -> list[Tensor]:
-        """Return the features of ``(N, C, H, W)`` images."""
+        """Return the ``(N, C, h, w)`` features of ``(N, C, H, W)`` images."""
 
 
 def library() -> Any:
-    """Return segmentation-models-pytorch, quietly, with the encoders that are added to it here."""
+    """Import segmentation-models-pytorch and register the ShuffleNet encoders."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import segmentation_models_pytorch as smp
     for name in WIDTHS:
-        # The library's own way of adding an encoder is an entry in this dictionary.
+        # The library has no other way to add an encoder than an entry in this dictionary.
         entry = {"encoder": ShuffleNetEncoder, "pretrained_settings": {}, "params": {"name": name}}
         smp.encoders.encoders.setdefault(name, entry)
     return smp
 
 
 def build_encoder(config: NetworkConfig, depth: int) -> tuple[nn.Module, list[int]]:
-    """Build an encoder alone, of ``depth`` halvings; return it with the channels of its features from stride 1 on.
+    """Build an encoder without a decoder.
+
+    Args:
+        config: Configuration of the network.
+        depth: Number of times that the encoder halves the image.
+
+    Returns:
+        The encoder, and the channels of its features from stride 1.
 
     Raises:
-        ConfigError: If the encoder or its weights are unknown, or it does not halve so often.
-        ModelError: If pretrained weights cannot be fetched.
+        ConfigError: If the encoder or its weights are unknown, or its depth is smaller.
+        ModelError: If pretrained weights cannot be downloaded.
     """
     smp = library()
     with encoder_errors(config):
@@ -54,28 +61,33 @@ def build_encoder(config: NetworkConfig, depth: int) -> tuple[nn.Module, list[in
     widths = [int(width) for width in cast(Encoder, encoder).out_channels][: depth + 1]
     if len(widths) < depth + 1:
         raise ConfigError(
-            f"{config.encoder} halves {len(widths) - 1} times, {config.arch} needs {depth}", where="network.encoder"
+            f"expected an encoder that halves the image {depth} times, got {config.encoder}, which halves it "
+            f"{len(widths) - 1} times",
+            where="network.encoder",
+            hint="choose another encoder",
         )
     return cast(nn.Module, encoder), widths
 
 
 def check_features(encoder: object, *, channels: int, side: int) -> None:
-    """Make sure that an encoder's features divide an image evenly; otherwise they lie askew, and tiles show.
+    """Check that the features of an encoder divide an image evenly.
+
+    Otherwise features are shifted against the image, and seams between tiles are visible.
 
     Args:
-        encoder: Gives features; one that gives something else than maps is let through.
+        encoder: Encoder to check. One whose features are no maps passes.
         channels: Channels of its input.
-        side: Side of the image to try, in pixels, a multiple of the stride.
+        side: Side of a test image in pixels, a multiple of the stride.
 
     Raises:
-        ConfigError: If it pads so that they do not.
+        ConfigError: If the features do not divide the image.
     """
     if not isinstance(encoder, nn.Module):
         return
-    was = encoder.training
+    training = encoder.training
     with torch.inference_mode():
         features = encoder.eval()(torch.zeros(1, channels, side, side))
-    encoder.train(was)
+    encoder.train(training)
     uneven = [
         feature.shape[-1]
         for feature in features
@@ -83,19 +95,19 @@ def check_features(encoder: object, *, channels: int, side: int) -> None:
     ]
     if uneven:
         raise ConfigError(
-            f"the encoder's features do not halve the image: {uneven[0]} px of {side}",
+            f"expected features that halve the image, got {uneven[0]} px for {side} px",
             where="network.encoder",
-            hint="inceptionv4 and inceptionresnetv2 are padded so that they do",
+            hint="choose another encoder, such as inceptionv4 or inceptionresnetv2",
         )
 
 
 @contextlib.contextmanager
 def encoder_errors(config: NetworkConfig) -> Iterator[None]:
-    """Turn what the libraries raise over an encoder, inside the block, into one line; keep them quiet otherwise.
+    """Turn errors of the libraries inside the block into one-line errors.
 
     Raises:
         ConfigError: If the encoder is unknown, with the nearest name as a hint, or cannot be used as configured.
-        ModelError: If pretrained weights cannot be fetched.
+        ModelError: If pretrained weights cannot be downloaded.
     """
     _check_name(config.encoder)
     try:
@@ -115,7 +127,7 @@ def encoder_errors(config: NetworkConfig) -> Iterator[None]:
         raise ConfigError(_one_line(error), where="network") from error
     except OSError as error:
         raise ModelError(
-            f"the weights '{config.encoder_weights}' of {config.encoder} cannot be fetched",
+            f"the weights '{config.encoder_weights}' of {config.encoder} cannot be downloaded",
             hint="give a file with --init and set network.encoder_weights=null",
         ) from error
 
@@ -131,7 +143,7 @@ def _check_name(name: str) -> None:
     raise ConfigError(
         f"expected an encoder of segmentation-models-pytorch, got '{name}'",
         where="network.encoder",
-        hint=f"did you mean '{close[0]}'?" if close else "tu-NAME takes one of timm",
+        hint=f"did you mean '{close[0]}'?" if close else "use tu-NAME for an encoder of timm",
     )
 
 

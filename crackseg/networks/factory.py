@@ -1,4 +1,4 @@
-"""Networks by configuration: a match, no registry."""
+"""Build networks from their configuration."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from crackseg.networks.unet_classic import ClassicUnet
 from crackseg.networks.unetplusplus import UnetPlusPlus
 
 CRACK_PRIOR = 0.05
-"""Share of crack pixels the output starts from, so that the first steps are not spent on unlearning one half."""
+"""Initial probability of a crack pixel; a half would waste the first steps of a training."""
 
-# Mean and standard deviation of ImageNet, which pretrained encoders expect, in units of 8-bit pixels.
+# Mean and standard deviation of ImageNet in 8-bit pixels, which pretrained encoders expect.
 _MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 _STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 
 _GREY = (0.299, 0.587, 0.114)
-"""Share of red, green and blue in the grey value (ITU-R BT.601)."""
+"""Weights of red, green and blue in the grey value (ITU-R BT.601)."""
 
 
 class SegmentationNetwork(nn.Module):
     """A network for images of any height and width.
 
     Args:
-        network: Maps ``(N, C, H, W)`` to ``(N, K, H, W)`` logits where H and W are multiples of ``stride``.
-        stride: Its total downsampling, in pixels.
-        channels: Channels C of its input; where it is 1, an image of 3 is turned to grey.
+        network: Maps ``(N, C, H, W)`` images to ``(N, K, H, W)`` logits, for H and W that are multiples of ``stride``.
+        stride: Total downsampling of the network, in pixels.
+        channels: Channels C of its input. With 1, images of three channels are converted to grey.
     """
 
     def __init__(self, network: nn.Module, stride: int, *, channels: int = 3) -> None:
@@ -47,11 +47,14 @@ class SegmentationNetwork(nn.Module):
             network.register_forward_pre_hook(lambda _, images: (_fit_channels(images[0], channels),))
 
     def forward(self, images: Tensor, *, deep: bool = False) -> Tensor | tuple[Tensor, ...]:
-        """Return the ``(N, K, H, W)`` logits of normalised ``(N, C, H, W)`` images.
+        """Return the logits of normalised images.
 
         Args:
-            images: The images.
-            deep: Return the logits of every output instead, a tuple, where a network has several to learn from.
+            images: ``(N, C, H, W)`` normalised images.
+            deep: Return a tuple of the logits of every output, if the network has several.
+
+        Returns:
+            ``(N, K, H, W)`` logits, or a tuple of them.
 
         Raises:
             ConfigError: If the images have another number of channels.
@@ -77,39 +80,62 @@ def _fit_channels(images: Tensor, channels: int) -> Tensor:
         shares = images.new_tensor(_GREY).view(1, 3, 1, 1)
         return (images * shares).sum(dim=1, keepdim=True)
     raise ConfigError(
-        f"the network takes {channels} channels, and the images have {int(images.shape[1])}",
+        f"expected images of {channels} channels, got {int(images.shape[1])}",
         where="network.channels",
-        hint="photographs have 3; 1 takes their grey value",
+        hint="set 3 for colour images or 1 for grey values",
     )
 
 
 def normalise(pixels: Tensor) -> Tensor:
-    """Return ``(N, H, W, 3)`` RGB pixels in [0, 255] as ``(N, 3, H, W)`` float32 of zero mean and unit variance."""
+    """Normalise pixels to zero mean and unit variance (of ImageNet).
+
+    Args:
+        pixels: ``(N, H, W, 3)`` RGB pixels in [0, 255].
+
+    Returns:
+        ``(N, 3, H, W)`` float32 images.
+    """
     mean = torch.tensor(_MEAN, device=pixels.device).view(1, 3, 1, 1)
     std = torch.tensor(_STD, device=pixels.device).view(1, 3, 1, 1)
     return (pixels.permute(0, 3, 1, 2).float() - mean) / std
 
 
 def crack_probability(logits: Tensor) -> Tensor:
-    """Return the ``(N, H, W)`` probability that a pixel is crack: of several classes, that it is not background."""
+    """Return the crack probability of logits.
+
+    With several classes it is the probability of any class except the background.
+
+    Args:
+        logits: ``(N, K, H, W)``.
+
+    Returns:
+        ``(N, H, W)`` probability in [0, 1].
+    """
     if logits.shape[1] == 1:
         return torch.sigmoid(logits)[:, 0]
     return 1 - torch.softmax(logits, dim=1)[:, 0]
 
 
 def defect_class(logits: Tensor) -> Tensor:
-    """Return the ``(N, H, W) uint8`` class that is likeliest beside the background: 1 where there is but one."""
+    """Return the likeliest defect class of each pixel.
+
+    Args:
+        logits: ``(N, K, H, W)``.
+
+    Returns:
+        ``(N, H, W)`` uint8 class numbers from 1; the background is left out.
+    """
     if logits.shape[1] <= 2:
         return torch.ones_like(logits[:, 0], dtype=torch.uint8)
     return (logits[:, 1:].argmax(dim=1) + 1).to(torch.uint8)
 
 
 def build_network(config: NetworkConfig) -> SegmentationNetwork:
-    """Build a network; its output starts at the prior probability of a crack pixel.
+    """Build a network whose output starts at `CRACK_PRIOR`.
 
     Raises:
         ConfigError: If the encoder or its weights are unknown, or the architecture cannot use the encoder.
-        ModelError: If pretrained weights cannot be fetched.
+        ModelError: If pretrained weights cannot be downloaded.
     """
     network: nn.Module
     match config.arch:
@@ -141,15 +167,15 @@ def build_network(config: NetworkConfig) -> SegmentationNetwork:
 
 
 def prune(network: SegmentationNetwork, config: NetworkConfig, depth: int) -> tuple[SegmentationNetwork, NetworkConfig]:
-    """Cut a trained U-Net++ to one of its depths: a smaller network of its own, with the same weights.
+    """Prune a trained U-Net++ to one of its depths.
 
     Args:
-        network: The network, with an output at every depth.
-        config: What it was built from.
-        depth: From 1, the fastest, to one less than the number of decoder widths, the whole network.
+        network: A U-Net++ with an output at every depth.
+        config: Configuration of the network.
+        depth: Depth from 1, the fastest, to one less than the number of decoder widths, the whole network.
 
     Returns:
-        The smaller network, in evaluation mode on the CPU, and what it is built from.
+        The smaller network with the same weights, in evaluation mode on the CPU, and its configuration.
 
     Raises:
         ConfigError: If the network is no U-Net++, or has no output at this depth.
@@ -158,13 +184,12 @@ def prune(network: SegmentationNetwork, config: NetworkConfig, depth: int) -> tu
         Zhou et al., "UNet++", DLMIA 2018, section 3.3, fig. 3.
     """
     inner = network.network
-    if not isinstance(inner, UnetPlusPlus) or depth not in inner.depths:
-        depths = inner.depths if isinstance(inner, UnetPlusPlus) else ()
-        raise ConfigError(
-            f"cannot be cut to depth {depth}; its outputs: {', '.join(map(str, depths)) or 'one'}",
-            where="network",
-            hint="train arch=unetplusplus with deep_supervision",
-        )
+    hint = "train arch=unetplusplus with deep_supervision=true"
+    if not isinstance(inner, UnetPlusPlus):
+        raise ConfigError("expected arch unetplusplus to prune", where="network", hint=hint)
+    if depth not in inner.depths:
+        depths = ", ".join(map(str, inner.depths))
+        raise ConfigError(f"expected an output at depth {depth}, got outputs at {depths}", where="network", hint=hint)
     smaller_config = NetworkConfig.model_validate({**config.model_dump(), "encoder_weights": None, "pruned_to": depth})
     smaller = build_network(smaller_config).eval()
     state = network.state_dict()
@@ -197,25 +222,32 @@ def _build_of_library(config: NetworkConfig, settings: dict[str, Any] | None = N
         )
     for layer in network.modules():
         if isinstance(layer, nn.Upsample) and layer.mode == "bilinear":
-            # Aligned at the corners, every pixel would depend on the size of the image, and tiles would show.
+            # With aligned corners every pixel depends on the size of the image, and seams between tiles are visible.
             layer.align_corners = False
     return network
 
 
 class _Unused(nn.Module):
-    """Stands where a layer was whose result nobody looks at; lets its first argument through."""
+    """Placeholder for an unused layer; returns its first argument."""
 
     def forward(self, images: Tensor, *_: object) -> Tensor:
         return images
 
 
 def _drop_unused(network: nn.Module, images: Tensor) -> None:
-    """Take out the layers that no gradient reaches: an encoder's deep stages, where the decoder has fewer steps."""
+    """Remove the layers that no gradient reaches.
+
+    These are deep stages of an encoder, under a decoder with fewer steps.
+
+    Args:
+        network: Network; changed in place.
+        images: ``(N, C, H, W)`` images to run it on.
+    """
     run: Callable[[Tensor], Any] = network.all_outputs if isinstance(network, UnetPlusPlus) else network
     network.eval()
-    answer = run(images)
-    outputs: Sequence[Tensor] = answer if isinstance(answer, tuple) else (answer,)
-    torch.stack([output.sum() for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]
+    output = run(images)
+    outputs: Sequence[Tensor] = output if isinstance(output, tuple) else (output,)
+    torch.stack([logits.sum() for logits in outputs]).sum().backward()  # type: ignore[no-untyped-call]
     for parent in list(network.modules()):
         for name, child in parent.named_children():
             parameters = list(child.parameters())
@@ -243,12 +275,11 @@ def _drop_channels(head: nn.Module, inputs: tuple[Tensor, ...], *, share: float)
 
 
 def start_at_prior(network: SegmentationNetwork, share: float) -> None:
-    """Set the bias of a network's output so that it begins by answering a probability everywhere.
+    """Set the output bias of a new network to a crack probability.
 
     Args:
-        network: A network that has not learnt yet.
-        share: Share of crack pixels, in [0, 1]; what is below 0.001 or above 0.5 is moved there. Of several classes
-            all but the background get equal parts of it.
+        network: An untrained network.
+        share: Share of crack pixels, clipped to [0.001, 0.5]. Several classes get equal parts of it.
 
     Source:
         Lin et al., "Focal loss for dense object detection", ICCV 2017, section 3.3.

@@ -1,4 +1,4 @@
-"""Fully convolutional networks: scores at strides 32, 16 and 8 of any encoder, enlarged and added."""
+"""Build fully convolutional networks (FCN) on any encoder."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from crackseg.networks.config import FcnVariant
 
 
 class BilinearUpsampling(nn.Module):
-    """A transposed convolution that begins as bilinear interpolation, exact up to the border, and learns from there.
+    """A trainable transposed convolution that starts as bilinear interpolation.
 
-    Its kernel is twice as wide as its stride, so that every pixel of the output stands under 2x2 of the input: it is
-    computed as a convolution by kernels of 2x2, one for each of the pixels between, which are then put in their
-    places. PyTorch's own on a CPU takes hundreds of times as long for a factor of 32 in bfloat16.
+    Its kernel is twice as wide as its stride, so that every output pixel depends on 2x2 input pixels. It is computed as
+    a convolution with one 2x2 kernel per position between input pixels, followed by a rearrangement. The transposed
+    convolution of PyTorch takes hundreds of times as long on a CPU, for a factor of 32 in bfloat16.
 
     Args:
-        classes: Channels; each is enlarged by a kernel of its own.
-        factor: How many times as large the output is, even.
+        classes: Number of channels; each has its own kernel.
+        factor: Even factor by which the output is larger.
     """
 
     def __init__(self, classes: int, factor: int) -> None:
         super().__init__()
-        # One pixel of input is repeated on each side, which the padding cuts off again behind the kernel.
+        # One input pixel is repeated on each side, and the padding removes it after the convolution.
         self.layer = nn.ConvTranspose2d(
             classes, classes, 2 * factor, stride=factor, padding=3 * factor // 2, groups=classes, bias=False
         )
@@ -34,7 +34,7 @@ class BilinearUpsampling(nn.Module):
             self.layer.weight.copy_((1 - offset)[:, None] * (1 - offset)[None, :])
 
     def forward(self, scores: Tensor) -> Tensor:
-        """Return ``(N, K, h, w)`` scores as ``(N, K, factor * h, factor * w)``."""
+        """Enlarge ``(N, K, h, w)`` scores to ``(N, K, factor * h, factor * w)``."""
         kernels, classes, factor = self.layer.weight, self.layer.groups, self.layer.stride[0]
         taps = kernels.reshape(classes, 2, factor, 2, factor).flip(1, 3).permute(0, 2, 4, 1, 3)
         taps = taps.reshape(classes * factor**2, 1, 2, 2)
@@ -48,15 +48,15 @@ class BilinearUpsampling(nn.Module):
 class Fcn(nn.Module):
     """FCN-32s, -16s or -8s.
 
-    Every score is a 1x1 convolution of the encoder's features; the coarsest alone carries the start of the output, the
-    others begin at 0. Unlike in the paper the last enlargement learns too, and no convolution stands between the
-    encoder and its score: those of the paper are the classifier of VGG.
+    Every score is a 1x1 convolution of features of the encoder. All except the coarsest start at 0. Unlike in the paper
+    the last enlargement is trained too. There is no convolution between encoder and score; those of the paper are the
+    classifier of VGG.
 
     Args:
-        encoder: Gives features at strides 1, 2, 4, 8, 16 and 32.
-        widths: Their channels.
+        encoder: Encoder with features at strides 1, 2, 4, 8, 16 and 32.
+        widths: Channels of the features.
         classes: Channels of the output.
-        variant: The finest score.
+        variant: Finest score.
 
     Source:
         Long, Shelhamer, Darrell, "Fully convolutional networks for semantic segmentation", CVPR 2015, section 4.2,
@@ -76,11 +76,18 @@ class Fcn(nn.Module):
 
     @property
     def heads(self) -> list[nn.Module]:
-        """The layers whose bias is that of the output."""
+        """Layers whose bias is the bias of the output."""
         return [self.scores[0]]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the ``(N, K, H, W)`` logits of ``(N, C, H, W)`` images whose sides are multiples of 32."""
+        """Return logits.
+
+        Args:
+            images: ``(N, C, H, W)`` images with sides that are multiples of 32.
+
+        Returns:
+            ``(N, K, H, W)`` logits.
+        """
         features = self.encoder(images)[:2:-1]
         total = self.scores[0](features[0])
         for score, feature, enlarge in zip(list(self.scores)[1:], features[1:], self.enlargements, strict=False):

@@ -1,4 +1,4 @@
-"""How far a pixel of the input can change the output, measured on the network itself."""
+"""Measure the receptive field of a network."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import torch
 from torch import nn
 
 FALLBACK_CONTEXT_PX = 320
-"""Context used for networks that have no finite one; their seams are approximate."""
+"""Context for networks without a finite one, in pixels; their seams are approximate."""
 
 _NARROW_PX = 96
-"""Narrow side of the image that is looked at: no smaller than any kernel."""
+"""Short side of the test image, in pixels; no smaller than any kernel."""
 
 _FIRST_PX = 192
-"""Half of the long side that is tried first."""
+"""Half the long side of the first test image, in pixels."""
 
 
 def measure_context(network: nn.Module, *, stride: int, limit_px: int = 768) -> int | None:
-    """Measure the context that makes tiling exact: zero error, not merely a small one.
+    """Measure the context with which tiling has no error at all.
 
-    Half of an image is NaN. Whatever the NaN reaches depends on that half, and nothing else does, since no layer turns
-    NaN back into a number. The edge stands on a multiple of the stride, as the edges of tiles do. The image is made
-    larger until the NaN no longer reaches its end.
+    Half of a test image is NaN. The outputs that depend on that half are exactly those that become NaN, since no layer
+    turns NaN back into a number. The edge lies on a multiple of the stride, like the edges of tiles. The image grows
+    until the NaN no longer reaches its end.
 
     Args:
         network: Maps ``(1, 3, H, W)`` to ``(1, K, H, W)``, in evaluation mode, on the CPU.
-        stride: Its total downsampling, in pixels.
-        limit_px: Contexts above this count as not finite.
+        stride: Total downsampling of the network, in pixels.
+        limit_px: Largest context that counts as finite, in pixels.
 
     Returns:
-        The largest distance, over the four directions, at which the NaN arrives, in pixels; None if it reaches beyond
-        ``limit_px``: squeeze-excite, global pooling and attention look at the whole image.
+        The largest distance that the NaN reaches in the four directions, in pixels. None if it exceeds ``limit_px``,
+        as with squeeze-excite, global pooling and attention, which depend on the whole image.
     """
     last = -(-limit_px // stride) * stride
     edge = min(-(-_FIRST_PX // stride) * stride, last)
@@ -41,7 +41,13 @@ def measure_context(network: nn.Module, *, stride: int, limit_px: int = 768) -> 
 
 
 def _reach(network: nn.Module, edge: int, stride: int) -> int:
-    """Return how far beyond an edge, with as many pixels on each side, the NaN arrives, over the four directions."""
+    """Return the largest reach of NaN beyond an edge, over four directions.
+
+    Args:
+        network: The network.
+        edge: Position of the edge, and number of pixels after it.
+        stride: Total downsampling of the network, in pixels.
+    """
     reach = 0
     narrow = -(-_NARROW_PX // stride) * stride
     for axis in (2, 3):
@@ -53,6 +59,6 @@ def _reach(network: nn.Module, edge: int, stride: int) -> int:
             with torch.inference_mode():
                 touched = torch.isnan(network(image))[0].any(dim=0).any(dim=3 - axis)
             beyond = touched[edge:] if forward else touched[:edge].flip(0)
-            places = torch.nonzero(beyond)
-            reach = max(reach, int(places.max()) + 1 if len(places) else 0)
+            indices = torch.nonzero(beyond)
+            reach = max(reach, int(indices.max()) + 1 if len(indices) else 0)
     return reach

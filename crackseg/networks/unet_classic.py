@@ -1,4 +1,4 @@
-"""The U-Net of 2015: valid convolutions, crop and concatenate, and a mirrored border around the image."""
+"""Build the U-Net of 2015 with valid convolutions and a mirrored border."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from crackseg.errors import UsageError
 DEPTH = 4
 STRIDE = 2**DEPTH
 MARGIN_PX = 92
-"""Pixels that valid convolutions take off each side: 572 in, 388 out."""
+"""Pixels that the valid convolutions remove on each side: 572 in, 388 out."""
 _BASE_WIDTH = 64
 _DROPOUT = 0.5
 
 
 class ClassicUnet(nn.Module):
-    """The network of the U-Net paper, and the mirrored border that makes its answer as large as the image.
+    """The network of the U-Net paper, with a mirrored border for an output of the image's size.
 
     Args:
         channels: Channels of the input.
@@ -25,7 +25,7 @@ class ClassicUnet(nn.Module):
 
     Source:
         Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015, fig. 1 and 2; dropout at the end of the contracting path as in
-        section 3.1, initial weights as in section 3. The paper does not say how likely its dropout is; 0.5 here.
+        section 3.1, initial weights as in section 3. The paper does not state the dropout probability; it is 0.5 here.
     """
 
     def __init__(self, channels: int, classes: int, *, width: float = 1.0) -> None:
@@ -46,25 +46,32 @@ class ClassicUnet(nn.Module):
 
     @property
     def heads(self) -> list[nn.Module]:
-        """The layers whose bias is that of the output."""
+        """Layers whose bias is the bias of the output."""
         return [self.head]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the ``(N, K, H, W)`` logits of ``(N, C, H, W)`` images of any size, mirrored beyond their border."""
+        """Return the ``(N, K, H, W)`` logits of ``(N, C, H, W)`` images of any size."""
         height, width = images.shape[-2:]
-        return self._valid(_mirrored(_mirrored(images, 2), 3))[..., :height, :width]
+        return self._valid(_mirror(_mirror(images, 2), 3))[..., :height, :width]
 
     def valid(self, images: Tensor) -> Tensor:
-        """Return the logits of the inner part of ``(N, C, H, W)`` images, ``(N, K, H - 184, W - 184)``.
+        """Return the logits of the inner part of images.
+
+        Args:
+            images: ``(N, C, H, W)`` images with sides of 188, 204, 220, ..., 572, ... pixels.
+
+        Returns:
+            ``(N, K, H - 184, W - 184)`` logits.
 
         Raises:
-            UsageError: If a side is none of 188, 204, 220, ..., 572, ...: it must be even wherever it is halved.
+            UsageError: If a side has another length, so that it is odd where it is halved.
         """
         for side in images.shape[-2:]:
             if side < 2 * MARGIN_PX + 4 or (side - 2 * MARGIN_PX - 4) % STRIDE:
                 raise UsageError(
-                    f"expected sides of {2 * MARGIN_PX + 4} px or a multiple of {STRIDE} more, got {side}",
+                    f"expected sides of {2 * MARGIN_PX + 4} px plus a multiple of {STRIDE}, got {side} px",
                     where="unet-classic",
+                    hint=f"pad or crop to {max(side - 2 * MARGIN_PX - 4, 0) // STRIDE * STRIDE + 2 * MARGIN_PX + 4} px",
                 )
         return self._valid(images)
 
@@ -77,7 +84,7 @@ class ClassicUnet(nn.Module):
             skips.append(images)
         for enlarge, layers, skip in zip(self.enlarge, self.up, skips[-2::-1], strict=True):
             images = enlarge(images)
-            images = layers(torch.cat([_cropped(skip, images), images], dim=1))
+            images = layers(torch.cat([_crop(skip, images), images], dim=1))
         logits: Tensor = self.head(images)
         return logits
 
@@ -88,20 +95,21 @@ def _two_convolutions(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def _cropped(skip: Tensor, images: Tensor) -> Tensor:
-    """Return the middle of ``skip``, of the size of ``images``."""
+def _crop(skip: Tensor, images: Tensor) -> Tensor:
+    """Crop the centre of ``(N, C, H, W)`` features to the size of others."""
     row, col = ((outer - inner) // 2 for outer, inner in zip(skip.shape[-2:], images.shape[-2:], strict=True))
     return skip[..., row : row + images.shape[-2], col : col + images.shape[-1]]
 
 
-def _mirrored(images: Tensor, axis: int) -> Tensor:
-    """Return images with `MARGIN_PX` mirrored pixels before an axis, and behind it as many as valid convolutions need.
+def _mirror(images: Tensor, axis: int) -> Tensor:
+    """Mirror ``(N, C, H, W)`` images beyond both ends of an axis.
 
-    Any length will do: what is mirrored is mirrored again where the image is shorter than the margin.
+    There are `MARGIN_PX` pixels before the image, and after it as many as the valid convolutions need. An image shorter
+    than the margin is mirrored repeatedly.
     """
     length = images.shape[axis]
     behind = MARGIN_PX + 4 + -length % STRIDE
-    places = torch.arange(-MARGIN_PX, length + behind, device=images.device)
+    indices = torch.arange(-MARGIN_PX, length + behind, device=images.device)
     period = max(2 * (length - 1), 1)
-    places = places % period
-    return images.index_select(axis, torch.minimum(places, period - places))
+    indices = indices % period
+    return images.index_select(axis, torch.minimum(indices, period - indices))

@@ -1,4 +1,4 @@
-"""U-Net++ on any encoder: nested decoders, an output at every depth, and cutting to one of them."""
+"""Build U-Net++ on any encoder, with nested decoders and an output at every depth."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from torch.nn import functional
 
 
 class UnetPlusPlus(nn.Module):
-    """Nested U-Nets of depth 1 to L that share their nodes; L is one less than the number of decoder widths.
+    """Nested U-Nets of depth 1 to L with shared nodes; L is one less than the number of decoder widths.
 
-    Node (i, j) stands at stride 2^(i+1) and sees all nodes (i, 0) to (i, j-1) and the enlarged (i+1, j-1); the nodes
-    (i, 0) are the encoder's features. The output of depth j is made from node (0, j), by one step up to the stride 1.
+    Node (i, j) has stride 2^(i+1). Its inputs are the nodes (i, 0) to (i, j-1) and the enlarged node (i+1, j-1). The
+    nodes (i, 0) are the features of the encoder. The output of depth j is computed from node (0, j), enlarged to
+    stride 1.
 
     Args:
-        encoder: Gives features at strides 1, 2, 4, ...
+        encoder: Encoder with features at strides 1, 2, 4, ...
         features: Channels of the features at strides 2, 4, ...
-        widths: Widths of the decoder, coarse to fine, the last at stride 1.
+        widths: Widths of the decoder, coarse to fine; the last one at stride 1.
         classes: Channels of the output.
-        depths: Depths that have an output, ascending; the deepest is used outside training.
+        depths: Ascending depths with an output; the deepest one is used outside training.
 
     Source:
         Zhou et al., "UNet++: a nested U-Net architecture for medical image segmentation", DLMIA 2018, section 3,
-        fig. 1; its full-resolution row is one stride coarser here, as an encoder has no features at stride 1.
+        fig. 1. The full-resolution row is one stride coarser here, since encoders have no features at stride 1.
     """
 
     def __init__(
@@ -52,27 +53,38 @@ class UnetPlusPlus(nn.Module):
 
     @property
     def heads(self) -> list[nn.Module]:
-        """The layers whose bias is that of the output."""
+        """Layers whose bias is the bias of the output."""
         return [list(output.children())[-1] for output in self.outputs.values()]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the ``(N, K, H, W)`` logits of the deepest output, the sides being multiples of the stride."""
+        """Return the logits of the deepest output.
+
+        Args:
+            images: ``(N, C, H, W)`` images with sides that are multiples of the stride.
+
+        Returns:
+            ``(N, K, H, W)`` logits.
+        """
         column = self._top_row(images)[-1]
-        logits: Tensor = self.outputs[str(self.depths[-1])](_enlarged(column))
+        logits: Tensor = self.outputs[str(self.depths[-1])](_enlarge(column))
         return logits
 
     def all_outputs(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return the ``(N, K, H, W)`` logits of every output, shallowest first."""
+        """Return the ``(N, K, H, W)`` logits of every output, shallowest first.
+
+        Args:
+            images: ``(N, C, H, W)`` images with sides that are multiples of the stride.
+        """
         columns = self._top_row(images)
-        return tuple(self.outputs[str(depth)](_enlarged(columns[depth])) for depth in self.depths)
+        return tuple(self.outputs[str(depth)](_enlarge(columns[depth])) for depth in self.depths)
 
     def _top_row(self, images: Tensor) -> list[Tensor]:
-        """Return the nodes (0, 0), (0, 1), ... at stride 2."""
+        """Return the ``(N, C, H / 2, W / 2)`` nodes (0, 0), (0, 1), ..."""
         rows = [[feature] for feature in self.encoder(images)[1 : self.depths[-1] + 2]]
         for column in range(1, len(rows)):
             for row in range(len(rows) - column):
-                seen = torch.cat([*rows[row], _enlarged(rows[row + 1][column - 1])], dim=1)
-                rows[row].append(self.nodes[_name(row, column)](seen))
+                inputs = torch.cat([*rows[row], _enlarge(rows[row + 1][column - 1])], dim=1)
+                rows[row].append(self.nodes[_name(row, column)](inputs))
         return rows[0]
 
 
@@ -88,5 +100,5 @@ def _output(inputs: int, width: int, classes: int) -> nn.Sequential:
     return nn.Sequential(*_convolution(inputs, width), nn.Conv2d(width, classes, 3, padding=1))
 
 
-def _enlarged(feature: Tensor) -> Tensor:
+def _enlarge(feature: Tensor) -> Tensor:
     return functional.interpolate(feature, scale_factor=2, mode="nearest")

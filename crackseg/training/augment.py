@@ -1,4 +1,4 @@
-"""What a patch goes through before the network sees it."""
+"""Augment training patches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crackseg.training.config import AugmentConfig
 
-# albumentations asks a package index for its version when it is imported, unless told not to.
+# Importing albumentations queries a package index for its newest version unless this is set.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 
@@ -22,10 +22,10 @@ _SQUARE = np.ones((3, 3), np.uint8)
 
 
 class Augmentation:
-    """Random changes of image and mask, the same for the same random generator.
+    """Random changes of an image and its mask, reproducible by the random generator.
 
     Args:
-        config: Which, and how often.
+        config: Probabilities of the changes.
     """
 
     def __init__(self, config: AugmentConfig) -> None:
@@ -41,26 +41,29 @@ class Augmentation:
         *,
         border: NDArray[np.float32] | None = None,
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32] | None]:
-        """Return a changed image and its mask, of the size they came in.
+        """Augment an image and its mask, and keep their size.
 
         Args:
-            image: ``(H, W, 3)`` RGB pixels.
-            mask: ``(H, W)`` class numbers, 0 being the background.
-            rng: Decides everything.
-            border: ``(H, W)`` border weights, which move as the mask does.
+            image: ``(H, W, 3)`` uint8 RGB pixels.
+            mask: ``(H, W)`` uint8 class numbers, 0 for the background.
+            rng: Source of all random numbers.
+            border: ``(H, W)`` float32 border weights, which move with the mask.
+
+        Returns:
+            Image, mask and border weights, of the shapes and types of the arguments.
         """
         if rng.random() < self._confounders:
             from data_gen import draw_confounders
 
             image = draw_confounders(image, mask > 0, rng)
-        # With set_random_seed every change would begin with the same number: one that is rare would only come together
-        # with all that are less rare, and the same patches would stay as they are.
+        # With set_random_seed every change would start with the same random number. A rare change would then only occur
+        # together with all more frequent ones, and the same patches would never change.
         self._transform.set_random_state(rng, random.Random(int(rng.integers(2**32))))
-        carried = {} if border is None else {"border": border}
-        changed = self._transform(image=image, mask=mask, **carried)
+        extra = {} if border is None else {"border": border}
+        changed = self._transform(image=image, mask=mask, **extra)
         mask = changed["mask"]
         if self._label_width and rng.random() < self._label_width:
-            mask = _with_other_width(mask, wider=bool(rng.integers(2)))
+            mask = _change_width(mask, wider=bool(rng.integers(2)))
         return np.ascontiguousarray(changed["image"]), np.ascontiguousarray(mask), changed.get("border")
 
 
@@ -106,8 +109,15 @@ def _compose(config: AugmentConfig) -> Any:
     )
 
 
-def _with_other_width(mask: NDArray[np.uint8], *, wider: bool) -> NDArray[np.uint8]:
-    """Return a mask of class numbers one pixel wider or narrower on either side; what would vanish stays."""
+def _change_width(mask: NDArray[np.uint8], *, wider: bool) -> NDArray[np.uint8]:
+    """Widen or narrow a mask by one pixel on each side.
+
+    Parts that would vanish stay as they are.
+
+    Args:
+        mask: ``(H, W)`` uint8 class numbers.
+        wider: True to widen, False to narrow.
+    """
     if wider:
         return np.asarray(cv2.dilate(mask, _CROSS), dtype=np.uint8)
     core = cv2.erode(mask, _CROSS)
@@ -116,7 +126,7 @@ def _with_other_width(mask: NDArray[np.uint8], *, wider: bool) -> NDArray[np.uin
 
 
 def _rare_shapes(album: Any, config: AugmentConfig) -> list[Any]:
-    """Return the changes of shape that are off by default; what is off is left out."""
+    """Return the distortions that are off by default, if they are on."""
     reflect = cv2.BORDER_REFLECT_101
     shapes = []
     if config.grid:

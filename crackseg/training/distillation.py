@@ -1,8 +1,8 @@
-"""A teacher: a trained network whose probabilities another one learns, so that a small one comes nearer to a large one.
+"""Train a network on the probabilities of a larger one, its teacher.
 
 Source:
     Hinton, Vinyals, Dean, "Distilling the knowledge in a neural network", NIPS workshop 2014, section 2, at a
-    temperature of 1: in segmentation the probabilities along a rim are soft as they are.
+    temperature of 1, since probabilities along the edge of a crack are soft anyway.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from crackseg.training.config import TeacherConfig
 
 
 class Teacher:
-    """What a trained network makes of the patches that another one learns from.
+    """A trained network that predicts the training patches of another one.
 
     Args:
-        network: The trained network; it is switched to evaluation and does not learn.
-        device: Where to compute.
-        bfloat16: Whether to compute in bfloat16.
+        network: The trained network; it is set to evaluation mode and frozen.
+        device: Device to compute on.
+        bfloat16: Compute in bfloat16.
     """
 
     def __init__(self, network: SegmentationNetwork, *, device: torch.device, bfloat16: bool) -> None:
@@ -35,7 +35,14 @@ class Teacher:
         self._bfloat16 = bfloat16
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return the ``(N, K, H, W) float32`` probabilities of ``(N, 3, H, W)`` normalised images, of K classes."""
+        """Predict the probabilities of a batch.
+
+        Args:
+            images: ``(N, 3, H, W)`` normalised float32 images.
+
+        Returns:
+            ``(N, K, H, W)`` float32 probabilities in [0, 1].
+        """
         with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
             logits = self._network(images).float()
         return torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)
@@ -44,36 +51,42 @@ class Teacher:
 def load_teacher(
     config: TeacherConfig, network: NetworkConfig, *, device: torch.device, bfloat16: bool
 ) -> Teacher | None:
-    """Return the teacher that a configuration asks for, or None.
+    """Load the configured teacher, if any.
+
+    Args:
+        config: Configuration of the teacher.
+        network: Configuration of the network to train.
+        device: Device to compute on.
+        bfloat16: Compute in bfloat16.
 
     Raises:
         UsageError: If there is no such model.
-        ModelError: If it is no model of crackseg, or damaged.
-        ConfigError: If it tells other classes apart than the network is to learn.
+        ModelError: If the file is no model of crackseg, or damaged.
+        ConfigError: If teacher and network have different numbers of classes.
     """
     if config.model is None or not config.weight:
         return None
     trained, card = load_network(find_weights(config.model))
     if card.classes != network.classes:
         raise ConfigError(
-            f"the teacher answers with {card.classes} classes and the network with {network.classes}",
+            f"expected a teacher for classes={network.classes}, got classes={card.classes}",
             where="teacher.model",
-            hint=f"set network.classes={card.classes}, or take another teacher",
+            hint=f"set network.classes={card.classes} or choose another teacher",
         )
     return Teacher(trained, device=device, bfloat16=bfloat16)
 
 
-def teacher_loss(logits: tuple[Tensor, ...], taught: Tensor) -> Tensor:
-    """Return the mean cross-entropy between a teacher's probabilities and the network's, a scalar.
+def teacher_loss(logits: tuple[Tensor, ...], probability: Tensor) -> Tensor:
+    """Return the mean cross-entropy between teacher and network, a scalar.
 
     Args:
-        logits: Outputs ``(N, K, H, W)``, of which the mean is taken.
-        taught: ``(N, K, H, W)``, what the teacher said.
+        logits: ``(N, K, H, W)`` outputs of the network. The loss is the mean over the outputs.
+        probability: ``(N, K, H, W)`` probabilities of the teacher.
     """
-    return torch.stack([_cross_entropy(output.float(), taught) for output in logits]).mean()
+    return torch.stack([_cross_entropy(output.float(), probability) for output in logits]).mean()
 
 
-def _cross_entropy(logits: Tensor, taught: Tensor) -> Tensor:
+def _cross_entropy(logits: Tensor, probability: Tensor) -> Tensor:
     if logits.shape[1] == 1:
-        return functional.binary_cross_entropy_with_logits(logits, taught)
-    return functional.cross_entropy(logits, taught)
+        return functional.binary_cross_entropy_with_logits(logits, probability)
+    return functional.cross_entropy(logits, probability)

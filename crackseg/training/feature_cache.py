@@ -1,4 +1,4 @@
-"""What an encoder that is kept still makes of patches that come again: computed once, and remembered."""
+"""Cache the features of a frozen encoder for repeated patches."""
 
 from __future__ import annotations
 
@@ -9,39 +9,41 @@ from torch import Tensor, nn
 
 
 class FeatureCache:
-    """Remembers the features of an encoder, patch by patch, until the memory set aside for them is full.
+    """Features of a frozen encoder, cached per patch until a memory limit is reached.
 
     Args:
-        encoder: Maps ``(N, C, H, W)`` images to a list of features, and keeps still; calls of it go through this cache
-            from now on.
-        limit_bytes: Memory to use.
+        encoder: Frozen encoder of ``(N, C, H, W)`` images. Its calls go through this cache from now on.
+        limit_bytes: Memory limit, in bytes.
+
+    Attributes:
+        computed: Number of patches whose features have been computed.
     """
 
     def __init__(self, encoder: nn.Module, *, limit_bytes: int) -> None:
         self.computed = 0
         self._left_bytes = limit_bytes
-        self._known: dict[int, list[Tensor]] = {}
+        self._cached: dict[int, list[Tensor]] = {}
         self._numbers: Sequence[int] = ()
         self._encoder = encoder
         self._compute: Callable[[Tensor], list[Tensor]] = encoder.forward
         encoder.forward = self._features
 
     def expect(self, numbers: Sequence[int]) -> None:
-        """Say which patches the next call of the encoder is about."""
+        """Set the patch numbers of the next call of the encoder."""
         self._numbers = numbers
 
     def detach(self) -> None:
-        """Give the encoder its own way back, and forget all features."""
+        """Restore the forward method of the encoder and drop all features."""
         self._encoder.forward = self._compute
-        self._known.clear()
+        self._cached.clear()
 
     def _features(self, images: Tensor) -> list[Tensor]:
         numbers, self._numbers = self._numbers, ()
         if len(numbers) != len(images):
             return self._compute(images)
-        if all(number in self._known for number in numbers):
-            columns = zip(*(self._known[number] for number in numbers), strict=True)
-            return [_joined(column).to(images.device) for column in columns]
+        if all(number in self._cached for number in numbers):
+            columns = zip(*(self._cached[number] for number in numbers), strict=True)
+            return [_join(column).to(images.device) for column in columns]
         with torch.no_grad():
             features = self._compute(images)
         self.computed += len(numbers)
@@ -51,13 +53,13 @@ class FeatureCache:
 
     def _keep(self, number: int, features: Sequence[Tensor]) -> None:
         needed = sum(feature.numel() * feature.element_size() for feature in features)
-        if number in self._known or needed > self._left_bytes:
+        if number in self._cached or needed > self._left_bytes:
             return
         self._left_bytes -= needed
-        self._known[number] = [feature.detach().cpu().clone() for feature in features]
+        self._cached[number] = [feature.detach().cpu().clone() for feature in features]
 
 
-def _joined(features: Sequence[Tensor]) -> Tensor:
-    """Return ``(C, h, w)`` features as ``(N, C, h, w)``, laid out as images are in a training."""
+def _join(features: Sequence[Tensor]) -> Tensor:
+    """Stack ``(C, h, w)`` features to ``(N, C, h, w)`` in channels-last layout."""
     joined = torch.stack(list(features))
     return joined.contiguous(memory_format=torch.channels_last) if joined.ndim == 4 else joined

@@ -1,4 +1,4 @@
-"""How wide the labels are, and how far off a prediction may lie before that can be called an error."""
+"""Measure the width of labelled cracks, which limits the score of a prediction."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MASKS_READ = 32
 
 @dataclass(frozen=True, slots=True)
 class LabelWidths:
-    """Widths of labels across their centrelines, in pixels.
+    """Widths of labelled cracks, measured along their centrelines.
 
     Attributes:
-        masks: Masks with crack that were looked at.
-        narrow_px: A tenth of the centrelines is at most this wide.
-        median_px: Half of them.
-        wide_px: Nine tenths of them.
+        masks: Number of measured masks with cracks.
+        narrow_px: 10th percentile of the width, in pixels.
+        median_px: Median width, in pixels.
+        wide_px: 90th percentile of the width, in pixels.
     """
 
     masks: int
@@ -34,34 +34,34 @@ class LabelWidths:
 
     @property
     def tolerance_px(self) -> float:
-        """How far a centreline may be off and still lie inside a label of median width, in pixels; at least 1."""
+        """Half the median width, in pixels, but at least 1."""
         return max(1.0, self.median_px / 2)
 
     def describe(self) -> str:
-        """Say all this in one line."""
+        """Return the widths in one line."""
         if self.masks == 0:
-            return "labels: no crack in the masks looked at"
+            return "labels: no crack in the masks that were measured"
         return (
             f"labels: {self.median_px:.1f} px wide (middle 80 %: {self.narrow_px:.1f} to {self.wide_px:.1f}, "
-            f"{self.masks} masks); a centreline up to {self.tolerance_px:.1f} px off lies inside, and a prediction "
-            f"shifted by 1 px has an F1 of {max(0.0, 1 - 1 / self.median_px):.2f} at most"
+            f"{self.masks} masks); a centreline is inside up to {self.tolerance_px:.1f} px off, and a prediction "
+            f"shifted by 1 px has an F1 of at most {max(0.0, 1 - 1 / self.median_px):.2f}"
         )
 
 
 def measure_labels(samples: Sequence[Sample], classes: int = 1) -> LabelWidths:
-    """Measure the labels of at most 32 samples, evenly chosen.
+    """Measure the labels of at most 32 samples, evenly spread.
 
     Args:
-        samples: The samples.
-        classes: Classes that the masks tell apart; all but the background count.
+        samples: Samples.
+        classes: Number of classes in the masks. All but the background count as crack.
 
     Raises:
         ImageError: If a sample cannot be read.
-        DatasetError: If an image and its mask do not fit.
+        DatasetError: If an image and its mask differ in size.
     """
     step = -(-len(samples) // _MASKS_READ)
-    found = [label_widths(read_class_sample(sample, classes)[1] > 0) for sample in samples[:: max(step, 1)]]
-    widths = [part for part in found if len(part)]
+    per_mask = [label_widths(read_class_sample(sample, classes)[1] > 0) for sample in samples[:: max(step, 1)]]
+    widths = [part for part in per_mask if len(part)]
     if not widths:
         return LabelWidths(0, 0.0, 0.0, 0.0)
     low, middle, high = (float(value) for value in np.percentile(np.concatenate(widths), (10, 50, 90)))
@@ -69,10 +69,16 @@ def measure_labels(samples: Sequence[Sample], classes: int = 1) -> LabelWidths:
 
 
 def label_widths(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the ``(n,)`` widths of a ``(H, W)`` mask at each point of its centrelines, in pixels.
+    """Return the width of a mask at each point of its centrelines.
 
-    The mask is doubled first: then the middle of every stripe lies between pixels, and stripes of even and of odd
-    widths measure alike.
+    The mask is doubled in size first. The middle of every stripe then lies between pixels, and stripes of even and odd
+    widths are measured equally.
+
+    Args:
+        mask: ``(H, W)`` bool mask.
+
+    Returns:
+        ``(N,)`` float32 widths, in pixels.
     """
     if not mask.any():
         return np.zeros(0, np.float32)

@@ -1,4 +1,4 @@
-"""Batches of patches for one process of a training, prepared beside it; what cannot be read ends it in one line."""
+"""Prepare batches of patches in other processes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from crackseg.training.patches import PatchDataset
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Patches to train on at once.
+    """A batch of training patches.
 
     Attributes:
-        images: ``(N, P, P, 3) uint8`` RGB pixels.
-        target: ``(N, 1 + planes, P, P)``: the masks, and what the losses need beside them.
-        numbers: Which patches these are; equal numbers are equal patches.
+        images: ``(N, P, P, 3)`` uint8 RGB pixels.
+        target: ``(N, 1 + planes, P, P)`` masks of class numbers, uint8 or float32, and the planes that the losses need.
+        numbers: Number of each patch; equal numbers are equal patches.
     """
 
     images: Tensor
@@ -34,7 +34,7 @@ class Batch:
     numbers: tuple[int, ...]
 
     def parts(self, size: int) -> Iterator[Batch]:
-        """Yield the batch in parts of at most ``size`` patches."""
+        """Split the batch into parts of at most ``size`` patches."""
         for start in range(0, len(self.numbers), size):
             part = slice(start, start + size)
             yield Batch(self.images[part], self.target[part], self.numbers[part])
@@ -43,36 +43,35 @@ class Batch:
 def iter_batches(
     patches: PatchDataset, config: TrainConfig, steps: Iterable[int], team: Team
 ) -> Generator[Batch, None, None]:
-    """Yield the batches of one process: for each step as many as it adds up.
+    """Yield the batches of one process, ``optimiser.accumulate`` of them per step.
 
-    The processes that prepare them end with the generator.
-
-    Step ``s`` of a training takes the same patches however many processes share it: `Team.size` processes with
-    batches of ``b`` take those of one with batches of ``size * b``.
+    The processes that prepare them end with the generator. The patches of a step do not depend on the number of
+    training processes: `Team.size` processes with batches of ``b`` take those of one process with batches of
+    ``size * b``.
 
     Args:
-        patches: Where they come from.
-        config: The training.
-        steps: The steps, of which there may be no end.
-        team: The processes; the batches of this one are yielded.
+        patches: Training patches.
+        config: Configuration of the training.
+        steps: Numbers of the steps; may be endless.
+        team: Training processes; the batches of this one are yielded.
 
     Raises:
         TrainingError: If a process that prepares patches was killed.
-        CracksegError: What reading a sample raises.
+        CracksegError: Any error of reading a sample.
     """
-    asked, given = itertools.tee(_numbers(config, steps, team))
+    sampled, numbers = itertools.tee(_numbers(config, steps, team))
     loader: DataLoader[Any] = DataLoader(
-        _Careful(patches),
-        batch_sampler=asked,
+        _ErrorsAsItems(patches),
+        batch_sampler=sampled,
         num_workers=_workers(config, team),
         pin_memory=team.device.type == "cuda",
         worker_init_fn=_start_worker,
         collate_fn=_collate,
     )
     with interrupts_held():
-        found = iter(loader)
+        items = iter(loader)
     try:
-        for patch_numbers, item in zip(given, found, strict=True):
+        for patch_numbers, item in zip(numbers, items, strict=True):
             if isinstance(item, CracksegError):
                 raise item
             images, target = item
@@ -83,12 +82,12 @@ def iter_batches(
             raise
         raise TrainingError(
             "a process that prepares patches was killed",
-            hint="is there memory enough? lower data.cache_mb or set workers=0; --resume goes on",
+            hint="memory may be short; lower data.cache_mb or set workers=0, then continue with --resume",
         ) from error
 
 
 def _numbers(config: TrainConfig, steps: Iterable[int], team: Team) -> Iterator[list[int]]:
-    """Yield the numbers of the patches of each batch."""
+    """Yield the patch numbers of each batch."""
     size, accumulate = config.data.batch_size, config.optimiser.accumulate
     for step in steps:
         for turn in range(accumulate):
@@ -96,8 +95,11 @@ def _numbers(config: TrainConfig, steps: Iterable[int], team: Team) -> Iterator[
             yield list(range(first, first + size))
 
 
-class _Careful(Dataset[Any]):
-    """Patches; an error of ours takes a patch's place, since a worker process would hand it on as a traceback."""
+class _ErrorsAsItems(Dataset[Any]):
+    """Patches in which a CracksegError takes the place of a patch.
+
+    Raised in a worker process, it would arrive as a traceback.
+    """
 
     def __init__(self, patches: PatchDataset) -> None:
         self._patches = patches
@@ -120,6 +122,6 @@ def _workers(config: TrainConfig, team: Team) -> int:
 
 
 def _start_worker(_: int) -> None:
-    """Keep a worker that prepares patches to one thread."""
+    """Limit a worker process to one thread."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Training patches, each determined by seed and number alone: a resumed run sees what an unbroken one does."""
+"""Cut training patches that depend only on seed and number."""
 
 from __future__ import annotations
 
@@ -23,15 +23,19 @@ from crackseg.training.weight_map import cached_border_weights
 
 _CRACK_PIXELS_KEPT = 4096
 _COVERAGE = 0.4
-"""Share of a resized pixel from which it is crack; below one half, so that hairlines survive being shrunk."""
+"""Share of crack in a resized pixel that makes it crack; below a half, to keep hairlines when shrinking."""
 _PRIOR_PATCHES = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Decoded:
-    """A sample in memory: image, mask of class numbers, some of its crack pixels as ``(n, 2)`` rows and columns.
+    """A decoded sample.
 
-    Where a loss asks for them, ``border`` holds the border weights of the whole mask, ``(H, W) float16``.
+    Attributes:
+        image: ``(H, W, 3)`` uint8 RGB pixels.
+        mask: ``(H, W)`` uint8 class numbers.
+        crack_pixels: ``(N, 2)`` int32 rows and columns of some crack pixels.
+        border: ``(H, W)`` float16 border weights, if a loss uses them.
     """
 
     image: NDArray[np.uint8]
@@ -45,11 +49,11 @@ class _Decoded:
 
 
 class PatchDataset(Dataset[tuple[NDArray[np.uint8], NDArray[np.generic]]]):
-    """Patches without end: number ``i`` is the same in every process and every run with the same seed.
+    """Endless training patches; patch ``i`` is the same in all processes and runs of a seed.
 
     Args:
-        samples: Where to cut them from.
-        config: The training.
+        samples: Samples to cut patches from.
+        config: Configuration of the training.
 
     Raises:
         ImageError: If a sample cannot be read.
@@ -74,7 +78,7 @@ class PatchDataset(Dataset[tuple[NDArray[np.uint8], NDArray[np.generic]]]):
             check_classes((item.mask for item in self._decoded.values()), self._classes)
 
     def _decode_some(self) -> dict[int, _Decoded]:
-        """Decode samples until the memory set aside for them is full."""
+        """Decode samples until the memory limit is reached."""
         decoded: dict[int, _Decoded] = {}
         left_bytes = self._data.cache_mb * 1_000_000
         for index, sample in enumerate(self._samples):
@@ -95,14 +99,15 @@ class PatchDataset(Dataset[tuple[NDArray[np.uint8], NDArray[np.generic]]]):
         return _Decoded(image, mask, np.stack([rows[::step], cols[::step]], axis=1).astype(np.int32), border)
 
     def identity(self, index: int) -> int:
-        """Return the number of the first patch that patch ``index`` equals."""
+        """Return the number of the first patch equal to patch ``index``."""
         return index if self._data.distinct_patches is None else index % self._data.distinct_patches
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.generic]]:
-        """Return patch ``index``: its ``(P, P, 3)`` RGB pixels, and what the losses are told about it.
+        """Return the pixels and the target of patch ``index``.
 
-        That is the ``(P, P) uint8`` mask of class numbers, 0 and 1 for crack or not. Where the losses need more, it is
-        what `target_planes` gives, ``(1 + planes, P, P) float32``.
+        Returns:
+            ``(P, P, 3)`` uint8 RGB pixels, and the ``(P, P)`` uint8 mask of class numbers. If the losses need more, the
+            target is ``(1 + planes, P, P)`` float32, from `target_planes`.
         """
         rng, cut = self._draw(index)
         image, mask, border = self._augmentation(cut.image, cut.mask, rng, border=cut.border)
@@ -111,12 +116,12 @@ class PatchDataset(Dataset[tuple[NDArray[np.uint8], NDArray[np.generic]]]):
         return image, target_planes(mask, self._loss, self._classes, border=border)
 
     def crack_prior(self) -> float:
-        """Return the share of crack pixels in patches, in [0, 1]: an estimate from the first of them."""
+        """Estimate the share of crack pixels, in [0, 1], from first patches."""
         shares = [float((self._draw(index)[1].mask > 0).mean()) for index in range(_PRIOR_PATCHES)]
         return sum(shares) / len(shares)
 
     def _draw(self, index: int) -> tuple[np.random.Generator, _Cut]:
-        """Return patch ``index`` before its augmentation, and the random generator that goes on from there."""
+        """Return the random generator and the cut of patch ``index`` before augmentation."""
         rng = np.random.default_rng((self._seed, self.identity(index)))
         number = self._choose(rng)
         decoded = self._decoded.get(number)
@@ -129,19 +134,19 @@ class PatchDataset(Dataset[tuple[NDArray[np.uint8], NDArray[np.generic]]]):
         return members[rng.integers(len(members))]
 
     def _cut(self, decoded: _Decoded, rng: np.random.Generator) -> _Cut:
-        """Cut a square of random magnification, around a crack pixel as often as asked."""
+        """Cut a square of random magnification, often around a crack pixel."""
         patch = self._data.patch_px
         height, width = decoded.mask.shape
         scale = math.exp(rng.uniform(math.log(self._scale[0]), math.log(self._scale[1])))
         side = max(8, round(patch / scale))
         if len(decoded.crack_pixels) and rng.random() < self._data.crack_share:
             row, col = decoded.crack_pixels[rng.integers(len(decoded.crack_pixels))]
-            row0, col0 = (int(place - rng.integers(side)) for place in (row, col))
+            row0, col0 = (int(centre - rng.integers(side)) for centre in (row, col))
         else:
             row0, col0 = (
                 int(rng.integers(min(0, length - side), max(0, length - side) + 1)) for length in (height, width)
             )
-        row0, col0 = (_inside(start, side, length) for start, length in ((row0, height), (col0, width)))
+        row0, col0 = (_shift_inside(start, side, length) for start, length in ((row0, height), (col0, width)))
         region = Region(row0, col0, row0 + side, col0 + side)
         image, mask = resize_pair(crop_mirrored(decoded.image, region), crop_mirrored(decoded.mask, region), patch)
         border: NDArray[np.float32] | None = None
@@ -154,7 +159,13 @@ class PatchDataset(Dataset[tuple[NDArray[np.uint8], NDArray[np.generic]]]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cut:
-    """A square of a sample, resized to a patch: ``(P, P, 3)`` pixels, ``(P, P)`` classes, ``(P, P)`` border weights."""
+    """A square of a sample, resized to a patch.
+
+    Attributes:
+        image: ``(P, P, 3)`` uint8 RGB pixels.
+        mask: ``(P, P)`` uint8 class numbers.
+        border: ``(P, P)`` float32 border weights, if a loss uses them.
+    """
 
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8]
@@ -162,18 +173,27 @@ class _Cut:
 
 
 def _bounds(sizes: dict[str, int], mix: str | dict[str, float]) -> NDArray[np.float64]:
-    """Return where the share of each data folder ends in [0, 1), in their order.
+    """Return the cumulative shares of the data folders.
+
+    Args:
+        sizes: Number of images of each data folder.
+        mix: ``size``, ``even``, or a share for folders by name.
+
+    Returns:
+        ``(folders,)`` float64 cumulative shares in (0, 1].
 
     Raises:
-        ConfigError: If the mix names a folder that is not there, or leaves nothing.
+        ConfigError: If the mix names an unknown folder, or all shares are 0.
     """
     if isinstance(mix, dict):
         for name in mix:
             if name not in sizes:
-                raise ConfigError(f"data.mix: no data folder is called '{name}'", hint=f"they are {', '.join(sizes)}")
+                raise ConfigError(
+                    f"data.mix: no data folder is named '{name}'", hint=f"use the names {', '.join(sizes)}"
+                )
         shares = [mix.get(name, 1.0) for name in sizes]
         if not sum(shares):
-            raise ConfigError("data.mix: no data folder has a share", hint="give one of them a number above 0")
+            raise ConfigError("data.mix: all data folders have a share of 0", hint="set one of them above 0")
     else:
         shares = [float(size) if mix == "size" else 1.0 for size in sizes.values()]
     ends = np.cumsum(np.asarray(shares, np.float64))
@@ -183,7 +203,16 @@ def _bounds(sizes: dict[str, int], mix: str | dict[str, float]) -> NDArray[np.fl
 def resize_pair(
     image: NDArray[np.uint8], mask: NDArray[np.uint8], side: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Resize a square image and its mask of class numbers to ``(side, side)``; thin cracks stay."""
+    """Resize a square image and its mask, and keep thin cracks.
+
+    Args:
+        image: ``(P, P, 3)`` uint8 RGB pixels.
+        mask: ``(P, P)`` uint8 class numbers.
+        side: New side, in pixels.
+
+    Returns:
+        ``(side, side, 3)`` uint8 pixels and ``(side, side)`` uint8 class numbers.
+    """
     if image.shape[0] == side:
         return image, mask
     method = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_LINEAR
@@ -198,8 +227,8 @@ def resize_pair(
     return pixels.astype(np.uint8, copy=False), classes
 
 
-def _inside(start: int, side: int, length: int) -> int:
-    """Move a span of ``side`` pixels into ``[0, length)`` as far as it fits."""
+def _shift_inside(start: int, side: int, length: int) -> int:
+    """Shift a span of ``side`` pixels into ``[0, length)`` as far as possible."""
     if side >= length:
         return min(max(start, length - side), 0)
     return min(max(start, 0), length - side)

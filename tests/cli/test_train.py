@@ -113,7 +113,7 @@ def test_progress_tells_loss_best_f1_and_the_time_left(
         pytest.param(["--data", "walls", "--device", "gpu"], 2, "got 'gpu'", id="unknown device"),
         pytest.param(["--data", "walls", "--init", "missing.pth"], 2, "missing.pth: no such weights", id="no weights"),
         pytest.param(
-            ["--data", "walls", "--init", "typo.yaml"], 3, "typo.yaml: holds no weights", id="no weights in it"
+            ["--data", "walls", "--init", "typo.yaml"], 3, "typo.yaml: the file holds no weights", id="no weights in it"
         ),
         pytest.param(["--data", "walls", "-o", "typo.yaml"], 3, "typo.yaml", id="output is a file"),
         pytest.param(["--data", "walls", "-o", "typo.yaml/run"], 3, "a file is in the way", id="output below a file"),

@@ -183,7 +183,7 @@ def test_a_file_cut_short_is_refused(saved: Path, run: Path, tmp_path: Path, suf
 def test_weights_without_a_card_are_no_model(tmp_path: Path) -> None:
     path = tmp_path / "bare.safetensors"
     path.write_bytes(safetensors.torch.save(network().state_dict()))
-    with pytest.raises(ModelError, match="is no model of crackseg"):
+    with pytest.raises(ModelError, match="not a model of crackseg"):
         read_card(path)
 
 

@@ -107,9 +107,7 @@ def test_images_of_other_channels_are_refused_in_one_line(channels: int, given: 
     network = build_network(small("unet", channels=channels)).eval()
     with pytest.raises(ConfigError) as caught:
         network(torch.zeros((1, given, 32, 32)))
-    assert str(caught.value).startswith(
-        f"network.channels: the network takes {channels} channels, and the images have {given}; "
-    )
+    assert str(caught.value).startswith(f"network.channels: expected images of {channels} channels, got {given}; ")
     assert "\n" not in str(caught.value)
 
 

@@ -79,7 +79,7 @@ def test_an_int8_file_is_refused_by_its_precision(tmp_path: Path) -> None:
     path = trained(tmp_path) / "best.safetensors"
     network, card = load_network(path)
     save_weights(path, network, dataclasses.replace(card, precision="int8"))
-    with pytest.raises(UsageError, match="PyTorch does not compute int8"):
+    with pytest.raises(UsageError, match="int8 models do not run in PyTorch"):
         load_teacher(TeacherConfig(model=str(tmp_path)), SMALL, device=CPU, bfloat16=False)
 
 
@@ -91,9 +91,9 @@ def test_no_teacher_where_none_is_asked_for(tmp_path: Path) -> None:
 
 def test_teacher_of_other_classes_is_refused(tmp_path: Path) -> None:
     teacher = TeacherConfig(model=str(trained(tmp_path, SMALL.model_copy(update={"classes": 3}))))
-    with pytest.raises(ConfigError, match="the teacher answers with 3 classes and the network with 1") as caught:
+    with pytest.raises(ConfigError, match="expected a teacher for classes=1, got classes=3") as caught:
         load_teacher(teacher, SMALL, device=CPU, bfloat16=False)
-    assert caught.value.hint == "set network.classes=3, or take another teacher"
+    assert caught.value.hint == "set network.classes=3 or choose another teacher"
     with pytest.raises(UsageError, match="no such weights"):
         load_teacher(TeacherConfig(model="nowhere"), SMALL, device=CPU, bfloat16=False)
 

@@ -127,7 +127,7 @@ def test_the_mix_gives_each_image_or_each_folder_its_chance(tmp_path: Path, mix:
 
 @pytest.mark.parametrize(
     ("mix", "told"),
-    [("{wals: 2}", "they are walls"), ("{walls: 0}", "above 0")],
+    [("{wals: 2}", "use the names walls"), ("{walls: 0}", "above 0")],
     ids=["a name not there", "nothing left"],
 )
 def test_a_mix_that_cannot_be_is_told(tmp_path: Path, mix: str, told: str) -> None:

@@ -208,13 +208,13 @@ def test_the_width_of_labels_says_what_a_score_can_be(data: Path) -> None:
     found = measure_labels(find_samples(data, "train"))
     assert 2.5 <= found.median_px <= 5.5
     assert found.masks == 12
-    assert f"a centreline up to {found.median_px / 2:.1f} px off lies inside" in found.describe()
-    assert f"an F1 of {1 - 1 / found.median_px:.2f} at most" in found.describe()
+    assert f"a centreline is inside up to {found.median_px / 2:.1f} px off" in found.describe()
+    assert f"an F1 of at most {1 - 1 / found.median_px:.2f}" in found.describe()
 
 
 def test_blank_masks_have_no_width() -> None:
     assert label_widths(np.zeros((9, 9), np.bool_)).size == 0
-    assert measure_labels(()).describe() == "labels: no crack in the masks looked at"
+    assert measure_labels(()).describe() == "labels: no crack in the masks that were measured"
 
 
 def test_a_run_begun_before_an_option_existed_can_go_on(data: Path, tmp_path: Path) -> None:
