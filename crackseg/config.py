@@ -60,7 +60,7 @@ def find_shipped(name: str) -> ShippedConfig:
     """Return a shipped configuration by ``NAME`` or ``KIND/NAME``.
 
     Raises:
-        UsageError: If there is none, or the name alone fits several.
+        UsageError: If there is none, or several kinds have the name.
     """
     configs = shipped_configs()
     full = {f"{config.kind}/{config.name}": config for config in configs}
@@ -105,13 +105,13 @@ def _advice(name: str, known: Sequence[str]) -> str:
 
 
 def _configs_folder() -> Path:
-    """Return the folder of the shipped configurations: inside the wheel, or of the source checkout."""
+    """Return the folder of the shipped configurations."""
     package = Path(__file__).parent
     return package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
 
 
 class Section(BaseModel):
-    """Base of every section of a configuration: frozen, unknown keys refused, defaults checked."""
+    """Base of every section of a configuration: frozen, without unknown keys, defaults validated."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
@@ -120,13 +120,13 @@ def load_config(kind: type[_Config], path: Path | None = None, *, overrides: Seq
     """Read a configuration.
 
     Args:
-        kind: Its class; it holds the defaults.
-        path: A YAML file; only defaults and overrides count if None.
-        overrides: ``a.b=value`` each, the value in YAML; they win over the file, later ones over earlier ones.
+        kind: Class of the configuration, which holds the defaults.
+        path: YAML file; None for the defaults.
+        overrides: Settings ``a.b=value``, each value in YAML; they override the file, and later ones earlier ones.
 
     Raises:
-        ConfigError: If the file cannot be read or parsed, a key is unknown or a value wrong; the message names the
-            file and line, or the override.
+        ConfigError: If the file cannot be read or parsed, a key is unknown or a value wrong. The message names file
+            and line, or the override.
     """
     values: dict[str, Any] = {}
     places: dict[_Key, str] = {}
@@ -141,7 +141,7 @@ def load_config(kind: type[_Config], path: Path | None = None, *, overrides: Seq
 
 
 def dump_config(config: BaseModel) -> str:
-    """Return the effective configuration as YAML, every default written out; `load_config` reads it back."""
+    """Return a configuration as YAML with all defaults, for `load_config`."""
     text = yaml.safe_dump(json.loads(config.model_dump_json()), sort_keys=False, default_flow_style=None, width=120)
     return str(text)
 
@@ -153,7 +153,7 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[_Key, str]]:
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror})", where=path, hint="check the path") from error
     except UnicodeDecodeError as error:
-        raise ConfigError("is no UTF-8 text", where=path) from error
+        raise ConfigError("is not UTF-8 text", where=path, hint="save it as UTF-8") from error
     places: dict[_Key, str] = {}
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -161,12 +161,12 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[_Key, str]]:
         if node is not None:
             _collect_places(node, (), shown, places)
     except RecursionError as error:
-        raise ConfigError("a value contains itself, or is nested too deep", where=path) from error
+        raise ConfigError("a value contains itself or is nested too deeply", where=path) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = "" if mark is None else f":{mark.line + 1}"
         problem = getattr(error, "problem", None) or "cannot be parsed"
-        raise ConfigError(f"no valid YAML: {problem}", where=f"{shown}{line}") from error
+        raise ConfigError(f"not valid YAML: {problem}", where=f"{shown}{line}") from error
     if values is None:
         return {}, {}
     if not isinstance(values, dict):
@@ -175,7 +175,7 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[_Key, str]]:
 
 
 def _collect_places(node: yaml.Node, key: _Key, shown: str, places: dict[_Key, str]) -> None:
-    """Note for every key under ``node`` in which line of the file it stands."""
+    """Collect the file and line of every key under ``node``."""
     places.setdefault(key, f"{shown}:{node.start_mark.line + 1}")
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
@@ -196,7 +196,7 @@ def _apply(values: dict[str, Any], places: dict[_Key, str], override: str) -> No
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError("the value is no valid YAML", where=where) from error
+        raise ConfigError("the value is not valid YAML", where=where) from error
     section: Any = values
     for depth, key in enumerate(keys[:-1]):
         places.setdefault(tuple(keys[: depth + 1]), where)
@@ -210,7 +210,7 @@ def _apply(values: dict[str, Any], places: dict[_Key, str], override: str) -> No
 def _config_error(
     error: ValidationError, kind: type[BaseModel], places: Mapping[_Key, str], path: Path | None
 ) -> ConfigError:
-    """Turn the first problem pydantic found into one line."""
+    """Return the first problem that pydantic reports, in one line."""
     problem = error.errors(include_url=False)[0]
     key: _Key = tuple(problem["loc"])
     place = next((places[key[:end]] for end in range(len(key), 0, -1) if key[:end] in places), None)

@@ -1,4 +1,4 @@
-"""One tree of errors: each says what is wrong, where, and what to do, in one line."""
+"""Define the errors and exit codes of the package."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ EXIT_INTERRUPTED = 130
 def display_text(value: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     r"""Return a path or text as one printable line.
 
-    Bytes that are no valid UTF-8, control characters and line breaks come out escaped (``\xff``, ``\n``), so any file
-    name can be printed, stored and compared.
+    Invalid UTF-8, control characters and line breaks are escaped (``\xff``, ``\n``). Any file name can then be printed,
+    stored and compared.
     """
     path = os.fspath(value)
     text = os.fsdecode(path) if isinstance(path, bytes) else path
@@ -31,12 +31,15 @@ def _escaped(char: str) -> str:
 
 
 class CracksegError(Exception):
-    """Anything crackseg refuses or cannot do; ends a command with `exit_code`.
+    """Base of all errors of the package, in one line: ``<where>: <what is wrong>; <what to do>``.
 
     Args:
-        what: What is wrong.
-        where: The file, or file and line, it concerns.
-        hint: What to do about it.
+        what: Problem, as a plain clause.
+        where: File, line or option that it concerns.
+        hint: Remedy, as an imperative.
+
+    Attributes:
+        exit_code: Exit code of a command that ends with this error.
     """
 
     exit_code: ClassVar[int] = EXIT_NOT_RUN
@@ -50,7 +53,7 @@ class CracksegError(Exception):
         super().__init__(f"{place}{what}{advice}")
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Let the error cross a process border with its three parts."""
+        """Keep the three parts when the error is pickled."""
         return _rebuild, (type(self), self.what, self.where, self.hint)
 
 
@@ -59,7 +62,7 @@ def _rebuild(kind: type[CracksegError], what: str, where: str | None, hint: str 
 
 
 class UsageError(CracksegError):
-    """An option or path on the command line, or an argument of a call, that cannot be used."""
+    """An option, path or argument that cannot be used."""
 
     exit_code = EXIT_USAGE
 
@@ -85,7 +88,7 @@ class ModelError(CracksegError):
 
 
 class TrainingError(CracksegError):
-    """A training that cannot start or go on."""
+    """A training that cannot start or continue."""
 
 
 class OutputError(CracksegError):
@@ -93,7 +96,4 @@ class OutputError(CracksegError):
 
 
 class MissingExtraError(CracksegError):
-    """A package of an optional extra that is not installed."""
-
-    def __init__(self, what: str, *, where: str | os.PathLike[str] | None = None, hint: str | None = None) -> None:
-        super().__init__(what, where=where, hint=hint or "install it with: pip install 'crackseg[train]'")
+    """A package of an optional extra that is not installed; see `crackseg.machine.require_extra`."""

@@ -1,4 +1,4 @@
-"""Listing folders and writing files so that each appears whole or not at all."""
+"""List folders, and write files whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,35 +16,37 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 PARTIAL_PREFIX = ".partial-"
-"""How the name of a file begins that is still being written; only a kill leaves one behind."""
+"""Prefix of files that are still being written; only a killed process leaves one behind."""
 
 
 def list_images(folder: Path) -> tuple[Path, ...]:
-    """Return the image files directly inside ``folder``, by suffix, sorted by the bytes of their names.
+    """Return the image files directly inside ``folder``, sorted by name as bytes.
 
-    Names that begin with a dot are left out: a kill may leave such a file behind (see `replacing`).
+    The suffix decides. Names that begin with a dot are left out: a killed process may leave such a file behind.
 
     Raises:
         UsageError: If ``folder`` is missing or not a folder, or cannot be listed.
     """
     if not folder.is_dir():
-        raise UsageError("expected a folder of images, and there is none", where=folder, hint="check the path")
+        raise UsageError("no such folder of images", where=folder, hint="check the path")
     try:
-        found = [
+        paths = [
             path
             for path in folder.iterdir()
             if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
         ]
     except OSError as error:
-        raise UsageError(f"cannot list the folder ({error.strerror})", where=folder) from error
-    return tuple(sorted(found, key=os.fsencode))
+        raise UsageError(
+            f"cannot list the folder ({error.strerror})", where=folder, hint="check its permissions"
+        ) from error
+    return tuple(sorted(paths, key=os.fsencode))
 
 
 def make_folder(folder: Path) -> Path:
-    """Make ``folder`` and its parents, if they are missing, and return it.
+    """Make ``folder`` and its missing parents, and return it.
 
     Raises:
-        OutputError: If it cannot be made, or something that is no folder is in the way.
+        OutputError: If it cannot be made, or a file has its name.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,16 +58,16 @@ def make_folder(folder: Path) -> Path:
 def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Write ``data`` to ``path``, whole or not at all.
 
-    The bytes go to a temporary file in the same folder, which then takes the place of ``path`` in one step. A reader,
-    or a kill at any moment, sees the old file or the new one.
+    The bytes go to a temporary file in the same folder, which then replaces ``path`` in one step. A reader sees the old
+    file or the new one, even if the process is killed.
 
     Args:
-        path: The file to write; its folder must exist.
-        data: Its content.
-        durable: Also wait until the disk has it, so that a power cut cannot take it back. For checkpoints.
+        path: File to write; its folder must exist.
+        data: Content of the file.
+        durable: Also wait until the disk holds the data, so that it survives a power cut. For checkpoints.
 
     Raises:
-        OutputError: If the disk is full or the place cannot be written; nothing is left behind.
+        OutputError: If the disk is full or read-only; nothing is left behind.
     """
     with replacing(path, durable=durable) as temporary:
         temporary.write_bytes(data)
@@ -73,9 +75,9 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that takes its place when the block ends without an error.
+    """Yield a temporary path that replaces ``path`` when the block succeeds.
 
-    For writers that insist on opening a file themselves; `write_bytes` is the plain case.
+    For writers that open files themselves; `write_bytes` is the plain case.
 
     Raises:
         OutputError: If the block or the replacement failed with an `OSError`; nothing is left behind.
@@ -102,12 +104,12 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch_file(folder: Path) -> Iterator[BinaryIO]:
-    """Yield an open file in ``folder`` that is gone when the block, or the process, ends.
+    """Yield an open file that is deleted when the block ends.
 
     Raises:
-        OutputError: If the block failed with an `OSError`: the disk is full or the place cannot be written.
+        OutputError: If the block failed with an `OSError`, such as a full disk.
     """
-    import tempfile  # slow to import, and few need it
+    import tempfile  # slow to import, and rarely needed
 
     try:
         with tempfile.TemporaryFile(dir=folder, prefix=PARTIAL_PREFIX) as file:

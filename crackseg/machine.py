@@ -1,4 +1,4 @@
-"""What this process runs on."""
+"""Describe the machine and the installed packages, and check for optional ones."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import platform
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from crackseg.errors import MissingExtraError
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def peak_memory_bytes() -> int | None:
-    """Return the most memory that this process has held so far, in bytes; None where the system does not tell."""
+    """Return the peak memory of this process in bytes; None if unknown."""
     if sys.platform == "win32":
         return _peak_on_windows()
     try:
@@ -33,9 +34,9 @@ def peak_memory_bytes() -> int | None:
 
 
 def peak_memory_text() -> str:
-    """Return `peak_memory_bytes` in words, for the user to read."""
+    """Return the peak memory of this process in words."""
     peak = peak_memory_bytes()
-    return "peak memory not known" if peak is None else f"peak memory {peak / 1e9:.2f} GB"
+    return "peak memory unknown" if peak is None else f"peak memory {peak / 1e9:.2f} GB"
 
 
 if sys.platform == "win32":
@@ -61,7 +62,7 @@ if sys.platform == "win32":
 
 
 def describe_machine() -> dict[str, str | int]:
-    """Return processor, cores, system and the versions that decide what a number computed here is."""
+    """Return processor, cores, system and versions, which numerical results depend on."""
     from importlib.metadata import version
 
     return {
@@ -89,31 +90,84 @@ _EXTRAS = {
     "openvino": ("openvino",),
     "parquet": ("pyarrow",),
     "tensorboard": ("tensorboard",),
+    "watch": ("watchdog",),
 }
 
 
 def require_extra(extra: str) -> None:
-    """Check that the packages of an extra are there, without importing them.
+    """Check that the packages of an extra are installed, without importing them.
+
+    Args:
+        extra: Name of the extra, such as ``train``.
 
     Raises:
-        MissingExtraError: If one is missing.
+        MissingExtraError: If a package is missing.
     """
     for package in _EXTRAS[extra]:
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(
-                f"this needs the package {package}, which is not installed",
-                hint=f"install it with: pip install 'crackseg[{extra}]'",
+                f"needs the package {package}, which is not installed",
+                hint=f"install it with: {install_command(extra)}",
             )
 
 
+def install_command(extra: str) -> str:
+    """Return a command that installs an extra of this installation of crackseg.
+
+    The project may be on no package index, so the command names the checkout or the wheel that crackseg came from. If
+    neither exists any more, the command names the packages of the extra.
+
+    Args:
+        extra: Name of the extra, such as ``train``.
+    """
+    origin, editable = _origin()
+    if origin is not None:
+        return f"pip install {'-e ' if editable else ''}'{origin}[{extra}]'"
+    import re
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        lines = requires("crackseg") or []
+    except PackageNotFoundError:
+        lines = []
+    marker = re.compile(rf";\s*extra\s*==\s*['\"]{extra}['\"]")
+    packages = [f"'{marker.sub('', line).strip()}'" for line in lines if marker.search(line)]
+    return f"pip install {' '.join(packages or _EXTRAS[extra])}"
+
+
+def _origin() -> tuple[Path | None, bool]:
+    """Return the checkout or wheel of crackseg, and True if editable."""
+    checkout = Path(__file__).resolve().parents[1]
+    if (checkout / "pyproject.toml").is_file():
+        return checkout, True
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    try:
+        record = json.loads(distribution("crackseg").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        return None, False
+    path = Path(url2pathname(urlsplit(str(record.get("url", ""))).path))
+    return (path, False) if str(record.get("url", "")).startswith("file:") and path.exists() else (None, False)
+
+
 def require_train_extra() -> None:
-    """Do as `require_extra` for training."""
+    """Check that the packages for training are installed.
+
+    Raises:
+        MissingExtraError: If a package is missing.
+    """
     require_extra("train")
 
 
 @contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Hold SIGINT back while processes are started: they inherit that and leave Ctrl-C to the one that started them."""
+def hold_interrupts() -> Iterator[None]:
+    """Block SIGINT while the block starts processes, which inherit this.
+
+    Ctrl-C then reaches only the process that started them.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -132,18 +186,18 @@ _TRAIN = ("torch", "segmentation-models-pytorch", "albumentations", "safetensors
 
 
 def installed_versions() -> dict[str, str | None]:
-    """Return the version of every package crackseg uses; None for one that is not installed."""
+    """Return the version of each package that crackseg uses; None if missing."""
     return {name: _version(name) for name in (*_CORE, *_TRAIN)}
 
 
 def find_problems() -> list[str]:
-    """Return what is known to go wrong with the packages that are installed, one line each."""
+    """Return the known problems of the installed packages, one line each."""
     problems = [f"{name} is missing; install crackseg again" for name in _CORE if _version(name) is None]
     opencv = [name for name in _OPENCV if _version(name) is not None]
     if len(opencv) > 1:
         problems.append(
-            f"{' and '.join(opencv)} write into the same folder cv2; uninstall them all, "
-            "then install opencv-python-headless alone"
+            f"{' and '.join(opencv)} share the folder cv2; uninstall all of them, "
+            "then install only opencv-python-headless"
         )
     return problems
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from threading import Condition
 from typing import TypeVar
 
-_Thing = TypeVar("_Thing")
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
@@ -38,11 +38,11 @@ ProgressCallback = Callable[[Progress], None]
 """Function that a long call calls with its progress, in the thread that made the call."""
 
 
-class Room:
-    """So much memory, of which threads take shares and give them back.
+class MemoryBudget:
+    """Amount of memory that several threads share.
 
     Args:
-        size_bytes: How much there is.
+        size_bytes: Size of the budget, in bytes.
     """
 
     def __init__(self, size_bytes: int) -> None:
@@ -51,8 +51,12 @@ class Room:
         self._changed = Condition()
 
     @contextlib.contextmanager
-    def taken(self, share_bytes: int) -> Iterator[None]:
-        """Wait until a share is free, and hold it; more than there is means all of it."""
+    def reserve(self, share_bytes: int) -> Iterator[None]:
+        """Wait for a free share and hold it during the block.
+
+        Args:
+            share_bytes: Size of the share, in bytes; at most the whole budget is reserved.
+        """
         share_bytes = min(share_bytes, self.size_bytes)
         with self._changed:
             self._changed.wait_for(lambda: self._free_bytes >= share_bytes)
@@ -65,39 +69,39 @@ class Room:
                 self._changed.notify_all()
 
 
-def work_in_order(
-    things: Iterable[_Thing], work: Callable[[_Thing], _Result], *, threads: int, together: Callable[[_Thing], int]
+def map_in_order(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], *, threads: int, max_pending: Callable[[_Item], int]
 ) -> Iterator[_Result]:
-    """Do something with each of many things, several at a time, and hand out what comes of them in their order.
+    """Apply ``work`` to items in threads and yield results in order.
 
-    What is begun is finished even if nobody asks for more; nothing else is begun then.
+    If the caller stops early, work that has started is finished and no other work starts.
 
     Args:
-        things: Taken from as they are needed, and one beyond.
-        work: What to do; called in several threads.
-        threads: How many.
-        together: How many things may be under way, itself and those that wait to be handed out included, while one of
-            them is this.
+        work: Function to apply; called in several threads.
+        items: Read when they are needed, one ahead.
+        threads: Number of threads.
+        max_pending: Returns for an item the most items that may be pending while it is one of them. An item is pending
+            until its result is yielded.
 
     Raises:
-        Exception: What ``work`` raised, in the place of its result; that ends it.
+        Exception: What ``work`` raised, in place of its result; no further result follows.
     """
     pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="crackseg-work")
-    waiting = iter(things)
+    waiting = iter(items)
     pending: deque[tuple[Future[_Result], int]] = deque()
     try:
-        upcoming = _with_bound(waiting, together)
+        upcoming = _next_with_bound(waiting, max_pending)
         while pending or upcoming:
             while upcoming and len(pending) < min([upcoming[1], *(bound for _, bound in pending)]):
                 pending.append((pool.submit(work, upcoming[0]), upcoming[1]))
-                upcoming = _with_bound(waiting, together)
+                upcoming = _next_with_bound(waiting, max_pending)
             yield pending.popleft()[0].result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _with_bound(waiting: Iterator[_Thing], together: Callable[[_Thing], int]) -> tuple[_Thing, int] | None:
-    """Return the next thing with what ``together`` says of it, at least 1; None after the last."""
-    for thing in waiting:
-        return thing, max(together(thing), 1)
+def _next_with_bound(waiting: Iterator[_Item], max_pending: Callable[[_Item], int]) -> tuple[_Item, int] | None:
+    """Return the next item with its bound; None after the last."""
+    for item in waiting:
+        return item, max(max_pending(item), 1)
     return None

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError, model_validator
 
-from crackseg.config import Section, dump_config, load_config
-from crackseg.errors import ConfigError
+from crackseg.config import Section, dump_config, find_config, find_shipped, load_config, shipped_configs
+from crackseg.errors import ConfigError, UsageError
+
+ROOT = Path(__file__).parents[1]
 
 
 class ModelSection(Section):
@@ -79,13 +81,13 @@ def error_of(kind: type[Section], path: Path | None, *overrides: str) -> str:
         pytest.param("rate: 0\n", ":1: rate: expected greater than 0; got 0", id="zero"),
         pytest.param("- a\n- b\n", ":1: expected keys and values", id="a list"),
         pytest.param("just text", ":1: expected keys and values", id="text"),
-        pytest.param("name: [1, 2\nrate: 3\n", ": no valid YAML: ", id="an open bracket"),
-        pytest.param("name: a\n\tb: 3\n", ":2: no valid YAML: ", id="a tab"),
+        pytest.param("name: [1, 2\nrate: 3\n", ": not valid YAML: ", id="an open bracket"),
+        pytest.param("name: a\n\tb: 3\n", ":2: not valid YAML: ", id="a tab"),
         pytest.param("a: &x\n  b: *x\n", ":", id="a value inside itself"),
         pytest.param("model: &x\n  arch: *x\n", ":", id="a section inside itself"),
         pytest.param("1: x\n", ":", id="a number as key"),
         pytest.param("? [1, 2]\n: x\n", ":", id="a list as key"),
-        pytest.param("name: !!python/object/apply:os.system ['true']\n", ":1: no valid YAML: ", id="a Python object"),
+        pytest.param("name: !!python/object/apply:os.system ['true']\n", ":1: not valid YAML: ", id="a Python object"),
     ],
 )
 def test_an_error_names_file_line_key_and_what_was_expected(tmp_path: Path, text: str, expected: str) -> None:
@@ -109,7 +111,7 @@ def test_an_error_names_file_line_key_and_what_was_expected(tmp_path: Path, text
         pytest.param("tile_size", "--set tile_size: expected KEY=VALUE", id="no value"),
         pytest.param("=3", "--set =3: expected KEY=VALUE", id="no key"),
         pytest.param("model..arch=unet", "--set model..arch=unet: expected KEY=VALUE", id="an empty part"),
-        pytest.param("name=[1", "--set name=[1: the value is no valid YAML", id="no YAML"),
+        pytest.param("name=[1", "--set name=[1: the value is not valid YAML", id="no YAML"),
         pytest.param("name.deep=1", "--set name.deep=1: name: expected a valid string", id="a key inside a value"),
     ],
 )
@@ -144,8 +146,8 @@ def test_a_rule_over_two_keys_says_its_own_words(tmp_path: Path) -> None:
     [
         pytest.param(lambda path: None, "cannot be read (No such file or directory)", id="missing"),
         pytest.param(lambda path: path.mkdir(), "cannot be read (Is a directory)", id="a folder"),
-        pytest.param(lambda path: path.write_bytes(b"name: \xff\n"), "is no UTF-8 text", id="no UTF-8"),
-        pytest.param(lambda path: path.write_bytes(b"name: \0\n"), "no valid YAML", id="a zero byte"),
+        pytest.param(lambda path: path.write_bytes(b"name: \xff\n"), "is not UTF-8 text", id="no UTF-8"),
+        pytest.param(lambda path: path.write_bytes(b"name: \0\n"), "not valid YAML", id="a zero byte"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_a_config_error(tmp_path: Path, make: object, expected: str) -> None:
@@ -217,3 +219,33 @@ def test_a_dump_names_every_key() -> None:
     lines = dump_config(Training()).splitlines()
     keys = [line.split(":")[0] for line in lines if not line.startswith(" ")]
     assert keys == ["tile_size", "rate", "name", "note", "amp", "model"]
+
+
+# Shipped configurations
+
+
+def test_every_shipped_configuration_is_found_by_name_and_has_a_summary() -> None:
+    configs = shipped_configs()
+    assert {config.path for config in configs} == set((ROOT / "configs").glob("*/*.yaml"))
+    for config in configs:
+        assert find_config(config.kind, config.name) == config.path
+        assert find_shipped(f"{config.kind}/{config.name}") == config
+        assert len(config.summary) > 20
+
+
+def test_a_file_wins_over_a_shipped_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_config("train", "thin") == ROOT / "configs" / "train" / "thin.yaml"
+    Path("thin").write_text("seed: 1\n")
+    assert find_config("train", "thin") == Path("thin")
+    assert find_config("train", None) is None
+    assert find_config("train", "missing.yaml") == Path("missing.yaml")
+
+
+def test_an_unknown_name_lists_the_known_ones_and_the_closest() -> None:
+    with pytest.raises(UsageError, match=r"thni: no such file or configuration; did you mean 'thin'\? .*, thin,"):
+        find_config("train", "thni")
+    with pytest.raises(UsageError, match=r"several configurations .*give train/default or rules/default"):
+        find_shipped("default")
+    with pytest.raises(UsageError, match="did you mean 'presence'"):
+        find_shipped("presense")

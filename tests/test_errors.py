@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crackseg import errors
-from crackseg.errors import CracksegError, MissingExtraError, display_text
+from crackseg.errors import CracksegError, display_text
 
 EVERY_ERROR = [
     errors.CracksegError,
@@ -70,11 +70,6 @@ def test_an_error_crosses_a_process_border_unchanged(kind: type[CracksegError], 
     assert type(copy) is kind
     assert str(copy) == str(error)
     assert (copy.what, copy.where, copy.hint) == (error.what, error.where, error.hint)
-
-
-def test_a_missing_extra_says_how_to_install_it() -> None:
-    assert "pip install 'crackseg[train]'" in str(MissingExtraError("this needs torch"))
-    assert str(MissingExtraError("this needs torch", hint="buy one")) == "this needs torch; buy one"
 
 
 @pytest.mark.parametrize(

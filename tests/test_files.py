@@ -244,5 +244,5 @@ def test_a_folder_of_images_that_is_none_is_refused(tmp_path: Path, made: bool) 
     folder = tmp_path / "photos"
     if made:
         folder.write_bytes(b"")
-    with pytest.raises(UsageError, match="photos: expected a folder of images"):
+    with pytest.raises(UsageError, match="photos: no such folder of images"):
         list_images(folder)

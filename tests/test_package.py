@@ -171,6 +171,11 @@ def test_the_wheel_holds_the_shipped_model_with_its_card_and_stays_small(wheel_n
     assert all((ROOT / name).stat().st_size <= 10_000_000 for name in models)
 
 
+def test_the_wheel_holds_the_configurations(wheel_names: set[str]) -> None:
+    configs = {relative(path) for path in (ROOT / "configs").rglob("*.yaml")}
+    assert {f"crackseg/{name}" for name in configs} <= wheel_names
+
+
 def test_the_core_does_not_depend_on_torch() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["dependencies"]

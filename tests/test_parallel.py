@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from crackseg.errors import ImageError, ModelError, OutputError, UsageError
 from crackseg.imaging.codec import write_png
 from crackseg.modelcard.card import ModelCard
-from crackseg.parallel import Progress, Room, work_in_order
+from crackseg.parallel import MemoryBudget, Progress, map_in_order
 from crackseg.prediction.loading import load_model
 from crackseg.prediction.model import Model
 from crackseg.prediction.result import PredictionResult
@@ -54,7 +54,7 @@ def test_progress_cannot_be_changed_afterwards() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(bounds=st.lists(st.integers(1, 6), max_size=25), threads=st.integers(1, 5))
-def test_what_comes_of_things_is_in_their_order_and_no_more_are_under_way_than_each_bears(
+def test_results_come_in_input_order_and_no_more_items_are_pending_than_each_allows(
     bounds: list[int], threads: int
 ) -> None:
     lock, begun, handed_out, broken = threading.Lock(), set[int](), set[int](), list[int]()
@@ -69,7 +69,7 @@ def test_what_comes_of_things_is_in_their_order_and_no_more_are_under_way_than_e
         return index
 
     found = []
-    for result in work_in_order(range(len(bounds)), work, threads=threads, together=lambda index: bounds[index]):
+    for result in map_in_order(work, range(len(bounds)), threads=threads, max_pending=lambda index: bounds[index]):
         found.append(result)
         with lock:
             handed_out.add(result)
@@ -77,13 +77,13 @@ def test_what_comes_of_things_is_in_their_order_and_no_more_are_under_way_than_e
     assert broken == []
 
 
-def test_as_many_as_there_are_threads_are_worked_on_at_once() -> None:
+def test_all_threads_work_at_once() -> None:
     meeting = threading.Barrier(3, timeout=60)
-    found = work_in_order(range(9), lambda _: meeting.wait() >= 0, threads=3, together=lambda _: 3)
+    found = map_in_order(lambda _: meeting.wait() >= 0, range(9), threads=3, max_pending=lambda _: 3)
     assert list(found) == [True] * 9
 
 
-def test_an_error_comes_in_the_place_of_its_result_and_ends_the_work() -> None:
+def test_an_error_takes_the_place_of_its_result_and_ends_the_work() -> None:
     begun: list[int] = []
 
     def work(index: int) -> int:
@@ -92,7 +92,7 @@ def test_an_error_comes_in_the_place_of_its_result_and_ends_the_work() -> None:
             raise ImageError("broken")
         return index
 
-    found = work_in_order(range(100), work, threads=2, together=lambda _: 4)
+    found = map_in_order(work, range(100), threads=2, max_pending=lambda _: 4)
     assert [next(found), next(found)] == [0, 1]
     with pytest.raises(ImageError):
         next(found)
@@ -100,9 +100,9 @@ def test_an_error_comes_in_the_place_of_its_result_and_ends_the_work() -> None:
     assert len(begun) < 10
 
 
-def test_whoever_leaves_early_leaves_nothing_running_but_what_was_begun() -> None:
+def test_a_caller_that_stops_early_leaves_only_started_work_running() -> None:
     begun: list[int] = []
-    found = work_in_order(range(1000), begun.append, threads=2, together=lambda _: 4)
+    found = map_in_order(begun.append, range(1000), threads=2, max_pending=lambda _: 4)
     next(found)
     found.close()  # type: ignore[attr-defined]
     assert len(begun) <= 5
@@ -110,11 +110,11 @@ def test_whoever_leaves_early_leaves_nothing_running_but_what_was_begun() -> Non
 
 @settings(max_examples=20, deadline=None)
 @given(shares=st.lists(st.integers(1, 150), min_size=1, max_size=20))
-def test_a_room_never_holds_more_than_its_size(shares: list[int]) -> None:
-    room, lock, held, most = Room(100), threading.Lock(), [0], [0]
+def test_reservations_never_exceed_the_memory_budget(shares: list[int]) -> None:
+    budget, lock, held, most = MemoryBudget(100), threading.Lock(), [0], [0]
 
     def work(share: int) -> None:
-        with room.taken(share):
+        with budget.reserve(share):
             with lock:
                 held[0] += min(share, 100)
                 most[0] = max(most[0], held[0])
@@ -122,18 +122,18 @@ def test_a_room_never_holds_more_than_its_size(shares: list[int]) -> None:
             with lock:
                 held[0] -= min(share, 100)
 
-    list(work_in_order(shares, work, threads=4, together=lambda _: 20))
+    list(map_in_order(work, shares, threads=4, max_pending=lambda _: 20))
     assert most[0] <= 100
     assert held[0] == 0
-    with room.taken(100):
+    with budget.reserve(100):
         pass
 
 
-def test_a_room_is_given_back_when_its_holder_fails() -> None:
-    room = Room(10)
-    with pytest.raises(ImageError), room.taken(10):
+def test_a_reservation_is_released_when_its_block_fails() -> None:
+    budget = MemoryBudget(10)
+    with pytest.raises(ImageError), budget.reserve(10):
         raise ImageError("broken")
-    with room.taken(10):
+    with budget.reserve(10):
         pass
 
 

@@ -39,7 +39,13 @@ COMMANDS = tuple(name for group in GROUPS.values() for name in group)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit code; an error becomes one line on stderr, never a traceback."""
+    """Run a command and return its exit code.
+
+    An error becomes one line on stderr, never a traceback.
+
+    Args:
+        arguments: Words after ``crackseg``; those of this process if None.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         return _dispatch(arguments)

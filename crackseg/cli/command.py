@@ -117,7 +117,7 @@ class Parameter:
 
 
 def read_parameters(declaration: type) -> tuple[Parameter, ...]:
-    """Return the fields of a dataclass that its command line has, in their order."""
+    """Return the fields of a dataclass that have a marker."""
     return tuple(
         _read_parameter(field)
         for field in dataclasses.fields(declaration)
@@ -192,7 +192,10 @@ class Command(ABC, Generic[R]):
 
 
 def as_function(command: Callable[P, Command[R]]) -> Callable[P, R]:
-    """Return the Python function of a command: the same options, and the result as its value."""
+    """Return the Python function of a command.
+
+    It has the same options and returns the result of `Command.run`.
+    """
 
     @functools.wraps(command, updated=())
     def call(*arguments: P.args, **options: P.kwargs) -> R:
@@ -207,7 +210,7 @@ def as_function(command: Callable[P, Command[R]]) -> Callable[P, R]:
 
 
 def _sign(declaration: type[Command[Any]]) -> inspect.Signature:
-    """Return the signature of a command without the markers of the command line."""
+    """Return the signature of a command without its markers."""
     signature = inspect.signature(declaration)
     parameters = [
         parameter.replace(annotation=getattr(parameter.annotation, "__origin__", parameter.annotation))

@@ -97,7 +97,7 @@ def _shape(text: str | None) -> tuple[int, int] | None:
 
 
 def _dialect(name: _DialectName) -> "Dialect | None":
-    """Return a dialect by its name; None if it is to be guessed."""
+    """Return a dialect by its name; None for a guess."""
     from crackseg.labels.rle import DIALECTS
 
     return {f"{dialect.order}-{dialect.first}": dialect for dialect in DIALECTS}.get(name)

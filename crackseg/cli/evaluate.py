@@ -143,7 +143,7 @@ class Evaluate(Command["EvaluationReport | Comparison"]):
 
 
 def common_classes(models: "Sequence[Model]") -> int:
-    """Return the number of defect classes that all models have; 2 for models of crack or no crack.
+    """Return the number of classes that all models have, at least 2.
 
     Raises:
         UsageError: If the models have different numbers of classes.

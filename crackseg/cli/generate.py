@@ -40,7 +40,7 @@ class Generate(Command["GenerationResult"]):
     seed: Annotated[int, option("--seed", help="Random seed.", group="Recipe", minimum=0)] = 0
     mode: Annotated[
         Literal["photo", "binary"] | None,
-        option("--mode", help="Images like photographs, or white cracks on black.", group="Recipe", default="photo"),
+        option("--mode", help="Realistic images, or white cracks on black.", group="Recipe", default="photo"),
     ] = None
     size: Annotated[
         int | None, option("--size", metavar="PX", help="Side of an image, in pixels.", group="Recipe", default="1024")

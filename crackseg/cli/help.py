@@ -30,7 +30,7 @@ def command_help(syntax: Syntax) -> str:
 
 
 def description(syntax: Syntax) -> str:
-    """Return the docstring of a command up to its first section, such as ``Returns:``."""
+    """Return the docstring of a command without its sections."""
     lines = textwrap.dedent("    " + (syntax.command.__doc__ or "")).strip().splitlines()
     end = next((number for number, line in enumerate(lines) if line.endswith(":") and " " not in line), len(lines))
     return "\n".join(lines[:end]).strip()

@@ -37,7 +37,7 @@ class SpeedNote:
 
 
 def failure_lines(summary: InspectionResult) -> Iterator[str]:
-    """Yield one line for each file that failed or has no labels, within reason."""
+    """Yield one line for each failure, up to a limit."""
     for name, message in summary.failures[:_MOST_ERRORS]:
         yield f"{name}: {message}"
     if len(summary.failures) > _MOST_ERRORS:

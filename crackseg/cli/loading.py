@@ -10,6 +10,6 @@ from crackseg.cli.parser import Syntax, syntax_of
 
 
 def load_syntax(name: str) -> Syntax:
-    """Return the command line of a command; its class has the name of the command, capitalised."""
+    """Return the command line of a command."""
     command: type[Command[Any]] = getattr(import_module(f"crackseg.cli.{name}"), name.capitalize())
     return syntax_of(name, command)

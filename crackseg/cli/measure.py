@@ -129,7 +129,7 @@ class Measure(Command[MeasuredMasks]):
         return result
 
     def _outcomes(self, output: Path | None) -> "Iterator[Outcome[MeasuredMask]]":
-        """Measure the masks one by one and write the JSON file of each."""
+        """Measure each mask and write its JSON file."""
         from crackseg.files import make_folder, write_bytes
         from crackseg.measurement.mask_files import collect_masks, measure_file
 

@@ -32,7 +32,7 @@ class Models(Command["tuple[ModelCard, ...]"]):
 
 
 def is_free(terms: str) -> bool:
-    """Return True if the terms of a model allow any use, commercial use included."""
+    """Return True if the terms allow any use, also commercial use."""
     return not any(word in terms.lower() for word in ("research", "non-commercial", "noncommercial", "not stated"))
 
 

@@ -84,7 +84,7 @@ class _Splitter(argparse.ArgumentParser):
 
 
 def _split(syntax: Syntax, arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """Return the texts of the options by field, and the arguments that remain.
+    """Return the texts of the options by field, and the rest.
 
     Raises:
         UsageError: If an option is unknown or lacks its value.
@@ -108,13 +108,13 @@ def _split(syntax: Syntax, arguments: Sequence[str]) -> tuple[dict[str, Any], li
 
 
 def suggest(text: str, known: Iterable[str]) -> str | None:
-    """Return a hint that names what the user may have meant; None if nothing is close."""
+    """Return a hint with the closest word; None if none is close."""
     close = difflib.get_close_matches(text, list(known), n=1)
     return f"did you mean {close[0]}?" if close else None
 
 
 def _assign(positionals: Sequence[Parameter], texts: Sequence[str]) -> Mapping[str, Any]:
-    """Return the texts of the positionals by field; one that repeats takes what is left.
+    """Return the texts of the positionals by field.
 
     Raises:
         UsageError: If there are too few or too many.
@@ -138,19 +138,19 @@ def _as_clause(sentence: str) -> str:
     return sentence[0].lower() + sentence[1:].rstrip(".")
 
 
-def _convert(item: Parameter, given: Any) -> Any:
+def _convert(item: Parameter, texts: Any) -> Any:
     """Return the value of a parameter.
 
     Raises:
         UsageError: If a text is no such value.
     """
     if item.kind is bool:
-        return given
+        return texts
     if item.repeated:
-        return [_convert_one(item, text) for text in given]
+        return [_convert_one(item, text) for text in texts]
     if item.length > 1:
-        return tuple(_convert_one(item, text) for text in given)
-    return _convert_one(item, given)
+        return tuple(_convert_one(item, text) for text in texts)
+    return _convert_one(item, texts)
 
 
 def _convert_one(item: Parameter, text: str) -> Any:

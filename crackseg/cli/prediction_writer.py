@@ -42,7 +42,7 @@ class PredictionWriter:
     scale: ScaleSource | None
 
     def write_all(self, paths: list[Path], images: list[Path] | ReadAhead) -> Iterator[Outcome[WrittenPrediction]]:
-        """Write the results of images and yield the outcome of each, in input order.
+        """Write the results of images and yield their outcomes in order.
 
         Args:
             paths: The images.
@@ -65,13 +65,13 @@ class PredictionWriter:
                 yield Outcome(name, error=error)
 
     def _save(self, result: PredictionResult) -> PredictionResult:
-        """Write a result in the thread that computed it; a failure is left as it is."""
+        """Write a result, in the thread that computed it."""
         if result.error is None:
             result.save(self.output, probability=self.probability)
         return result
 
     def _finish(self, result: PredictionResult, path: Path) -> WrittenPrediction:
-        """Add a result to the labels, or predict an image that is too large to be read whole.
+        """Add a result to the labels, or predict a huge image.
 
         Raises:
             CracksegError: If there is no result, or it cannot be written.
@@ -103,14 +103,14 @@ class PredictionWriter:
 
 
 def describe(result: WrittenPrediction) -> str:
-    """Return the tiles of an image and the memory used so far, in one line."""
+    """Return the tiles of an image and the peak memory."""
     from crackseg.machine import peak_memory_text
 
     return f"{display_text(result.name)}: {result.plan.describe()}, {peak_memory_text()}"
 
 
 def open_labels(output: Path, formats: str | None) -> LabelFiles | None:
-    """Return the label files to add to; None if no format is named."""
+    """Return the label files; None if no format is named."""
     if formats is None:
         return None
     from crackseg.labels.detections import LabelFiles, parse_formats

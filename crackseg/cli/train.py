@@ -221,7 +221,7 @@ def _samples(data: list[Path], val: list[Path], fraction: float) -> "tuple[tuple
 def _callback(
     progress: "ProgressCallback | None", output: Path, *, tensorboard: bool
 ) -> "Iterator[TrainingCallback | None]":
-    """Yield a callback that also writes the progress for TensorBoard, if the user asked for it."""
+    """Yield a callback that also writes for TensorBoard if requested."""
     if not tensorboard or not _is_first_process():
         yield progress
         return
@@ -238,7 +238,7 @@ def _callback(
 
 
 def show_training(display: "ProgressDisplay") -> "ProgressCallback":
-    """Return a callback that shows notes and epochs as lines, and the rest in the progress bar."""
+    """Return a callback that shows a training on the display."""
     from crackseg.parallel import Progress
 
     scores: list[float] = []
@@ -259,7 +259,7 @@ def show_training(display: "ProgressDisplay") -> "ProgressCallback":
 
 
 def _is_first_process() -> bool:
-    """Return True in the first of the processes that torchrun starts; only that one prints."""
+    """Return True in the process that prints, the first of torchrun."""
     return os.environ.get("RANK", "0") == "0"
 
 

@@ -29,7 +29,7 @@ from crackseg.generation.record import encode_record
 from crackseg.generation.result import GenerationResult
 from crackseg.imaging.codec import mask_pixels, read_file, read_image, read_mask, write_png
 from crackseg.imaging.drawing import contact_sheet, draw_boxes
-from crackseg.machine import interrupts_held, usable_cores
+from crackseg.machine import hold_interrupts, usable_cores
 from crackseg.parallel import Progress, ProgressCallback
 from data_gen import Assets, generate_sample
 
@@ -147,7 +147,7 @@ def _run(job: GenerationJob, assets: Assets, journal: Journal, workers: int) -> 
         waiting: deque[tuple[int, Future[bytes]]] = deque()
         try:
             for index in journal.indices():
-                with interrupts_held():
+                with hold_interrupts():
                     waiting.append((index, pool.submit(_write_sample, job, assets, index)))
                 if len(waiting) >= 4 * workers:
                     first, future = waiting.popleft()

@@ -19,7 +19,7 @@ from crackseg.inspection.records import FileResult, failed
 from crackseg.inspection.tasks import FileRead, Plan, Task
 from crackseg.inspection.worker_limits import WorkerLimits
 from crackseg.inspection.worker_main import Ready, Refused, serve
-from crackseg.machine import interrupts_held
+from crackseg.machine import hold_interrupts
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkContext, ForkServerContext, SpawnContext
@@ -168,7 +168,7 @@ class Pool:
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=serve, args=(theirs, self._plan, self._limits), daemon=True)
-        with interrupts_held():
+        with hold_interrupts():
             process.start()
         theirs.close()
         return _Worker(process, ours, time.monotonic() + _START_S)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from crackseg.errors import CracksegError
 from crackseg.imaging.codec import image_size
 from crackseg.machine import usable_cores
-from crackseg.parallel import Room, work_in_order
+from crackseg.parallel import MemoryBudget, map_in_order
 from crackseg.prediction.decoding import DecodedImage, ReadAhead, decode_file
 from crackseg.prediction.result import PredictionFailure, PredictionResult, TooLargeError
 from crackseg.prediction.steps import Segmentation, Steps
@@ -50,7 +50,7 @@ def predict_each(
     paths, predictor = itertools.chain(first, paths), steps.network.predictor
     if len(first) > 1 and cores > 1 and steps.network.tta != "scales" and isinstance(predictor, SplitPredictor):
         one = _ImagePerCore(steps, steps.with_predictor(predictor.one_thread()), cores)
-        return work_in_order(paths, lambda path: use(one(path)), threads=cores, together=one.together)
+        return map_in_order(lambda path: use(one(path)), paths, threads=cores, max_pending=one.max_pending)
     ahead = ReadAhead(paths, at_once=cores if room_of(predictor) else 1)
     return map(use, _predict_in_turn(steps, ahead))
 
@@ -92,7 +92,7 @@ class _ImagePerCore:
 
     def __init__(self, whole: Steps, split: Steps, cores: int) -> None:
         self._whole, self._split, self._cores = whole, split, cores
-        self._room = Room(whole.network.limits.memory_bytes)
+        self._budget = MemoryBudget(whole.network.limits.memory_bytes)
 
     def __call__(self, path: str | os.PathLike[str]) -> PredictionResult:
         """Return the result of an image file."""
@@ -101,7 +101,7 @@ class _ImagePerCore:
             return image
         share_bytes = self._share_bytes(image.shape)
         steps = self._split if share_bytes else self._whole
-        with self._room.taken(share_bytes or self._room.size_bytes):
+        with self._budget.reserve(share_bytes or self._budget.size_bytes):
             segmentation = steps.threshold(image, steps.run(image))
         return steps.result_or_failure(image, segmentation)
 
@@ -110,10 +110,10 @@ class _ImagePerCore:
         network = self._split.network
         plan = network.plan(shape)
         share_bytes = tile_bytes_of(plan, network.predictor)
-        at_once = min(self._room.size_bytes // share_bytes, self._cores)
+        at_once = min(self._budget.size_bytes // share_bytes, self._cores)
         return share_bytes if len(plan) == 1 and at_once >= _LEAST_SHARE_OF_CORES * self._cores else 0
 
-    def together(self, path: str | os.PathLike[str]) -> int:
+    def max_pending(self, path: str | os.PathLike[str]) -> int:
         """Return how many images may be in progress while this one is.
 
         Two per core if each computes its own image, and two if all cores share one. One if the image is too large to be

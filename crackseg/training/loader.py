@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from crackseg.errors import CracksegError, TrainingError
-from crackseg.machine import interrupts_held, usable_cores
+from crackseg.machine import hold_interrupts, usable_cores
 from crackseg.training.config import TrainConfig
 from crackseg.training.distributed import Team
 from crackseg.training.patches import PatchDataset
@@ -68,7 +68,7 @@ def iter_batches(
         worker_init_fn=_start_worker,
         collate_fn=_collate,
     )
-    with interrupts_held():
+    with hold_interrupts():
         items = iter(loader)
     try:
         for patch_numbers, item in zip(numbers, items, strict=True):

@@ -57,7 +57,7 @@ def test_training_without_a_package_of_the_extra_says_what_to_install(data: Path
     assert done.returncode == 3
     line = only_error(done.stderr)
     assert f"needs the package {package}" in line
-    assert "pip install 'crackseg[train]'" in line
+    assert f"pip install -e '{REPOSITORY}[train]'" in line
     assert not (tmp_path / "run").exists()
 
 
@@ -75,7 +75,7 @@ def test_prediction_that_needs_torch_says_what_to_install(
     placed = [argument.replace("RUN", str(run)) for argument in arguments]
     done = run_without(TRAIN, "predict", photo, "-o", tmp_path / "out", *placed)
     assert done.returncode == 3
-    assert "pip install 'crackseg[train]'" in only_error(done.stderr)
+    assert f"pip install -e '{REPOSITORY}[train]'" in only_error(done.stderr)
     assert not (tmp_path / "out").exists()
 
 

@@ -135,7 +135,7 @@ def test_the_recipe_beside_the_samples_makes_them_again(made: Path, tmp_path: Pa
         pytest.param(["out", "--set", "nonsense"], 2, "expected KEY=VALUE", id="no value"),
         pytest.param(["out", "--config", "missing.yaml"], 2, "missing.yaml: cannot be read", id="no such recipe"),
         pytest.param(["out", "--config", "typo.yaml"], 2, "typo.yaml:3: ", id="unknown key in a recipe"),
-        pytest.param(["out", "--config", "broken.yaml"], 2, "broken.yaml:2: no valid YAML", id="no YAML"),
+        pytest.param(["out", "--config", "broken.yaml"], 2, "broken.yaml:2: not valid YAML", id="no YAML"),
         pytest.param(["out", "--backgrounds", "missing"], 2, "missing", id="no such backgrounds"),
         pytest.param(["out", "--backgrounds", "empty"], 2, "empty: holds no readable image", id="no background"),
         pytest.param(["out", "--noise", "empty"], 2, "empty/small", id="no noise"),

@@ -70,7 +70,7 @@ def test_an_image_too_large_to_be_read_whole_is_predicted_band_by_band(
     arguments = ["predict", str(photo), str(small), "-o", str(out), "--model", str(run), "-v", "--memory", "0.02"]
     assert main(arguments) == 0
     shown = capsys.readouterr()
-    assert "1 tile of" not in shown.err.splitlines()[0]
+    assert "1 tile of" not in shown.err.splitlines()[1]
     assert shown.out.partition("->")[0] == expected
     tiled = {"deck_mask.tif", "deck_overlay.png", "deck.json"}
     assert names(out) == tiled | {"wall_mask.png", "wall_overlay.png", "wall.json"}
