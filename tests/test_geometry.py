@@ -1,4 +1,4 @@
-"""Regions and scales."""
+"""Test regions, scales and scale sources."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def test_a_region_cannot_be_changed() -> None:
 @pytest.mark.parametrize("value", [0.0, -0.2, math.nan, math.inf, -math.inf])
 def test_a_scale_that_is_no_positive_finite_number_is_refused(value: float) -> None:
     with pytest.raises(UsageError, match="more than 0 mm per pixel"):
-        Scale(value, "a ruler in the picture")
+        Scale(value, "a ruler in the image")
 
 
-def test_a_scale_says_where_it_came_from() -> None:
+def test_a_scale_keeps_its_source() -> None:
     assert Scale(0.25, "--scale") == Scale(mm_per_px=0.25, source="--scale")
 
 
@@ -71,7 +71,7 @@ def test_a_number_of_millimetres_per_pixel_is_a_scale_source(number: float) -> N
     assert as_scale_source(number) == Scale(float(number), "scale=")
 
 
-def test_a_scale_source_stays_what_it_is() -> None:
+def test_a_scale_source_is_returned_unchanged() -> None:
     scale = Scale(0.25, "a ruler")
     assert as_scale_source(scale) is scale
     assert as_scale_source(None) is None

@@ -1,4 +1,4 @@
-"""Cleaning of masks, held against scikit-image, SciPy and the plain loop over labels."""
+"""Test cleaning against scikit-image, SciPy and a plain loop over labels."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def footprint(element: Element, size: int) -> Mask:
 
 
 def line_mask(shape: tuple[int, int], *lines: tuple[int, int, int, int, int]) -> Mask:
-    """A mask of straight lines with square ends: row, column, row, column, width each."""
+    """Draw lines with square ends: row, column, row, column, width each."""
     rows, cols = np.mgrid[: shape[0], : shape[1]].astype(float)
     mask = np.zeros(shape, np.bool_)
     for row0, col0, row1, col1, width in lines:
@@ -86,10 +86,10 @@ def test_the_top_hat_keeps_thin_lines_and_drops_wide_patches() -> None:
     assert kept[30:50, 25:55].sum() == 0
 
 
-def test_the_black_hat_finds_dark_lines_in_a_photograph() -> None:
+def test_the_black_hat_finds_dark_lines_in_an_image() -> None:
     line = line_mask((60, 80), (10, 5, 50, 70, 3))
-    photo = np.where(line, 40, 180).astype(np.uint8)
-    np.testing.assert_array_equal(clean(photo, Cleaning(blackhat_px=9, level=100)).mask, line)
+    image = np.where(line, 40, 180).astype(np.uint8)
+    np.testing.assert_array_equal(clean(image, Cleaning(blackhat_px=9, level=100)).mask, line)
 
 
 # Holes
@@ -124,7 +124,7 @@ def test_small_components_go_as_with_the_plain_loop_over_labels(mask: Mask, leas
 
 
 @pytest.mark.parametrize("spacing", [3, 5], ids=["more labels than 16 bits hold", "fewer"])
-def test_very_many_components_are_told_apart(spacing: int) -> None:
+def test_very_many_components_are_distinguished(spacing: int) -> None:
     mask = np.zeros((1024, 1024), np.bool_)
     mask[::spacing, ::spacing] = True
     mask[0, :2] = True
@@ -141,7 +141,7 @@ def test_no_number_of_components_overflows_the_labels(dots: int) -> None:
     assert int(clean(mask, Cleaning(min_area_px=1)).mask.sum()) == dots
 
 
-def test_short_components_go_and_long_thin_ones_stay_whatever_their_area() -> None:
+def test_short_components_go_and_long_thin_ones_stay_regardless_of_area() -> None:
     mask = line_mask((100, 200), (10, 10, 10, 150, 1))
     mask[50:70, 50:70] = True
     kept = clean(mask, Cleaning(min_length_px=60)).mask
@@ -149,7 +149,7 @@ def test_short_components_go_and_long_thin_ones_stay_whatever_their_area() -> No
     assert not kept[20:].any()
 
 
-def test_elongation_tells_a_crack_from_a_blotch_even_where_the_crack_is_bent() -> None:
+def test_elongation_separates_a_bent_crack_from_a_blotch() -> None:
     mask = line_mask((120, 200), (10, 10, 10, 90, 3), (10, 90, 60, 90, 3), (60, 90, 60, 20, 3))
     cv2.circle(mask.view(np.uint8), (150, 90), 20, 1, -1)
     kept = clean(mask, Cleaning(min_elongation=10)).mask
@@ -164,7 +164,7 @@ SCENE = line_mask((100, 300), (50, 10, 50, 150, 3), (50, 160, 50, 175, 3), (10, 
 @pytest.mark.parametrize(
     ("settings", "kept"),
     [
-        pytest.param({"max_distance_px": 20}, [True, True, False, False], id="the longest alone is long"),
+        pytest.param({"max_distance_px": 20}, [True, True, False, False], id="only the longest is long"),
         pytest.param({"max_distance_px": 5}, [True, False, False, False], id="too near"),
         pytest.param({"max_distance_px": 20, "long_px": 80}, [True, True, False, True], id="two are long"),
         pytest.param({"max_distance_px": 250}, [True, True, True, True], id="far enough"),
@@ -273,23 +273,23 @@ def test_the_classic_preset_is_the_classic_code() -> None:
     for label in range(1, count):
         if stats[label, cv2.CC_STAT_AREA] > 50:
             expected[labels == label] = levels[labels == label]
-    found = clean(levels, preset("classic"))
-    np.testing.assert_array_equal(found.pixels, expected)
-    np.testing.assert_array_equal(found.mask, expected > 0)
+    cleaned = clean(levels, preset("classic"))
+    np.testing.assert_array_equal(cleaned.pixels, expected)
+    np.testing.assert_array_equal(cleaned.mask, expected > 0)
     assert 0 < np.count_nonzero(expected) < np.count_nonzero(levels)
-    assert found.emptied is None
+    assert cleaned.emptied is None
 
 
 @given(LEVELS)
 def test_a_cleaning_of_nothing_is_the_mask(levels: NDArray[np.uint8]) -> None:
-    found = clean(levels, Cleaning())
-    np.testing.assert_array_equal(found.mask, levels >= 128)
-    np.testing.assert_array_equal(found.pixels, np.where(levels >= 128, 255, 0))
-    assert found.steps == ()
+    cleaned = clean(levels, Cleaning())
+    np.testing.assert_array_equal(cleaned.mask, levels >= 128)
+    np.testing.assert_array_equal(cleaned.pixels, np.where(levels >= 128, 255, 0))
+    assert cleaned.steps == ()
 
 
 @given(MASKS)
-def test_cleaning_leaves_what_it_is_given_alone(mask: Mask) -> None:
+def test_cleaning_does_not_change_its_input(mask: Mask) -> None:
     before = mask.copy()
     everything = Cleaning(
         erode_px=3, dilate_px=3, open_px=3, close_px=3, fill_holes=True, bridge_px=5, min_area_px=2, min_length_px=2,
@@ -325,20 +325,20 @@ def test_cleaning_leaves_what_it_is_given_alone(mask: Mask) -> None:
         ),
     ],
 )
-def test_a_step_that_leaves_nothing_says_so_and_why(settings: dict[str, Any], says: str) -> None:
+def test_a_step_that_leaves_nothing_reports_the_reason(settings: dict[str, Any], says: str) -> None:
     mask = line_mask((60, 100), (10, 10, 10, 70, 3), (40, 10, 40, 30, 3))
-    found = clean(mask, dataclasses.replace(Cleaning(), **settings))
-    assert not found.mask.any()
-    assert found.emptied is not None
-    assert found.emptied.startswith(says)
-    assert found.to_dict()["emptied"] == found.emptied
+    cleaned = clean(mask, dataclasses.replace(Cleaning(), **settings))
+    assert not cleaned.mask.any()
+    assert cleaned.emptied is not None
+    assert cleaned.emptied.startswith(says)
+    assert cleaned.to_dict()["emptied"] == cleaned.emptied
 
 
-def test_an_empty_mask_stays_empty_without_a_word() -> None:
+def test_an_empty_mask_stays_empty_without_a_warning() -> None:
     everything = Cleaning(open_px=3, fill_holes=True, bridge_px=9, min_area_px=9, min_length_px=9, max_distance_px=9)
-    found = clean(np.zeros((20, 30), np.bool_), everything)
-    assert not found.mask.any()
-    assert found.emptied is None
+    cleaned = clean(np.zeros((20, 30), np.bool_), everything)
+    assert not cleaned.mask.any()
+    assert cleaned.emptied is None
 
 
 @pytest.mark.parametrize(
@@ -353,12 +353,12 @@ def test_an_empty_mask_stays_empty_without_a_word() -> None:
         pytest.param({"long_px": 20}, id="long without a distance"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any]) -> None:
+def test_settings_out_of_range_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=f"{next(iter(settings))}: "):
         Cleaning(**settings)
 
 
-def test_a_colour_image_is_no_mask() -> None:
+def test_a_colour_image_is_refused() -> None:
     with pytest.raises(UsageError, match=r"shape \(H, W\)"):
         clean(np.zeros((4, 5, 3), np.uint8), Cleaning())
 

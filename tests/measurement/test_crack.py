@@ -1,4 +1,4 @@
-"""Measurements against shapes whose length, width and angle are known."""
+"""Test measurements against shapes of known length, width and angle."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Mask = NDArray[np.bool_]
 
 
 def bar(angle_deg: float, *, length: float, width: float, side: int = 300, offset: float = 0.0) -> Mask:
-    """The pixels whose centre lies in a bar; ``angle_deg`` counts counter-clockwise from a row."""
+    """Draw a bar at an angle counted counter-clockwise from a row."""
     rows, cols = np.mgrid[0:side, 0:side] - (side - 1) / 2 - offset
     angle = math.radians(angle_deg)
     along = cols * math.cos(angle) - rows * math.sin(angle)
@@ -46,7 +46,7 @@ def test_a_bar_at_any_angle_measures_as_it_was_drawn(angle_deg: int, width: floa
 
 @settings(max_examples=40)
 @given(angle=st.floats(0, 180), width=st.floats(2, 14), length=st.floats(120, 250), offset=st.floats(-0.5, 0.5))
-def test_no_bar_is_measured_far_off(angle: float, width: float, length: float, offset: float) -> None:
+def test_no_bar_is_measured_with_a_large_error(angle: float, width: float, length: float, offset: float) -> None:
     (crack,) = measure_cracks(bar(angle, length=length, width=width, offset=offset))
     assert abs(crack.length_px - length) < 0.01 * length + 1
     assert crack.width_max_px is not None
@@ -67,7 +67,7 @@ def test_a_level_line_of_a_whole_number_of_pixels_is_right_to_a_tenth_of_a_pixel
 
 
 @pytest.mark.parametrize("turn", range(4))
-def test_a_band_along_the_edge_of_the_image_is_as_wide_as_it_is_seen(turn: int) -> None:
+def test_a_band_along_the_edge_of_the_image_has_its_visible_width(turn: int) -> None:
     mask = np.zeros((50, 70), np.bool_)
     mask[:5] = True
     (crack,) = measure_cracks(np.rot90(mask, turn).copy())
@@ -206,7 +206,7 @@ def test_without_a_scale_json_holds_no_millimetres() -> None:
 
 
 @pytest.mark.parametrize("angle_deg", [0, 20, 70])
-def test_what_a_mask_cannot_tell_is_no_number_but_a_reason(angle_deg: int) -> None:
+def test_a_width_that_a_mask_cannot_resolve_is_none_with_a_reason(angle_deg: int) -> None:
     (line,) = measure_cracks(bar(angle_deg, length=100, width=1.0, offset=0.3), scale=Scale(0.1, "--scale"))
     assert line.length_px == pytest.approx(100, abs=1.5)
     assert (line.width.mean, line.width_mean_mm) == (Measured(), None)
@@ -280,10 +280,10 @@ def test_every_measurement_is_a_possible_one(seed: int, density: float) -> None:
     for crack in measure_cracks(random_mask(seed, density)):
         diagonal = math.dist(crack.box[:2], crack.box[2:])
         assert 1 <= crack.length_px <= 2 * crack.area_px + 1
-        told = [width.value for width in crack.width.by_name().values() if width.value is not None]
-        assert all(1.2 <= width <= diagonal for width in told)
-        assert (crack.width.cannot_measure is None) == (len(told) == 4)
-        assert crack.width_max_px is None or crack.width_max_px == max(told)
+        known = [width.value for width in crack.width.by_name().values() if width.value is not None]
+        assert all(1.2 <= width <= diagonal for width in known)
+        assert (crack.width.cannot_measure is None) == (len(known) == 4)
+        assert crack.width_max_px is None or crack.width_max_px == max(known)
         assert crack.tortuosity is None or crack.tortuosity >= 1
         row, col = crack.width.max_at
         assert crack.box[0] - 1 <= row <= crack.box[2]
@@ -295,7 +295,7 @@ def test_every_measurement_is_a_possible_one(seed: int, density: float) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_level_crack_has_an_angle_of_0_and_never_of_180(seed: int) -> None:
-    """Rounding may leave a tiny negative angle, and its remainder by 180 is 180."""
+    """A tiny negative angle from rounding must not become 180."""
     rng = np.random.default_rng(seed)
     mask = np.zeros((60, 120), np.bool_)
     half, top = int(rng.integers(1, 5)), int(rng.integers(0, 40))
@@ -316,7 +316,7 @@ def test_an_angle_just_below_180_is_not_rounded_up_to_180() -> None:
     assert crack.to_dict()["orientation_deg"] < 180
 
 
-def test_measuring_leaves_the_mask_alone() -> None:
+def test_measuring_does_not_change_the_mask() -> None:
     mask = random_mask(3, 0.4)
     copy = mask.copy()
     measure_cracks(mask)

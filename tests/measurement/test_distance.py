@@ -1,4 +1,4 @@
-"""Distances at some pixels against the distance transform of the whole image."""
+"""Test distances against the distance transform of the whole image."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def test_distances_are_those_of_a_distance_transform(seed: int, share: float, bl
     mask = np.asarray(noise > np.quantile(noise, 1 - share))
     expected = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     components = find_components(mask)
-    found = distances_to_background(components, components.pixels)
-    np.testing.assert_allclose(found, expected[components.positions(components.pixels)], rtol=1e-5)
+    distances = distances_to_background(components, components.pixels)
+    np.testing.assert_allclose(distances, expected[components.positions(components.pixels)], rtol=1e-5)

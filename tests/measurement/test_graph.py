@@ -1,4 +1,4 @@
-"""The skeleton as a graph: branches, ends and junctions of shapes that are known, and of any, by other libraries."""
+"""Test skeleton graphs against known shapes and against other libraries."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Mask = NDArray[np.bool_]
 
 
 def star(angles_deg: list[float], *, length: float = 80, width: float = 5.0) -> Mask:
-    """The pixels nearer than half a width to arms from the middle, each at an angle."""
-    return np.asarray(away(angles_deg, length) <= width / 2)
+    """Draw arms from the middle, each at an angle."""
+    return np.asarray(arm_distances(angles_deg, length) <= width / 2)
 
 
-def away(angles_deg: list[float], length: float) -> NDArray[np.float64]:
-    """How far each pixel is from the nearest arm."""
+def arm_distances(angles_deg: list[float], length: float) -> NDArray[np.float64]:
+    """Return the distance of each pixel from the nearest arm."""
     rows, cols = np.mgrid[-100:101, -100:101].astype(np.float64)
     distances = []
     for angle in np.radians(angles_deg):
@@ -39,7 +39,7 @@ def ring(width: int = 5) -> Mask:
 
 
 def grid() -> Mask:
-    """Two by two meshes."""
+    """Draw two by two meshes."""
     drawn = np.zeros((201, 201), np.bool_)
     for at in (30, 100, 170):
         drawn[at - 2 : at + 3, 28:173] = drawn[28:173, at - 2 : at + 3] = True
@@ -91,9 +91,9 @@ def test_the_tortuosity_of_half_a_circle_is_half_of_pi() -> None:
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), width=st.floats(5, 15), angle=st.floats(0, 180))
 def test_a_rough_edge_makes_no_branches(seed: int, width: float, angle: float) -> None:
-    """A line whose edge is off by half a pixel, and by one and a half here and there, is still one line."""
+    """A line stays one line with edge errors of half a pixel."""
     noise = cv2.GaussianBlur(np.random.default_rng(seed).normal(size=(201, 201)), (0, 0), 1.0)
-    mask = away([angle, angle + 180], 80) - width / 2 + 0.5 * noise / noise.std() <= 0
+    mask = arm_distances([angle, angle + 180], 80) - width / 2 + 0.5 * noise / noise.std() <= 0
     crack = measure_cracks(np.asarray(mask))[0]
     assert (crack.pattern, crack.branches, crack.endpoints) == ("single", 1, 2)
     assert crack.length_px == pytest.approx(160 + width, rel=0.03)
@@ -111,17 +111,20 @@ def test_branches_less_nodes_are_holes_less_one_as_scikit_image_counts_them(seed
     for number in range(1, int(pieces.max()) + 1):
         piece = np.pad(pieces == number, 1)
         expected.append((int(piece.sum()), 1 - holes_and_pieces(piece)))
-    found = []
+    differences = []
     for crack in measure_cracks(np.asarray(mask)):
         nodes = crack.endpoints + crack.junctions
         closed = crack.endpoints + crack.junctions == 0
-        found.append((crack.area_px, crack.branches - nodes + (0 if closed else 1)))
-    assert sorted(found) == sorted(expected)
+        differences.append((crack.area_px, crack.branches - nodes + (0 if closed else 1)))
+    assert sorted(differences) == sorted(expected)
 
 
 @pytest.mark.filterwarnings("ignore:The inplace keyword")
 def test_branches_are_those_of_skan_and_shorter_than_steps_from_pixel_to_pixel() -> None:
-    """Steps zigzag: they are up to 8 % longer than the way. Ours reaches to the tips, half a pixel further."""
+    """Skan's zigzag steps are up to 8 % longer than our lines.
+
+    Our lines end at the tips, half a pixel further out.
+    """
     skan = pytest.importorskip("skan", reason="skan is not installed")
     for angle in (10, 25, 40, 65, 80):
         mask = skeletonise(star([angle, angle + 120, angle + 240], width=7))

@@ -16,7 +16,7 @@ from crackseg.measurement.values import ROW_NAMES
 
 
 def measured(name: str = "wall.png", scale: Scale | None = None) -> MeasuredMask:
-    """Measure a bar of 5 by 80 px and a single pixel in an image of 60 by 100 px."""
+    """Measure a bar of 5 by 80 px and a single pixel."""
     mask = np.zeros((60, 100), np.bool_)
     mask[20:25, 10:90] = True
     mask[50, 5] = True

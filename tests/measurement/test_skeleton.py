@@ -1,4 +1,4 @@
-"""Thinning: a subset, one pixel wide, of the same topology."""
+"""Test that thinning gives a subset, one pixel wide, of the same topology."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ Mask = NDArray[np.bool_]
 
 
 def pieces_of(mask: Mask) -> NDArray[np.int64]:
-    """The 8-connected pieces of a mask by number, as scikit-image sees them."""
+    """Label the 8-connected pieces of a mask with scikit-image."""
     return np.asarray(label(mask, connectivity=2), dtype=np.int64)  # type: ignore[no-untyped-call]
 
 
 def holes_and_pieces(mask: Mask) -> int:
-    """Pieces less holes, as scikit-image counts them."""
+    """Count pieces minus holes with scikit-image."""
     return int(euler_number(mask, connectivity=2))  # type: ignore[no-untyped-call]
 
 
 def blobs(seed: int, *, side: int = 60, blur_px: float = 2.0, share: float = 0.4) -> Mask:
-    """Smooth random shapes with holes."""
+    """Draw smooth random shapes with holes."""
     noise = np.random.default_rng(seed).normal(size=(side, side))
     smooth = cv2.GaussianBlur(noise, (0, 0), blur_px)
     return np.asarray(smooth > np.quantile(smooth, 1 - share))
 
 
 def line(angle_deg: float, length: float, side: int = 300) -> Mask:
-    """A line one pixel wide through the middle."""
+    """Draw a line one pixel wide through the middle."""
     direction = np.array([np.cos(np.radians(angle_deg)), -np.sin(np.radians(angle_deg))])
     ends = [tuple(int(v) for v in np.rint(side / 2 + sign * length / 2 * direction)) for sign in (-1, 1)]
     return np.asarray(cv2.line(np.zeros((side, side), np.uint8), ends[0], ends[1], (1,), 1), dtype=np.bool_)
@@ -85,7 +85,7 @@ def test_even_the_smallest_piece_keeps_a_skeleton(mask: Mask) -> None:
     assert not (skeleton & ~mask).any()
 
 
-def test_a_skeleton_of_nothing_is_nothing() -> None:
+def test_an_empty_mask_has_an_empty_skeleton() -> None:
     assert not skeletonise(np.zeros((5, 9), np.bool_)).any()
 
 

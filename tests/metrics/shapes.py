@@ -1,4 +1,4 @@
-"""Masks that the tests of metrics share."""
+"""Draw masks for the tests of metrics."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Mask = NDArray[np.bool_]
 
 @st.composite
 def mask_pairs(draw: st.DrawFn, largest: int = 10) -> tuple[Mask, Mask]:
-    """Two small masks of one shape, each pixel set or not."""
+    """Draw two small random masks of one shape."""
     shape = draw(st.tuples(st.integers(1, largest), st.integers(1, largest)))
     return draw(hnp.arrays(np.bool_, shape)), draw(hnp.arrays(np.bool_, shape))
 
 
 def scribbles(seed: int, *, shape: tuple[int, int] = (90, 120), lines: int = 4, width_px: int = 3) -> Mask:
-    """Random crooked lines."""
+    """Draw random crooked lines."""
     rng = np.random.default_rng(seed)
     drawn = np.zeros(shape, np.uint8)
     for _ in range(lines):
@@ -29,7 +29,7 @@ def scribbles(seed: int, *, shape: tuple[int, int] = (90, 120), lines: int = 4, 
 
 
 def shaken(mask: Mask, seed: int) -> Mask:
-    """A mask moved by a pixel or two, with a piece missing and false specks: what a model might say."""
+    """Shift a mask, remove a piece of it and add specks."""
     rng = np.random.default_rng(seed)
     moved = np.roll(mask, tuple(rng.integers(-2, 3, 2)), axis=(0, 1))
     row = int(rng.integers(0, mask.shape[0] // 2))

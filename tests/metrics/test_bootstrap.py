@@ -1,4 +1,4 @@
-"""Intervals by drawing images again, against scipy's bootstrap."""
+"""Test bootstrap intervals against scipy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def data(images: int = 60) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.
 def test_the_interval_of_a_ratio_of_sums_is_that_of_scipy() -> None:
     columns = data()
     drawn = resample(columns, draws=4000)
-    found = interval(drawn["hit"] / drawn["crack"])
+    limits = interval(drawn["hit"] / drawn["crack"])
     expected = stats.bootstrap(
         (columns["hit"], columns["crack"]),
         lambda hit, crack, axis: hit.sum(axis=axis) / crack.sum(axis=axis),
@@ -29,8 +29,8 @@ def test_the_interval_of_a_ratio_of_sums_is_that_of_scipy() -> None:
         method="percentile",
         rng=np.random.default_rng(1),
     ).confidence_interval
-    assert found is not None
-    assert found == pytest.approx((expected.low, expected.high), abs=0.005)
+    assert limits is not None
+    assert limits == pytest.approx((expected.low, expected.high), abs=0.005)
 
 
 def test_each_draw_holds_as_many_images_as_there_are() -> None:
@@ -47,11 +47,11 @@ def test_the_same_seed_draws_the_same_images_and_another_seed_others() -> None:
     assert (one != other).any()
 
 
-def test_images_drawn_in_pairs_know_a_constant_difference_exactly() -> None:
+def test_images_drawn_in_pairs_give_a_constant_difference_exactly() -> None:
     columns = data()
     drawn, better = resample(columns), resample({**columns, "hit": columns["hit"] + columns["crack"]})
-    found = interval(better["hit"] / better["crack"] - drawn["hit"] / drawn["crack"])
-    assert found == pytest.approx((1, 1))
+    limits = interval(better["hit"] / better["crack"] - drawn["hit"] / drawn["crack"])
+    assert limits == pytest.approx((1, 1))
 
 
 def test_a_score_that_is_undefined_in_many_draws_has_no_interval() -> None:

@@ -1,4 +1,4 @@
-"""The boundary F1 against scikit-image's boundaries and distances of all pixels."""
+"""Test the boundary F1 against scikit-image and brute-force distances."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def test_boundary_f1_is_that_of_the_distances_between_boundary_pixels(seed: int,
     called, crack = np.argwhere(oracle(predicted)), np.argwhere(oracle(true))
     precision = (cKDTree(crack).query(called)[0] <= tolerance_px + 1e-9).mean()
     recall = (cKDTree(called).query(crack)[0] <= tolerance_px + 1e-9).mean()
-    found = count_boundary(predicted, true, tolerance_px=tolerance_px)
-    assert found.f1 == pytest.approx(2 * precision * recall / (precision + recall))
+    counts = count_boundary(predicted, true, tolerance_px=tolerance_px)
+    assert counts.f1 == pytest.approx(2 * precision * recall / (precision + recall))
 
 
-def test_a_square_has_the_boundary_on_paper_and_its_filling_does_not_count() -> None:
+def test_a_square_has_the_boundary_on_paper_and_its_inside_does_not_count() -> None:
     true = np.zeros((20, 20), np.bool_)
     true[5:11, 5:11] = True
     assert find_boundary(true).sum() == 20

@@ -1,4 +1,4 @@
-"""Centreline scores against their published definitions written with scikit-image, and by hand."""
+"""Test centreline scores against their published definitions and by hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def count(predicted: Mask, true: Mask, tolerance_px: float = 4) -> CentrelineCou
 
 
 def published_cliou(pairs: list[tuple[Mask, Mask]], tolerance_px: int) -> float:
-    """The benchmark's evaluation: grow each line by a disc, tell hits from misses, take the Jaccard index of all."""
+    """Compute clIoU as the benchmark does, with lines dilated by discs."""
     hit = false = missed = 0
     for called_line, true_line in pairs:
         grown_true, grown_called = (
@@ -103,7 +103,7 @@ def test_a_worked_example_gives_the_numbers_on_paper() -> None:
     assert counts.cldice == pytest.approx(2 * (6 / 8) * (6 / 10) / (6 / 8 + 6 / 10))
 
 
-def test_empty_masks_score_nan_together_and_zero_alone() -> None:
+def test_two_empty_masks_score_nan_and_one_scores_zero() -> None:
     empty, line = np.zeros((9, 9), np.bool_), np.eye(9, dtype=np.bool_)
     assert math.isnan(count(empty, empty).cliou)
     assert math.isnan(count(empty, empty).cldice)

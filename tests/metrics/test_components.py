@@ -1,4 +1,4 @@
-"""Cracks found and false calls against scipy's labels, and by hand."""
+"""Test detected cracks and false calls against scipy and by hand."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from tests.metrics.shapes import Mask, mask_pairs
 from tests.metrics.test_tolerance import brute_within
 
 
-def looped(predicted: Mask, true: Mask, tolerance_px: float) -> ComponentCounts:
-    """Look at one component after the other."""
+def count_in_loop(predicted: Mask, true: Mask, tolerance_px: float) -> ComponentCounts:
+    """Count matched components in a loop."""
 
     def count(mask: Mask, near: Mask) -> tuple[int, int]:
         labels, number = ndimage.label(mask, np.ones((3, 3)))
         shares = [near[labels == label].mean() for label in range(1, number + 1)]
         return number, sum(share >= 0.5 for share in shares)
 
-    cracks, found = count(true, brute_within(predicted, tolerance_px))
+    cracks, detected = count(true, brute_within(predicted, tolerance_px))
     calls, right = count(predicted, brute_within(true, tolerance_px))
-    return ComponentCounts(cracks, found, calls, calls - right, true.size)
+    return ComponentCounts(cracks, detected, calls, calls - right, true.size)
 
 
 @given(mask_pairs())
 def test_counts_are_those_of_a_loop_over_the_components(masks: tuple[Mask, Mask]) -> None:
-    assert ComponentCounts.of(*masks, tolerance_px=1) == looped(*masks, 1)
+    assert ComponentCounts.of(*masks, tolerance_px=1) == count_in_loop(*masks, 1)
 
 
 def test_a_worked_example_gives_the_numbers_on_paper() -> None:
     true, predicted = np.zeros((100, 100), np.bool_), np.zeros((100, 100), np.bool_)
-    true[10, 10:50] = True  # found: its first half is called
+    true[10, 10:50] = True  # detected: its first half is called
     true[40, 10:50] = True  # missed: a tenth of it is called
-    true[70, 10:50] = True  # missed whole
+    true[70, 10:50] = True  # missed entirely
     predicted[11, 10:30] = True
     predicted[40, 10:12] = True
     predicted[90:94, 90:94] = True
@@ -53,7 +53,7 @@ def test_a_long_joint_that_touches_a_crack_is_a_false_call() -> None:
     assert (counts.detected, counts.false_calls) == (1, 1)
 
 
-def test_counts_add_up_and_nothing_has_no_rate() -> None:
+def test_counts_add_up_and_empty_ones_have_no_rate() -> None:
     one, two = ComponentCounts(3, 1, 4, 2, 100), ComponentCounts(1, 1, 0, 0, 50)
     assert one + two == ComponentCounts(4, 2, 4, 2, 150)
     assert math.isnan(ComponentCounts().detection_rate)

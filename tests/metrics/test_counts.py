@@ -1,4 +1,4 @@
-"""Pixel counts and their ratios: closed forms, and adding up."""
+"""Test pixel counts and ratios against closed forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Precision, recall and the area under them, by hand and by going through every threshold."""
+"""Test precision, recall and average precision by hand and at every threshold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.metrics.test_histogram import random_image
 
 
 def swept_average_precision(probability: Floats, crack: NDArray[np.bool_]) -> float:
-    """The sum over all distinct thresholds, from the highest, of the recall gained times the precision there."""
+    """Sum recall gained times precision over all distinct thresholds."""
     total, before = 0.0, 0.0
     for threshold in sorted(set(probability.ravel().tolist()), reverse=True):
         called = probability >= threshold
@@ -24,7 +24,7 @@ def swept_average_precision(probability: Floats, crack: NDArray[np.bool_]) -> fl
     return float(total)
 
 
-def counted(probability: Floats, true: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def count_floats(probability: Floats, true: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     crack, background = count_cells(probability.astype(np.float32), true)
     return crack.astype(np.float64), background.astype(np.float64)
 
@@ -35,10 +35,10 @@ def test_average_precision_is_the_sum_over_every_threshold_to_four_thousandths(s
     rng = np.random.default_rng(seed)
     true = rng.random((60, 60)) < 0.1
     probability = 1 / (1 + np.exp(-sureness * rng.normal(2.0 * true - 1, 1)))
-    found = float(average_precision(*counted(probability, true)))
-    assert found == pytest.approx(swept_average_precision(probability, true), abs=0.004)
+    precision_mean = float(average_precision(*count_floats(probability, true)))
+    assert precision_mean == pytest.approx(swept_average_precision(probability, true), abs=0.004)
     pixels = np.tile(probability, (4, 4)), np.tile(true, (4, 4))
-    assert float(average_precision(*counted(*pixels))) == pytest.approx(found)
+    assert float(average_precision(*count_floats(*pixels))) == pytest.approx(precision_mean)
 
 
 def test_a_worked_example_gives_the_numbers_on_paper() -> None:
@@ -54,14 +54,16 @@ def test_a_worked_example_gives_the_numbers_on_paper() -> None:
 
 def test_trap_a_mask_of_0_and_1_is_not_credited_with_a_straight_line_down_to_everything_called() -> None:
     crack, background = np.array([120.0, 80]), np.array([1780.0, 20])
-    found = float(average_precision(crack, background))
+    precision_mean = float(average_precision(crack, background))
     # The same pixels in a random order of their own within "called" and within "not called".
     rng = np.random.default_rng(1)
     true = np.repeat([True, False, True, False], [120, 1780, 80, 20])
     orders = [np.concatenate([rng.permutation(1900), 1900 + rng.permutation(100)]) for _ in range(3)]
-    assert found == pytest.approx(np.mean([swept_average_precision(order / 2000, true) for order in orders]), abs=0.01)
+    assert precision_mean == pytest.approx(
+        np.mean([swept_average_precision(order / 2000, true) for order in orders]), abs=0.01
+    )
     straight = 0.4 * 0.8 + 0.6 * (0.8 + 0.1) / 2
-    assert found < straight - 0.1
+    assert precision_mean < straight - 0.1
 
 
 def test_cells_are_even_in_log_odds_and_hold_every_pixel() -> None:
@@ -84,7 +86,7 @@ def test_without_a_crack_there_is_no_average_precision() -> None:
 @pytest.mark.parametrize("cell", range(0, CELLS, 16))
 def test_each_cell_is_the_threshold_of_its_counts(cell: int) -> None:
     probability, true = random_image(3)
-    precision, recall = precision_recall(*counted(probability.astype(np.float64), true))
+    precision, recall = precision_recall(*count_floats(probability.astype(np.float64), true))
     threshold = 1 / (1 + math.exp(14 - 28 * cell / CELLS)) if cell else 0.0
     counts = Counts.of(probability >= threshold, true)
     assert recall[cell] == pytest.approx(counts.recall)
@@ -100,6 +102,6 @@ def test_many_curves_at_once_are_the_curves_one_by_one() -> None:
     )
 
 
-def test_nothing_shared_by_nothing_is_undefined() -> None:
+def test_a_ratio_of_zeros_is_undefined() -> None:
     assert share([1, 0, 0], [2, 4, 0])[:2].tolist() == [0.5, 0]
     assert math.isnan(share([1, 0, 0], [2, 4, 0])[2])

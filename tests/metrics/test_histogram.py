@@ -1,4 +1,4 @@
-"""The score at every threshold from one histogram."""
+"""Test thresholds chosen from probability histograms."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def random_image(seed: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
 def test_counts_at_a_threshold_are_those_of_the_mask_at_it(seed: int, cell: int) -> None:
     probability, true = random_image(seed)
     threshold = cell / BINS
-    found = ProbabilityHistogram.of(probability, true).counts_at(threshold)
-    assert found == Counts.of(probability >= threshold, true)
+    counts = ProbabilityHistogram.of(probability, true).counts_at(threshold)
+    assert counts == Counts.of(probability >= threshold, true)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -59,7 +59,7 @@ def test_among_equally_good_thresholds_the_one_nearest_a_half_is_taken() -> None
     assert ProbabilityHistogram.of(probability, true).best_threshold() == 0.5
 
 
-# The threshold that a few images do not pull far.
+# Steady thresholds
 
 
 def sums_of(*seeds: int) -> ProbabilityHistogram:
@@ -68,12 +68,12 @@ def sums_of(*seeds: int) -> ProbabilityHistogram:
 
 def test_images_with_crack_are_counted() -> None:
     probability, true = random_image(0)
-    found = ProbabilityHistogram.of(probability, true) + ProbabilityHistogram.of(probability, np.zeros_like(true))
-    assert (ProbabilityHistogram.empty().images, found.images, sums_of(1, 2, 3).images) == (0, 1, 3)
+    histogram = ProbabilityHistogram.of(probability, true) + ProbabilityHistogram.of(probability, np.zeros_like(true))
+    assert (ProbabilityHistogram.empty().images, histogram.images, sums_of(1, 2, 3).images) == (0, 1, 3)
 
 
 def test_the_middle_of_a_plateau_is_taken_and_one_image_goes_half_the_way_to_it() -> None:
-    # From 0.3 to 0.7 every threshold tells all crack from all background.
+    # From 0.3 to 0.7 every threshold separates all crack from all background.
     probability, true = np.array([[0.299, 0.701]], np.float32), np.array([[False, True]], np.bool_)
     one = ProbabilityHistogram.of(probability, true)
     assert one.steady_threshold(0.5) == 0.5
@@ -83,7 +83,7 @@ def test_the_middle_of_a_plateau_is_taken_and_one_image_goes_half_the_way_to_it(
 
 
 @pytest.mark.parametrize("start", [0.1, 0.5, 0.9])
-def test_hundreds_of_images_are_chosen_by_alone_within_one_percent_of_the_best(start: float) -> None:
+def test_with_hundreds_of_images_the_start_hardly_counts(start: float) -> None:
     images = sum([sums_of(*range(6))] * 50, ProbabilityHistogram.empty())
     best = images.counts_at(images.best_threshold()).f1
     assert images.images == 300
@@ -92,13 +92,13 @@ def test_hundreds_of_images_are_chosen_by_alone_within_one_percent_of_the_best(s
 
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), start=st.floats(0.0, 1.0))
-def test_the_threshold_lies_between_the_start_and_what_the_images_say(seed: int, start: float) -> None:
-    found = sums_of(seed)
-    alone = ProbabilityHistogram(found.crack, found.background, 10**9).steady_threshold(start)
-    scores = [found.counts_at(cell / BINS).f1 for cell in range(BINS // 20, BINS - BINS // 20 + 1)]
-    assert found.counts_at(alone).f1 > 0.98 * max(scores)
-    low, high = sorted((alone, min(max(start, 0.05), 0.95)))
-    assert low - 1 / BINS <= found.steady_threshold(start) <= high + 1 / BINS
+def test_the_threshold_lies_between_the_start_and_that_of_the_images(seed: int, start: float) -> None:
+    histogram = sums_of(seed)
+    unmoved = ProbabilityHistogram(histogram.crack, histogram.background, 10**9).steady_threshold(start)
+    scores = [histogram.counts_at(cell / BINS).f1 for cell in range(BINS // 20, BINS - BINS // 20 + 1)]
+    assert histogram.counts_at(unmoved).f1 > 0.98 * max(scores)
+    low, high = sorted((unmoved, min(max(start, 0.05), 0.95)))
+    assert low - 1 / BINS <= histogram.steady_threshold(start) <= high + 1 / BINS
 
 
 def test_without_a_crack_the_threshold_stays_where_it_starts() -> None:

@@ -1,4 +1,4 @@
-"""The cards of the protocols: nothing left unsaid, and the oracle marked."""
+"""Test that protocol cards are complete and mark the oracle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crackseg.metrics.protocols import NATIVE, RESIZE512, Protocol, ProtocolName
 ALL = find_protocols("all")
 
 
-def test_all_are_all() -> None:
+def test_all_names_every_protocol() -> None:
     with_classes = find_protocols("all", classes=3)
     assert [protocol.name for protocol in with_classes] == list(get_args(ProtocolName))
     assert with_classes[:-1] == ALL
@@ -20,7 +20,7 @@ def test_all_are_all() -> None:
 
 
 @pytest.mark.parametrize("protocol", ALL, ids=lambda protocol: str(protocol.name))
-def test_a_card_tells_everything(protocol: Protocol) -> None:
+def test_a_card_states_every_rule(protocol: Protocol) -> None:
     card = protocol.card("0.4 (validation)")
     assert list(card) == ["resized", "tolerance", "threshold", "pooling", "empty masks", "source"]
     assert all(text.strip() for text in card.values())

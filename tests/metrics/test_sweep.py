@@ -1,4 +1,4 @@
-"""The oracle's hundred thresholds against a mask at each of them, as the published evaluations go through them."""
+"""Test the threshold sweep against a mask at each threshold."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_trap_an_all_black_mask_has_a_mean_iou_of_nearly_a_half_and_an_f1_of_not
     assert sweep.f1().max() == 0
 
 
-def test_an_image_without_crack_scores_zero_whatever_is_called() -> None:
+def test_an_image_without_crack_scores_zero_for_any_prediction() -> None:
     empty = np.zeros((8, 8), np.bool_)
     silent, loud = (ThresholdSweep.of(np.full((8, 8), value, np.float32), empty) for value in (0, 1))
     assert silent.f1().max() == loud.f1().max() == 0

@@ -1,4 +1,4 @@
-"""Scores that forgive a distance, against brute force and scikit-image."""
+"""Test tolerant scores against brute force and scikit-image."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Mask = NDArray[np.bool_]
 
 def brute_within(mask: Mask, distance_px: float) -> Mask:
     """Compare every pixel with every pixel of the mask."""
-    found = np.zeros_like(mask)
+    near = np.zeros_like(mask)
     points = np.argwhere(mask)
     for row, col in np.ndindex(mask.shape):
         if len(points):
-            found[row, col] = ((points - (row, col)) ** 2).sum(axis=1).min() <= distance_px**2 + 1e-9
-    return found
+            near[row, col] = ((points - (row, col)) ** 2).sum(axis=1).min() <= distance_px**2 + 1e-9
+    return near
 
 
 @st.composite
@@ -94,7 +94,7 @@ def test_counts_of_images_add_up(one: tuple[Mask, Mask], two: tuple[Mask, Mask])
     assert first + ToleranceCounts() == first
 
 
-def test_empty_masks_score_nan_together_and_zero_alone() -> None:
+def test_two_empty_masks_score_nan_and_one_scores_zero() -> None:
     empty, full = np.zeros((4, 4), np.bool_), np.ones((4, 4), np.bool_)
     assert math.isnan(ToleranceCounts.of(empty, empty, tolerance_px=2).f1)
     assert ToleranceCounts.of(empty, full, tolerance_px=2).f1 == 0
