@@ -56,8 +56,8 @@ class MeasuredMasks:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one dictionary for each crack."""
-        return [{"image": display_text(mask.name), **crack.to_dict()} for mask in self.results for crack in mask.cracks]
+        """Return one flat row per crack, ready for a data frame."""
+        return [row for mask in self.results for row in mask.rows()]
 
 
 @dataclass(frozen=True)
