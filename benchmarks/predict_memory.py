@@ -31,7 +31,8 @@ def measure(side: int, precision: str, memory_gib: float | None, *, one_tile: bo
     """Code of one measured process: run with ``--measure``."""
     import data_gen
     from crackseg.geometry import Region
-    from crackseg.imaging.codec import MAX_PIXELS, ArrayImage
+    from crackseg.imaging.codec import ArrayImage
+    from crackseg.imaging.decoding import MAX_PIXELS
     from crackseg.imaging.tiff import TiffImage, TiffWriter
     from crackseg.prediction.loading import load_model
     from crackseg.prediction.streaming import predict_streamed

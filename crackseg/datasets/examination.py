@@ -15,7 +15,8 @@ from crackseg.datasets.fingerprint import make_thumbnail
 from crackseg.datasets.label_statistics import LabelSums, label_contrast
 from crackseg.datasets.pairs import Pair
 from crackseg.errors import CracksegError
-from crackseg.imaging.codec import MASK_LEVEL, StoredImage, decode_stored, read_file
+from crackseg.imaging.codec import MASK_LEVEL, decode_stored, read_file
+from crackseg.imaging.decoding import StoredImage
 
 _MOSTLY = 0.5
 _FEW_VALUES = 8

@@ -15,7 +15,8 @@ from crackseg.datasets.findings import Finding
 from crackseg.datasets.pairs import Pair
 from crackseg.errors import UsageError, display_text
 from crackseg.files import make_folder, write_bytes
-from crackseg.imaging.codec import MASK_LEVEL, StoredImage, decode_stored, mask_pixels, read_file, write_png
+from crackseg.imaging.codec import MASK_LEVEL, decode_stored, mask_pixels, read_file, write_png
+from crackseg.imaging.decoding import StoredImage
 from crackseg.imaging.samples import turn_upright
 from crackseg.parallel import Progress, ProgressCallback
 

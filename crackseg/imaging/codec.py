@@ -1,110 +1,71 @@
-"""Reading and writing images under one stated policy; every other module reads through here.
+"""Read and write images under one policy.
 
-The policy:
+Every other module reads images through this one. The policy:
 
-- Bytes are read here and handed to the decoder, so any file name works. The header is looked at before a pixel is
-  decoded, and an image of more than `MAX_PIXELS` is refused.
-- The result is ``(H, W, 3) uint8`` RGB. EXIF orientation is applied. Greyscale is repeated over the channels, palettes
-  and CMYK are converted, alpha is dropped, and of several pages or frames the first is read.
+- This module reads the bytes and passes them to the decoder, so any file name works. The header is checked before a
+  pixel is decoded, and an image of more than `MAX_PIXELS` is refused.
+- The result is ``(H, W, 3)`` uint8 RGB. EXIF orientation is applied, greyscale is repeated over the channels, palettes
+  and CMYK are converted, and alpha is dropped. Only the first page or frame is read.
 - Samples deeper than 8 bits are shifted down by the smallest even bit depth that holds the largest value, so 12-bit
-  data in a 16-bit file does not come out black. Floats are taken as [0, 1] or [0, 255].
+  data in a 16-bit file does not become black. Floats are read as [0, 1] or [0, 255].
 - A truncated file is an error, never a half-grey image.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
-import struct
-import warnings
-import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.errors import CracksegError, ImageError, OutputError, UsageError, display_text
+from crackseg.errors import ImageError, OutputError, UsageError, display_text
 from crackseg.files import write_bytes
 from crackseg.geometry import Region
+from crackseg.imaging.decoding import (
+    FORMATS,
+    StoredImage,
+    check_size,
+    decode_file,
+    read_orientation,
+    read_samples,
+    run_decoder,
+)
 from crackseg.imaging.png import encode_quickly
 from crackseg.imaging.samples import to_mask_levels, to_rgb, to_three_channels, to_uint8, turn_upright
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_Decoded = TypeVar("_Decoded")
-
-MAX_PIXELS = 178_956_970
-"""Largest image that is decoded whole, in pixels: the limit at which Pillow, too, suspects a decompression bomb."""
-
 MASK_LEVEL = 128
-"""From this level of 255 on a pixel of a mask file counts as crack."""
-
-# What Pillow may open: pictures only, nothing that starts another program or draws vectors.
-# The first six are those Pillow always has at hand; it loads its other readers only when none of them fits.
-_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000", "TGA", "ICO")
-
-# What decoders were seen to raise on foreign files, beside their own error types.
-_DECODER_ERRORS = (
-    AssertionError, EOFError,
-    ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError, TypeError,
-    ValueError, cv2.error, struct.error, zlib.error,
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StoredImage:
-    """The first page of a file, and how it was stored.
-
-    Attributes:
-        samples: ``(H, W)`` or ``(H, W, C)`` upright samples, in the type and range of the file.
-        kind: Name of the format, such as ``PNG``.
-        palette: Whether the file holds indices into a palette.
-        orientation: EXIF orientation that was undone, 1 to 8.
-    """
-
-    samples: NDArray[np.generic]
-    kind: str
-    palette: bool
-    orientation: int
-
-    def rgb(self, name: str = "image") -> NDArray[np.uint8]:
-        """Return the ``(H, W, 3)`` pixels that `read_image` gives.
-
-        Raises:
-            ImageError: If the samples are outside every range known here.
-        """
-        return to_rgb(self.samples, name)
-
-    def mask_levels(self, name: str = "mask") -> NDArray[np.uint8]:
-        """Return the ``(H, W)`` levels that `read_mask_levels` gives.
-
-        Raises:
-            ImageError: If the samples are outside every range known here.
-        """
-        return to_mask_levels(self.samples, name)
+"""Level, of 255, from which a pixel of a mask file counts as crack."""
 
 
 class ImageSource(Protocol):
-    """An image that is read region by region."""
+    """Image that is read region by region."""
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width ``(H, W)``, in pixels."""
 
     def read(self, region: Region) -> NDArray[np.uint8]:
-        """Return the ``(h, w, 3)`` RGB pixels of a region that lies inside the image."""
+        """Return the ``(h, w, 3)`` uint8 RGB pixels, 0 to 255, of a region inside the image."""
 
 
 class ArrayImage:
-    """An `ImageSource` over an array in memory.
+    """Image in memory, as an `ImageSource`.
 
     Args:
-        pixels: ``(H, W, 3)`` RGB image.
+        pixels: ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
+
+    >>> image = ArrayImage(np.zeros((4, 6, 3), dtype=np.uint8))
+    >>> image.shape
+    (4, 6)
+    >>> image.read(Region(0, 0, 2, 3)).shape
+    (2, 3, 3)
     """
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
@@ -116,19 +77,26 @@ class ArrayImage:
         return self._pixels.shape[0], self._pixels.shape[1]
 
     def read(self, region: Region) -> NDArray[np.uint8]:
-        """Return a view of the ``(h, w, 3)`` pixels of ``region``."""
+        """Return a view of the ``(h, w, 3)`` uint8 RGB pixels, 0 to 255, of a region."""
         return self._pixels[region.slices()]
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image file.
+    """Read an image file by the policy of this module.
+
+    Args:
+        path: Image file.
 
     Returns:
-        ``(H, W, 3)`` RGB pixels, by the policy of this module.
+        ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
 
     Raises:
         UsageError: If there is no such file.
         ImageError: If it cannot be read or decoded.
+
+    >>> write_png(Path("grey.png"), np.full((4, 6), 7, dtype=np.uint8))
+    >>> read_image(Path("grey.png"))[0, 0]
+    array([7, 7, 7], dtype=uint8)
     """
     return decode_image(read_file(path), name=display_text(path))
 
@@ -146,7 +114,12 @@ def read_file(path: Path) -> bytes:
 
 @contextlib.contextmanager
 def open_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to read; what the system refuses becomes an error of ours."""
+    """Open a file for reading, with errors of crackseg.
+
+    Raises:
+        UsageError: If there is no such file.
+        ImageError: If it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             yield file
@@ -155,242 +128,230 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         if error.errno is None:
             raise
-        raise ImageError(f"cannot be read ({error.strerror})", where=path) from error
+        raise ImageError(
+            f"cannot be read ({error.strerror})", where=path, hint="check the path and its permissions"
+        ) from error
     except ValueError as error:
-        raise UsageError("no file can have this name", where=path, hint="check the path") from error
+        raise UsageError("not a valid file name", where=path, hint="check the path") from error
 
 
 def decode_image(data: bytes, *, name: str = "image") -> NDArray[np.uint8]:
-    """Decode an encoded image, by the policy of this module.
+    """Decode the bytes of an image file by the policy of this module.
 
     Args:
-        data: The whole file.
-        name: What to call it in an error.
+        data: Bytes of the file.
+        name: Name of the image in errors.
 
     Returns:
-        ``(H, W, 3)`` RGB pixels.
+        ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
 
     Raises:
-        ImageError: If ``data`` is no image, broken, or larger than `MAX_PIXELS`.
+        ImageError: If ``data`` is not an image, is damaged, or holds more than `MAX_PIXELS`.
+
+    >>> decode_image(encode_png(np.zeros((4, 6), dtype=np.uint8))).shape
+    (4, 6, 3)
     """
-    return run_decoder(lambda: _decode(data, name).rgb(name), name)
+    return run_decoder(lambda: decode_file(data, name).rgb(name), name)
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
-    """Read a mask file: crack where the value is at least half of full scale, 128 in `read_mask_levels`.
+    """Read a mask file, with crack from half of full scale.
+
+    Args:
+        path: Mask file, in a form that `read_mask_levels` reads.
 
     Returns:
-        ``(H, W)`` mask.
+        ``(H, W)`` bool crack mask: True where the level is at least `MASK_LEVEL`.
 
     Raises:
         UsageError: If there is no such file.
         ImageError: If it cannot be read or decoded.
+
+    >>> write_png(Path("mask.png"), np.array([[0, 255, 127, 128]], dtype=np.uint8))
+    >>> read_mask(Path("mask.png"))
+    array([[False,  True, False,  True]])
     """
     return np.asarray(read_mask_levels(path) >= MASK_LEVEL)
 
 
 def read_mask_levels(path: Path) -> NDArray[np.uint8]:
-    """Read a mask file that may hold more than crack and background: soft edges, or grey texture.
+    """Read the grey levels of a mask file, which may have soft edges or texture.
 
-    Full scale is 255, or 1 in a file that holds only 0 and 1. In a colour palette every index but 0 and the void index
-    255 is crack, as in the segmentation masks of Pascal VOC. Of several channels the largest counts.
+    Full scale is 255, or 1 in a file with only 0 and 1. In a colour palette every index except 0 and the void index
+    255 is crack, as in the segmentation masks of Pascal VOC. The largest of several channels counts.
+
+    Args:
+        path: Mask file.
 
     Returns:
-        ``(H, W)`` pixels, 255 being crack.
+        ``(H, W)`` uint8 levels, 0 to 255; 255 is crack.
 
     Raises:
         UsageError: If there is no such file.
         ImageError: If it cannot be read or decoded.
+
+    >>> write_png(Path("zero_one.png"), np.array([[0, 1]], dtype=np.uint8))
+    >>> read_mask_levels(Path("zero_one.png"))
+    array([[  0, 255]], dtype=uint8)
     """
     name = display_text(path)
     data = read_file(path)
-    return run_decoder(lambda: to_mask_levels(_decode(data, name, as_mask=True).samples, name), name)
+    return run_decoder(lambda: to_mask_levels(decode_file(data, name, as_mask=True).samples, name), name)
 
 
 def decode_stored(data: bytes, *, name: str = "image", as_mask: bool = False) -> StoredImage:
-    """Decode an encoded image and tell how it was stored, for whoever judges files rather than uses them.
+    """Decode the bytes of an image file and keep its storage format.
 
     Args:
-        data: The whole file.
-        name: What to call it in an error.
-        as_mask: A colour palette becomes crack or not, by the rule of `read_mask_levels`.
+        data: Bytes of the file.
+        name: Name of the image in errors.
+        as_mask: Whether a colour palette becomes crack and background, by the rule of `read_mask_levels`.
 
     Raises:
-        ImageError: If ``data`` is no image, broken, or larger than `MAX_PIXELS`.
+        ImageError: If ``data`` is not an image, is damaged, or holds more than `MAX_PIXELS`.
+
+    >>> stored = decode_stored(encode_png(np.zeros((4, 6), dtype=np.uint16)))
+    >>> stored.kind, stored.samples.shape, stored.samples.dtype.itemsize
+    ('PNG', (4, 6), 2)
     """
-    return run_decoder(lambda: _decode(data, name, as_mask=as_mask), name)
+    return run_decoder(lambda: decode_file(data, name, as_mask=as_mask), name)
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return height and width ``(H, W)`` as `read_image` would give them, from the header alone.
+    """Read the size of an image from its header.
+
+    Args:
+        path: Image file.
+
+    Returns:
+        Height and width ``(H, W)`` of the upright image, in pixels.
 
     Raises:
         UsageError: If there is no such file.
-        ImageError: If the header cannot be read, or promises more than `MAX_PIXELS`.
+        ImageError: If the header cannot be read, or shows more than `MAX_PIXELS`.
+
+    >>> write_png(Path("wall.png"), np.zeros((4, 6, 3), dtype=np.uint8))
+    >>> image_size(Path("wall.png"))
+    (4, 6)
     """
     name = display_text(path)
 
     def probe() -> tuple[int, int]:
         from PIL import Image
 
-        with open_file(path) as file, Image.open(file, formats=_FORMATS) as header:
-            _check_size(header, name)
-            turned = header.format != "TIFF" and _orientation(header) >= 5
-            return (header.width, header.height) if turned else (header.height, header.width)
+        with open_file(path) as file, Image.open(file, formats=FORMATS) as header:
+            check_size(header, name)
+            is_turned = header.format != "TIFF" and read_orientation(header) >= 5
+            return (header.width, header.height) if is_turned else (header.height, header.width)
 
     return run_decoder(probe, name)
 
 
 def rgb_from_array(values: NDArray[np.generic], *, name: str = "array") -> NDArray[np.uint8]:
-    """Return an array given by a caller as RGB, by the policy of this module.
+    """Return an array as RGB pixels by the policy of this module.
 
     Args:
-        values: ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA; uint8, uint16 or bool.
-        name: What to call it in an error.
+        values: ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA pixels; uint8, uint16 or bool.
+        name: Name of the array in errors.
 
     Returns:
-        ``(H, W, 3)`` RGB pixels.
+        ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
 
     Raises:
-        UsageError: If shape or type are other than these, or a side is 0.
+        UsageError: If the array has another shape or type, or a side of 0.
+
+    >>> rgb_from_array(np.array([[False, True]]))
+    array([[[  0,   0,   0],
+            [255, 255, 255]]], dtype=uint8)
     """
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (1, 3, 4)) or 0 in values.shape:
-        raise UsageError(f"expected an image of shape (H, W) or (H, W, 3), got {values.shape}", where=name)
+        raise UsageError(
+            f"expected an image of shape (H, W) or (H, W, 3), got {values.shape}",
+            where=name,
+            hint="pass one image at a time, with its channels last",
+        )
     if values.dtype not in (np.uint8, np.uint16, np.bool_):
-        raise UsageError(f"expected pixels of type uint8 or uint16, got {values.dtype}", where=name)
+        raise UsageError(
+            f"expected pixels of type uint8 or uint16, got {values.dtype}",
+            where=name,
+            hint="scale the values to 0 to 255 and convert them to uint8",
+        )
     return to_three_channels(to_uint8(values, name))
 
 
 def rgb_from_pil(image: Image.Image, *, name: str = "image") -> NDArray[np.uint8]:
-    """Return a PIL image as ``(H, W, 3)`` RGB pixels, by the policy of this module.
+    """Return a PIL image as RGB pixels by the policy of this module.
+
+    Args:
+        image: PIL image.
+        name: Name of the image in errors.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
 
     Raises:
         ImageError: If it cannot be decoded.
+
+    >>> from PIL import Image
+    >>> rgb_from_pil(Image.new("L", (6, 4), 9)).shape
+    (4, 6, 3)
     """
-    return run_decoder(lambda: to_rgb(turn_upright(_samples(image), _orientation(image)), name), name)
+    return run_decoder(lambda: to_rgb(turn_upright(read_samples(image), read_orientation(image)), name), name)
 
 
 def encode_png(array: NDArray[np.uint8] | NDArray[np.uint16], *, compression: int = 3) -> bytes:
-    """Encode ``(H, W)`` grey or ``(H, W, 3)`` RGB pixels as PNG.
+    r"""Encode pixels as a PNG file.
 
     Args:
-        array: Pixels, 8 or 16 bit.
-        compression: Deflate level, 0 to 9; at 1 see `crackseg.imaging.png.encode_quickly`.
+        array: ``(H, W)`` grey or ``(H, W, 3)`` RGB pixels, uint8 or uint16, over the full range of the type.
+        compression: Deflate level, 0 to 9; level 1 uses `crackseg.imaging.png.encode_quickly`.
+
+    Returns:
+        Bytes of the file.
 
     Raises:
-        OutputError: If the encoder refuses.
+        OutputError: If the pixels cannot be encoded.
+
+    >>> encode_png(np.zeros((4, 6), dtype=np.uint8))[:4]
+    b'\x89PNG'
     """
     if compression == 1:
         return encode_quickly(array)
     pixels = cv2.cvtColor(array, cv2.COLOR_RGB2BGR) if array.ndim == 3 else array
-    # OpenCV 5 lets one choose the row filter; this one takes two thirds of the time and no more room.
+    # OpenCV 5 has a choice of row filters; this one takes two thirds of the time, for files of the same size.
     row_filter = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP] if hasattr(cv2, "IMWRITE_PNG_FILTER_UP") else []
-    done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, compression, *row_filter])
-    if not done:
-        raise OutputError(f"cannot encode pixels of shape {array.shape} as PNG")
+    encoded, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, compression, *row_filter])
+    if not encoded:
+        raise OutputError(f"pixels of shape {array.shape} cannot be encoded as PNG")
     return data.tobytes()
 
 
 def write_png(path: Path, array: NDArray[np.uint8] | NDArray[np.uint16], *, compression: int = 3) -> None:
-    """Write ``(H, W)`` grey or ``(H, W, 3)`` RGB pixels to a PNG file, whole or not at all.
+    """Write pixels to a PNG file, completely or not at all.
+
+    Args:
+        path: PNG file.
+        array: ``(H, W)`` grey or ``(H, W, 3)`` RGB pixels, uint8 or uint16, over the full range of the type.
+        compression: Deflate level, 0 to 9.
 
     Raises:
         OutputError: If it cannot be written.
+
+    >>> write_png(Path("white.png"), np.full((4, 6, 3), 255, dtype=np.uint8))
     """
     write_bytes(path, encode_png(array, compression=compression))
 
 
 def mask_pixels(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return a ``(H, W)`` mask as 0/255 pixels, the form in which masks are written."""
+    """Return a mask as pixels of a mask file.
+
+    Args:
+        mask: ``(H, W)`` bool crack mask.
+
+    Returns:
+        ``(H, W)`` uint8 pixels; 255 is crack, 0 is background.
+
+    >>> mask_pixels(np.array([[False, True]]))
+    array([[  0, 255]], dtype=uint8)
+    """
     return mask.view(np.uint8) * np.uint8(255)
-
-
-def run_decoder(decode: Callable[[], _Decoded], name: str) -> _Decoded:
-    """Run a decoder; whatever it raises on a foreign file becomes an `ImageError`, and its warnings stay quiet."""
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return decode()
-    except CracksegError:
-        raise
-    except (*_DECODER_ERRORS, Image.DecompressionBombError) as error:
-        if isinstance(error, Image.DecompressionBombError):
-            raise ImageError(
-                f"holds more than {MAX_PIXELS:,} pixels", where=name, hint="cut it up, or save it as a tiled TIFF"
-            ) from error
-        reason = display_text(str(error)) or type(error).__name__
-        if "cannot identify image file" in reason:
-            reason = "not an image in a format known here"
-        raise ImageError(f"cannot be decoded ({reason})", where=name, hint="check that the file is whole") from error
-
-
-def _decode(data: bytes, name: str, *, as_mask: bool = False) -> StoredImage:
-    from PIL import Image
-
-    if not data:
-        raise ImageError("the file is empty", where=name)
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-        _check_size(image, name)
-        # Pillow turns a TIFF upright while it loads it, and then forgets how it lay.
-        tiff_orientation = _orientation(image) if image.format == "TIFF" else 1
-        image.load()
-        samples = _deep_colour(data, name) if _is_deep_colour(image, data) else _samples(image, as_mask=as_mask)
-        orientation = 1 if image.format == "TIFF" else _orientation(image)
-        upright = turn_upright(samples, orientation)
-        kind = image.format or "image"
-        return StoredImage(upright, kind, image.mode == "P", max(orientation, tiff_orientation))
-
-
-def _check_size(image: Image.Image, name: str) -> None:
-    pixels = image.width * image.height
-    if pixels > MAX_PIXELS:
-        raise ImageError(
-            f"holds {pixels:,} pixels, and at most {MAX_PIXELS:,} are read",
-            where=name,
-            hint="cut it up, or save it as a tiled TIFF",
-        )
-    if pixels == 0:
-        raise ImageError(f"has a size of {image.width}x{image.height} pixels", where=name)
-
-
-def _is_deep_colour(image: Image.Image, data: bytes) -> bool:
-    """Tell whether Pillow would cut the samples of a colour image to 8 bits. Its grey modes keep their depth."""
-    if image.format == "PNG":
-        return data[24] == 16 and image.mode in ("RGB", "RGBA", "LA")
-    if image.format == "TIFF":
-        bits = getattr(image, "tag_v2", {}).get(258, (8,))
-        return max(bits) > 8 and image.mode in ("RGB", "RGBA", "LA")
-    return False
-
-
-def _deep_colour(data: bytes, name: str) -> NDArray[np.generic]:
-    """Decode 16-bit colour, which Pillow does not keep; Pillow has found the file whole before."""
-    deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if deep is None:
-        raise ImageError("cannot be decoded (deep colour)", where=name)
-    return cv2.cvtColor(deep[..., :3], cv2.COLOR_BGR2RGB) if deep.ndim == 3 else deep
-
-
-def _samples(image: Image.Image, *, as_mask: bool = False) -> NDArray[np.generic]:
-    """Return the samples of a loaded image; for a mask, a colour palette becomes crack or not."""
-    if as_mask and image.mode == "P":
-        palette = np.asarray(image.getpalette() or [], dtype=np.uint8).reshape(-1, 3)
-        if (palette != palette[:, :1]).any():
-            index = np.asarray(image)
-            return np.asarray((index != 0) & (index != 255))
-    if image.mode in ("1", "LA", "La"):
-        return np.asarray(image.convert("L"))
-    if image.mode in ("L", "RGB", "F") or image.mode.startswith("I"):
-        return np.asarray(image)
-    return np.asarray(image.convert("RGB"))
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; a damaged EXIF block counts as upright."""
-    try:
-        value = image.getexif().get(0x0112, 1)
-    except _DECODER_ERRORS:
-        return 1
-    return value if value in range(1, 9) else 1

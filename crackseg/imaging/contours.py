@@ -1,4 +1,4 @@
-"""From a mask to what is drawn, counted and boxed: outlines, tight boxes, rotated boxes and areas of its components."""
+"""Find outlines, tight boxes, rotated boxes and areas of the components of a mask."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 Contour = NDArray[np.int32]
-"""``(N, 2)`` pixels ``(row, col)``, each beside the one before it, the last beside the first."""
+"""``(N, 2)`` int32 pixels ``(row, col)``, each adjacent to the previous one, the last to the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class RotatedBox:
-    """The smallest rectangle, at any angle, that holds every pixel of a component, as squares and not as points.
+    """Smallest rectangle, at any angle, around the pixels of a component.
+
+    Pixels are squares: the rectangle runs along their edges.
 
     Attributes:
-        centre: Its middle ``(row, col)``, in pixels, counted from the corner of the image as boxes are.
-        length_px: Its longer side, in pixels.
-        width_px: Its shorter side, in pixels.
-        angle_deg: Its longer side: 0 along a row, counted counter-clockwise as seen, in [0, 180).
+        centre: Centre ``(row, col)``, in pixels from the top left corner of the image.
+        length_px: Longer side, in pixels.
+        width_px: Shorter side, in pixels.
+        angle_deg: Angle of the longer side: 0 along a row, counter-clockwise on the screen, in [0, 180).
     """
 
     centre: tuple[float, float]
@@ -30,7 +32,7 @@ class RotatedBox:
 
     @property
     def corners(self) -> NDArray[np.float64]:
-        """The ``(4, 2)`` corners ``(row, col)``, in pixels, in the order in which they are joined."""
+        """``(4, 2)`` float64 corners ``(row, col)`` in drawing order, in pixels."""
         angle = np.radians(self.angle_deg)
         along = np.array([-np.sin(angle), np.cos(angle)]) * self.length_px / 2
         across = np.array([np.cos(angle), np.sin(angle)]) * self.width_px / 2
@@ -40,14 +42,14 @@ class RotatedBox:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComponentOutline:
-    """The outline of one 8-connected component.
+    """Outline of one 8-connected component.
 
     Attributes:
-        outer: Its outermost pixels.
-        holes: The component's pixels around each hole.
+        outer: ``(N, 2)`` int32 outermost pixels (row, col).
+        holes: ``(M, 2)`` int32 pixels (row, col) of the component around each hole.
         box: Tight box ``(row0, col0, row1, col1)``, half-open, in pixels.
-        area_px: Pixels it has, those of its holes not counted.
-        rotated: The smallest rectangle around it.
+        area_px: Number of pixels, without those of the holes.
+        rotated: Smallest rectangle at any angle.
     """
 
     outer: Contour
@@ -58,21 +60,25 @@ class ComponentOutline:
 
 
 def find_outlines(mask: NDArray[np.bool_]) -> tuple[ComponentOutline, ...]:
-    """Find the outline, the boxes and the area of every 8-connected component of a mask.
+    """Find outline, boxes and area of every 8-connected component.
 
     Args:
-        mask: ``(H, W)`` crack pixels.
+        mask: ``(H, W)`` bool crack mask.
 
     Returns:
-        The components, from the top down, in one row from left to right, by their first pixel.
+        Components, sorted by the row, then the column, of their first pixel.
+
+    >>> (component,) = find_outlines(np.ones((2, 3), dtype=np.bool_))
+    >>> component.box, component.area_px
+    ((0, 0, 2, 3), 6)
 
     Source:
         Outlines: Suzuki, Abe, "Topological structural analysis of digitized binary images by border following",
         Computer Vision, Graphics, and Image Processing 30 (1985) 32-46, as cv2.findContours.
     """
     pixels = mask.astype(np.uint8)
-    _, found, table, _ = cv2.connectedComponentsWithStats(pixels, connectivity=8)
-    labels, stats = np.asarray(found, dtype=np.int32), np.asarray(table, dtype=np.int32)
+    _, label_image, table, _ = cv2.connectedComponentsWithStats(pixels, connectivity=8)
+    labels, stats = np.asarray(label_image, dtype=np.int32), np.asarray(table, dtype=np.int32)
     borders, tree = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     outer: dict[int, Contour] = {}
     holes: dict[int, list[Contour]] = {}
@@ -96,11 +102,14 @@ def find_boxes(mask: NDArray[np.bool_], *, min_area_px: int = 1) -> tuple[tuple[
     """Find the tight box of every 8-connected component.
 
     Args:
-        mask: ``(H, W)`` crack pixels.
-        min_area_px: Components of fewer pixels get none.
+        mask: ``(H, W)`` bool crack mask.
+        min_area_px: Least number of pixels of a component with a box.
 
     Returns:
-        ``(row0, col0, row1, col1)`` each, half-open, in pixels, from the top down.
+        Boxes ``(row0, col0, row1, col1)``, half-open, in pixels, sorted.
+
+    >>> find_boxes(np.array([[True, True, False, True]]))
+    ((0, 0, 1, 2), (0, 3, 1, 4))
     """
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     rows = np.asarray(stats, dtype=np.int64)[1:]
@@ -110,10 +119,13 @@ def find_boxes(mask: NDArray[np.bool_], *, min_area_px: int = 1) -> tuple[tuple[
 
 
 def rotated_box(points: NDArray[np.integer]) -> RotatedBox:
-    """Return the smallest rectangle that holds the whole squares of some pixels.
+    """Return the smallest rectangle, at any angle, around the squares of pixels.
 
     Args:
-        points: ``(N, 2)`` pixels ``(row, col)``, at least one.
+        points: ``(N, 2)`` integer pixels ``(row, col)``, at least one.
+
+    >>> rotated_box(np.array([[0, 0], [0, 9]])).length_px
+    10.0
 
     Source:
         Freeman, Shapira, "Determining the minimum-area encasing rectangle for an arbitrary closed curve", Commun. ACM
@@ -122,6 +134,6 @@ def rotated_box(points: NDArray[np.integer]) -> RotatedBox:
     corners = (np.asarray(points, dtype=np.int32)[:, None] + np.array([[0, 0], [0, 1], [1, 0], [1, 1]])).reshape(-1, 2)
     hull = cv2.convexHull(corners[:, ::-1].astype(np.int32))
     (x, y), (first, second), turn_deg = cv2.minAreaRect(hull)
-    # OpenCV turns its first side clockwise as seen.
+    # OpenCV measures the angle of its first side clockwise on the screen.
     angle_deg = (-turn_deg if first >= second else 90 - turn_deg) % 180.0
     return RotatedBox((y, x), max(first, second), min(first, second), 0.0 if angle_deg > 180.0 - 1e-4 else angle_deg)

@@ -1,4 +1,4 @@
-"""Results drawn onto the photograph."""
+"""Draw masks and boxes onto images."""
 
 from __future__ import annotations
 
@@ -12,25 +12,30 @@ from numpy.typing import NDArray
 from crackseg.imaging.contours import find_outlines
 
 CRACK_COLOUR = (255, 32, 96)
-"""RGB of a crack in an overlay: a red-magenta that neither concrete, asphalt, brick nor shadow has."""
+"""RGB of a crack in an overlay: a red-magenta that concrete, asphalt, brick and shadow do not have."""
 BOX_COLOUR = (40, 120, 255)
-"""RGB of a box. Both colours stand at least 3 : 1 in luminance against black and against white."""
+"""RGB of a box. Both colours have a luminance contrast of at least 3 : 1 to black and to white."""
 
 
 def draw_overlay(image: NDArray[np.uint8], mask: NDArray[np.bool_], *, opacity: float = 0.45) -> NDArray[np.uint8]:
-    """Tint the crack pixels and draw their outline just outside them, so that the crack itself stays visible.
+    """Tint the crack pixels of an image and outline them.
+
+    The outline runs just outside the crack, so that the crack stays visible.
 
     Args:
-        image: ``(H, W, 3)`` RGB pixels.
-        mask: ``(H, W)`` crack pixels.
-        opacity: Of the tint, 0 to 1.
+        image: ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
+        mask: ``(H, W)`` bool crack mask.
+        opacity: Opacity of the tint, 0 to 1.
 
     Returns:
-        ``(H, W, 3)`` RGB pixels, a new array.
+        ``(H, W, 3)`` uint8 RGB pixels, 0 to 255; a new array.
+
+    >>> draw_overlay(np.zeros((1, 1, 3), dtype=np.uint8), np.array([[True]]), opacity=1.0)
+    array([[[255,  32,  96]]], dtype=uint8)
     """
     drawn = image.copy()
     colour = np.array(CRACK_COLOUR, dtype=np.float32)
-    # Only the few pixels that change are touched, by their flat index.
+    # Flat indices touch only the few pixels that change.
     pixels, inside = drawn.reshape(-1, 3), np.flatnonzero(mask)
     pixels[inside] = np.rint(pixels[inside] * (1 - opacity) + colour * opacity).astype(np.uint8)
     thickness = max(1, round(max(image.shape[:2]) / 1500))
@@ -46,12 +51,16 @@ def draw_boxes(
     """Draw the outline of a mask and boxes onto an image.
 
     Args:
-        image: ``(H, W, 3)`` RGB pixels.
-        mask: ``(H, W)`` crack pixels.
-        boxes: ``(row0, col0, row1, col1)`` each, half-open, in pixels.
+        image: ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
+        mask: ``(H, W)`` bool crack mask.
+        boxes: Boxes ``(row0, col0, row1, col1)``, half-open, in pixels.
 
     Returns:
-        ``(H, W, 3)`` RGB pixels, a new array.
+        ``(H, W, 3)`` uint8 RGB pixels, 0 to 255; a new array.
+
+    >>> image, mask = np.zeros((9, 9, 3), dtype=np.uint8), np.zeros((9, 9), dtype=np.bool_)
+    >>> draw_boxes(image, mask, [(2, 2, 7, 7)])[2, 2]
+    array([ 40, 120, 255], dtype=uint8)
     """
     drawn = draw_overlay(image, mask, opacity=0.0)
     thickness = _box_thickness(image)
@@ -67,43 +76,50 @@ def draw_components(
     boxes: Literal["tight", "rotated"] = "tight",
     min_area_px: int = 1,
 ) -> NDArray[np.uint8]:
-    """Draw the outline of a mask and a box around each of its components onto an image.
+    """Draw the outline of a mask and a box around each component.
 
     Args:
-        image: ``(H, W, 3)`` RGB pixels.
-        mask: ``(H, W)`` crack pixels.
-        boxes: ``tight`` ones along rows and columns, or the smallest at any angle.
-        min_area_px: Components of fewer pixels get no box.
+        image: ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
+        mask: ``(H, W)`` bool crack mask.
+        boxes: ``tight`` for boxes along rows and columns, ``rotated`` for the smallest ones at any angle.
+        min_area_px: Least number of pixels of a component with a box.
 
     Returns:
-        ``(H, W, 3)`` RGB pixels, a new array.
+        ``(H, W, 3)`` uint8 RGB pixels, 0 to 255; a new array.
+
+    >>> image, mask = np.zeros((9, 9, 3), dtype=np.uint8), np.eye(9, dtype=np.bool_)
+    >>> draw_components(image, mask)[0, 8]
+    array([ 40, 120, 255], dtype=uint8)
     """
-    outlines = [found for found in find_outlines(mask) if found.area_px >= min_area_px]
+    outlines = [outline for outline in find_outlines(mask) if outline.area_px >= min_area_px]
     if boxes == "tight":
-        return draw_boxes(image, mask, [found.box for found in outlines])
+        return draw_boxes(image, mask, [outline.box for outline in outlines])
     drawn = draw_overlay(image, mask, opacity=0.0)
-    # Boxes run along the edges of pixels; a line is drawn through their centres.
-    corners = [np.rint(found.rotated.corners[:, ::-1] - 0.5).astype(np.int32) for found in outlines]
+    # Boxes run along the edges of pixels, drawn lines through their centres.
+    corners = [np.rint(outline.rotated.corners[:, ::-1] - 0.5).astype(np.int32) for outline in outlines]
     cv2.polylines(drawn, corners, isClosed=True, color=BOX_COLOUR, thickness=_box_thickness(image))
     return drawn
 
 
 def _box_thickness(image: NDArray[np.uint8]) -> int:
-    """Return how wide the line of a box is, in pixels: it can be seen when the whole image is."""
+    """Return a line width, in pixels, that is visible when the whole image is shown."""
     height, width = image.shape[:2]
     return max(1, round(int(max(height, width)) / 400))
 
 
 def contact_sheet(images: Sequence[NDArray[np.uint8]], *, columns: int = 4, side: int = 320) -> NDArray[np.uint8]:
-    """Lay images out on one white sheet, each shrunk or enlarged to fit a square cell.
+    """Lay out images on one white sheet, each resized to a square cell.
 
     Args:
-        images: At least one ``(H, W, 3)`` RGB image.
+        images: At least one image of ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
         columns: Cells per row.
         side: Side of a cell, in pixels.
 
     Returns:
-        ``(rows * side, columns * side, 3)`` RGB pixels.
+        ``(rows * side, columns * side, 3)`` uint8 RGB pixels, 0 to 255.
+
+    >>> contact_sheet([np.zeros((4, 6, 3), dtype=np.uint8)] * 3, columns=2, side=10).shape
+    (20, 20, 3)
     """
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)

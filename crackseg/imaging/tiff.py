@@ -1,4 +1,4 @@
-"""Large TIFF files, read region by region and written row by row, so that none is ever in memory as a whole."""
+"""Read large TIFF files by region and write them row by row."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from crackseg.errors import ImageError, display_text
 from crackseg.geometry import Region
-from crackseg.imaging.codec import decode_image, open_file, run_decoder
+from crackseg.imaging.codec import decode_image, open_file
+from crackseg.imaging.decoding import run_decoder
 
 TILE_PX = 256
 """Side of the tiles of a file written here, in pixels."""
 
 _CACHE_BYTES = 64 * 2**20
-"""Decoded tiles of a file that are kept, since neighbouring regions share some."""
+"""Size of the cache of decoded tiles, which neighbouring regions share."""
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIP_OFFSETS, _ORIENTATION, _SAMPLES, _STRIP_ROWS, _STRIP_BYTES, _PLANAR = 273, 274, 277, 278, 279, 284
@@ -33,7 +34,7 @@ _KEPT = (
     _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _SAMPLES, _PREDICTOR, _PALETTE, _EXTRA_SAMPLES, _SAMPLE_FORMAT,
     _JPEG_TABLES, _YCBCR_SHARED,
 )  # fmt: skip
-"""Tags that say how a tile is to be decoded."""
+"""Tags that decide how a tile is decoded."""
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BYTE, _SHORT, _LONG, _LONG8, _UNDEFINED = 1, 3, 4, 16, 7
@@ -42,15 +43,15 @@ _CODES = {_BYTE: "B", _SHORT: "H", _LONG: "I", _LONG8: "Q", _UNDEFINED: "B"}
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How a TIFF file is cut up.
+    """Layout of the tiles or strips of a TIFF file.
 
     Attributes:
         shape: Height and width of the image, in pixels.
         tile: Height and width of a tile or strip, in pixels.
-        tiled: Whether they are tiles, all of one size; the last strip ends with the image.
-        offsets: Where each stands in the file, in bytes, in row-major order.
-        sizes: Their sizes, in bytes; 0 for one that was left out because it is black.
-        tags: What is needed to decode one: its values by tag.
+        tiled: Whether the file has tiles, all of one size; otherwise strips, of which the last ends with the image.
+        offsets: Positions in the file, in bytes, in row-major order.
+        sizes: Sizes, in bytes; 0 for a black tile that the file leaves out.
+        tags: Values that are needed to decode a tile, by tag.
     """
 
     shape: tuple[int, int]
@@ -62,30 +63,30 @@ class _Layout:
 
     @property
     def across(self) -> int:
-        """Tiles side by side."""
+        """Number of tiles in a row."""
         return -(-self.shape[1] // self.tile[1])
 
 
 class TiffImage:
-    """An `ImageSource` over a TIFF file that is stored in tiles or strips of 8 bits a sample.
+    """TIFF file in tiles or strips of 8 bits a sample, as an `ImageSource`.
 
-    Each tile is decoded as a small TIFF file of its own, by the policy of `crackseg.imaging.codec`, so whatever is read
-    there is read here.
+    Each tile is decoded as a small TIFF file by the policy of `crackseg.imaging.codec`, so it supports the same
+    variants.
 
     Args:
-        path: The file.
+        path: TIFF file.
 
     Raises:
         UsageError: If there is no such file.
-        ImageError: If it is no TIFF file, or one that can only be decoded whole.
+        ImageError: If it is not a TIFF file, or can only be decoded whole.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._name = display_text(path)
         self._layout = run_decoder(lambda: _read_layout(path, self._name), self._name)
-        self._kept: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
-        self._kept_bytes = 0
+        self._cache: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+        self._cached_bytes = 0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -93,7 +94,13 @@ class TiffImage:
         return self._layout.shape
 
     def read(self, region: Region) -> NDArray[np.uint8]:
-        """Return the ``(h, w, 3)`` RGB pixels of a region that lies inside the image.
+        """Read a region inside the image.
+
+        Args:
+            region: Region, in pixels.
+
+        Returns:
+            ``(h, w, 3)`` uint8 RGB pixels, 0 to 255.
 
         Raises:
             ImageError: If a tile cannot be read or decoded.
@@ -112,14 +119,14 @@ class TiffImage:
         return pixels
 
     def _tile(self, file: BinaryIO, index: int) -> NDArray[np.uint8]:
-        if index in self._kept:
-            self._kept.move_to_end(index)
-            return self._kept[index]
+        if index in self._cache:
+            self._cache.move_to_end(index)
+            return self._cache[index]
         tile = self._decoded(file, index)
-        self._kept[index] = tile
-        self._kept_bytes += tile.nbytes
-        while self._kept_bytes > _CACHE_BYTES and len(self._kept) > 1:
-            self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
+        self._cache[index] = tile
+        self._cached_bytes += tile.nbytes
+        while self._cached_bytes > _CACHE_BYTES and len(self._cache) > 1:
+            self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
         return tile
 
     def _decoded(self, file: BinaryIO, index: int) -> NDArray[np.uint8]:
@@ -132,19 +139,38 @@ class TiffImage:
         file.seek(layout.offsets[index])
         data = file.read(layout.sizes[index])
         if len(data) < layout.sizes[index]:
-            raise ImageError("the file is cut short", where=self._name, hint="copy or download it again")
+            raise ImageError("the file is truncated", where=self._name, hint="copy or download it again")
         tile = decode_image(_as_file(data, (height, width), layout), name=self._name)
         if tile.shape[:2] != (height, width):
-            raise ImageError(f"a tile is of another size than {height}x{width} px", where=self._name)
+            raise ImageError(
+                f"expected tiles of {height}x{width} px, got {tile.shape[0]}x{tile.shape[1]} px",
+                where=self._name,
+                hint="copy or download it again",
+            )
         return tile
 
 
 def open_large_tiff(path: Path, *, from_px: int) -> TiffImage | None:
-    """Open a file if it is a TIFF of more than ``from_px`` pixels, which is not to be read whole.
+    """Open a TIFF file that is too large to be read whole.
+
+    Args:
+        path: Any file.
+        from_px: Number of pixels above which a file is large.
+
+    Returns:
+        Image; None if the file is not a TIFF file or is small enough to be read whole.
 
     Raises:
         UsageError: If there is no such file.
-        ImageError: If it is such a file, and can only be decoded whole.
+        ImageError: If the file is large and can only be decoded whole.
+
+    >>> from pathlib import Path
+    >>> with Path("large.tif").open("wb") as file, TiffWriter(file, (20, 30), np.uint8) as writer:
+    ...     writer.write(np.zeros((20, 30), dtype=np.uint8))
+    >>> open_large_tiff(Path("large.tif"), from_px=599).shape
+    (20, 30)
+    >>> open_large_tiff(Path("large.tif"), from_px=600) is None
+    True
     """
     with open_file(path) as file:
         if file.read(4) not in _MAGIC:
@@ -186,34 +212,34 @@ def _whole(value: Any) -> tuple[int, ...]:
 
 
 def _check_layout(layout: _Layout, orientation: int, planar: int, name: str) -> None:
-    """Check that single tiles can be decoded.
+    """Check that tiles can be decoded one at a time.
 
     Raises:
         ImageError: If they cannot.
     """
     if max(layout.tags.get(_BITS, (1,))) > 8:
-        reason = "holds more than 8 bits a sample"
+        reason = "has more than 8 bits a sample"
     elif orientation != 1:
-        reason = "is stored turned"
+        reason = "is stored in another orientation"
     elif planar != 1:
-        reason = "holds its colours one after the other"
+        reason = "stores its colour channels in separate planes"
     elif layout.tags.get(_COMPRESSION, (1,)) == (6,):
-        reason = "is compressed in an old way of JPEG"
+        reason = "uses old-style JPEG compression"
     elif min(*layout.tile, *layout.shape) < 1 or layout.tile[0] * layout.tile[1] > 2**26:
         reason = f"is stored in tiles of {layout.tile[0]}x{layout.tile[1]} px"
     elif min(len(layout.offsets), len(layout.sizes)) < layout.across * -(-layout.shape[0] // layout.tile[0]):
-        reason = "names fewer tiles than it needs"
+        reason = "lists fewer tiles than the image needs"
     else:
         return
     raise ImageError(
-        f"is too large to be read whole, and {reason}, so that it cannot be read tile by tile",
+        f"too large to be read whole, and not readable tile by tile because it {reason}",
         where=name,
         hint="save it as an upright TIFF of 8 bits a sample, in tiles of 256 px",
     )
 
 
 def _as_file(data: bytes, shape: tuple[int, int], layout: _Layout) -> bytes:
-    """Return a TIFF file of a single tile of ``shape``."""
+    """Return the bytes of a TIFF file that holds one tile of ``shape``."""
     tags = {tag: (_SHORT, values) for tag, values in layout.tags.items()}
     if _JPEG_TABLES in tags:
         tags[_JPEG_TABLES] = (_UNDEFINED, layout.tags[_JPEG_TABLES])
@@ -233,11 +259,11 @@ def _as_file(data: bytes, shape: tuple[int, int], layout: _Layout) -> bytes:
 
 
 def _directory(tags: dict[int, tuple[int, tuple[int, ...]]], offset: int, *, large: bool) -> bytes:
-    """Return an image file directory that stands at an offset, its longer values behind it.
+    """Return an image file directory, followed by its longer values.
 
     Args:
         tags: Type and values by tag.
-        offset: Where it stands in the file, in bytes.
+        offset: Position in the file, in bytes.
         large: Whether the file is a BigTIFF.
     """
     count, entry, pointer = ("<Q", "<HHQ", "<Q") if large else ("<H", "<HHI", "<I")
@@ -257,17 +283,17 @@ def _directory(tags: dict[int, tuple[int, tuple[int, ...]]], offset: int, *, lar
 
 
 class TiffWriter:
-    """Writes an image row by row as a tiled, compressed TIFF file.
+    """Writer of a tiled, compressed TIFF file, row by row.
 
     Args:
-        file: Open for writing, at its beginning.
+        file: File that is open for writing, at its beginning.
         shape: Height and width ``(H, W)``, in pixels.
         dtype: ``uint8`` or ``uint16``.
     """
 
     def __init__(self, file: BinaryIO, shape: tuple[int, int], dtype: type[np.uint8] | type[np.uint16]) -> None:
         self._file, self._shape, self._dtype = file, shape, np.dtype(dtype).newbyteorder("<")
-        # Offsets of 32 bits reach as far as 4 GB; compression may fail to shrink anything.
+        # Offsets of 32 bits reach 4 GB, and compression may not shrink the data.
         self._large = shape[0] * shape[1] * self._dtype.itemsize > 3_900_000_000
         self._band = np.zeros((TILE_PX, -(-shape[1] // TILE_PX) * TILE_PX), dtype=self._dtype)
         self._row = 0
@@ -285,18 +311,29 @@ class TiffWriter:
             self._finish()
 
     def write(self, rows: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
-        """Write the next rows, ``(h, W)``."""
-        done = 0
-        while done < len(rows):
+        """Write the next rows.
+
+        Args:
+            rows: ``(h, W)`` pixels of the data type of the file, over its full range.
+        """
+        first = 0
+        while first < len(rows):
             start = self._row % TILE_PX
-            count = min(TILE_PX - start, len(rows) - done)
-            self._band[start : start + count, : self._shape[1]] = rows[done : done + count]
-            done, self._row = done + count, self._row + count
+            count = min(TILE_PX - start, len(rows) - first)
+            self._band[start : start + count, : self._shape[1]] = rows[first : first + count]
+            first, self._row = first + count, self._row + count
             if self._row % TILE_PX == 0:
                 self._flush()
 
     def read(self, region: Region) -> NDArray[np.uint16] | NDArray[np.uint8]:
-        """Return the ``(h, w)`` pixels of a region, all of whose rows have been written, from the file."""
+        """Read a region whose rows have all been written.
+
+        Args:
+            region: Region, in pixels.
+
+        Returns:
+            ``(h, w)`` pixels of the data type of the file, over its full range.
+        """
         end = self._file.seek(0, 2)
         pixels = np.empty(region.shape, dtype=self._dtype)
         across = self._band.shape[1] // TILE_PX

@@ -183,7 +183,7 @@ function makeHead() {
       option.value = key;
       get("sort").append(option);
     } else {
-      head.append(make("span", title));
+      head.append(make("div", title));
     }
     get("head").append(head);
   });
@@ -212,6 +212,7 @@ function drawHistogram() {
   const edge = i => +(i * bin).toPrecision(6);
   const chart = document.createElementNS(SVG, "svg");
   chart.setAttribute("viewBox", "0 0 680 186");
+  chart.setAttribute("width", "736");
   chart.setAttribute("role", "img");
   chart.setAttribute("aria-label", "Histogram of the widest crack of " + widths.length + " images, up to "
     + top.toFixed(data.digits) + " " + unit);
@@ -219,7 +220,7 @@ function drawHistogram() {
     const tall = 130 * count / most;
     const bar = addTo(chart, "rect",
       { x: 20 + i * wide + 1, y: 145 - tall, width: Math.max(1, wide - 2), height: tall, fill: "var(--bar)" });
-    addTo(bar, "title", {}, count + " images from " + edge(i) + " to " + edge(i + 1) + " " + unit);
+    addTo(bar, "title", {}, count + (count === 1 ? " image from " : " images from ") + edge(i) + " to " + edge(i + 1) + " " + unit);
     const label = wide > 24 || count === most ? count : "";
     if (count) addTo(chart, "text", { x: 20 + (i + 0.5) * wide, y: 141 - tall, "text-anchor": "middle" }, label);
     if (i % Math.ceil(counts.length / 10) === 0) {

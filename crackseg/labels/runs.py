@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.errors import LabelError
-from crackseg.imaging.codec import MAX_PIXELS
+from crackseg.imaging.decoding import MAX_PIXELS
 
 Order = Literal["column", "row"]
 """Order of the pixels of a flattened mask: column by column or row by row."""

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.errors import CracksegError, UsageError, display_text
-from crackseg.imaging.codec import MAX_PIXELS, decode_image, read_image, rgb_from_array, rgb_from_pil
+from crackseg.imaging.codec import decode_image, read_image, rgb_from_array, rgb_from_pil
+from crackseg.imaging.decoding import MAX_PIXELS
 from crackseg.imaging.tiff import open_large_tiff
 from crackseg.prediction.result import PredictionFailure, TooLargeError
 

@@ -70,7 +70,7 @@ def test_a_fault_of_a_mask_is_found(tmp_path: Path, plant: Callable[[Path], obje
 
 IMAGE_FAULTS: list[tuple[Callable[[Path], object], str, str]] = [
     (lambda path: path.write_bytes(path.read_bytes()[:-400]), "unreadable-image", "cannot be decoded"),
-    (lambda path: path.write_bytes(b"<svg/>"), "unreadable-image", "not an image in a format known here"),
+    (lambda path: path.write_bytes(b"<svg/>"), "unreadable-image", "not an image in a supported format"),
     (lambda path: save(path, IMAGE[..., 0].astype(np.uint16) << 4), "deep-image", "uint16 samples"),
     (lambda path: Image.fromarray(IMAGE).quantize(64).save(path), "palette-image", "at most 256 colours"),
     (lambda path: save_turned(path, np.rot90(IMAGE), 6), "turned", "EXIF orientation 6 for the image, 1 for the mask"),

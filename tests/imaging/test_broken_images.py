@@ -16,13 +16,13 @@ from PIL import Image
 
 from crackseg.errors import CracksegError, ImageError, UsageError
 from crackseg.imaging.codec import (
-    MAX_PIXELS,
     decode_image,
     image_size,
     read_image,
     read_mask,
     write_png,
 )
+from crackseg.imaging.decoding import MAX_PIXELS
 from tests.pictures import Pixels, encoded, png_header
 
 # Broken files
