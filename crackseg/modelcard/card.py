@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it needs, what it saw and how well it does; one JSON object."""
+"""Hold a model card: network, training data, scores and terms of a model, as one JSON object."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from typing import Any, Literal, get_args
 from crackseg.errors import ModelError
 
 CARD_VERSION = 1
+"""Version of the layout of a card."""
 
 PrecisionName = Literal["fp32", "bf16", "int8"]
-"""What a network computes in: float32, bfloat16, or integers of 8 bits in its convolutions."""
+"""Number format of a network: float32, bfloat16, or 8-bit integers in its convolutions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """What travels with the weights of a model.
+    """The description that is stored with the weights of a model.
 
     Attributes:
-        name: What to call the model.
-        network: Architecture, encoder and decoder widths: enough to build the network again.
+        name: Name of the model.
+        network: Architecture, encoder and decoder widths, sufficient to build the network again.
         stride: Total downsampling, in pixels.
-        context_px: How far, measured, a pixel of the input can change the output, in pixels.
-        context_exact: False if no finite context was found; then seams are approximate.
+        context_px: Measured distance over which an input pixel can change the output, in pixels.
+        context_exact: False if the network has no finite context; seams are then approximate.
         threshold: Probability from which a pixel counts as crack, chosen on validation images.
-        data: One entry per training folder: name, images, sha256 over their bytes.
+        data: One entry per training folder: name, number of images, sha256 over their bytes.
         scores: Scores, by data set and metric.
-        terms: What the licences of the training data ask of a user of the weights.
-        training: Seconds, steps, machine, versions.
-        limits: Where it fails, as far as that is known: a sentence each.
-        domain: What the training images look like, for `Domain.from_dict`; empty if that is not known.
-        precision: What the file is to be computed in, and was checked in: ``fp32``, ``bf16`` or ``int8``.
+        terms: What the licences of the training data ask of users of the weights, in words.
+        training: Seconds, steps, machine and versions of the training.
+        limits: Known failures, one sentence each.
+        domain: Statistics of the training images, for `Domain.from_dict`; empty if unknown.
+        precision: Number format that the file was checked in: ``fp32``, ``bf16`` or ``int8``.
         version: Version of this layout.
     """
 
@@ -54,7 +55,7 @@ class ModelCard:
 
     @property
     def classes(self) -> int:
-        """Channels of the network's output: 1 is crack or not, K classes of which 0 is the background."""
+        """Output channels: 1 for crack, or K classes with background 0."""
         return int(self.network.get("classes", 1))
 
     def to_json(self, *, indent: int | None = 2) -> str:
@@ -63,21 +64,25 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str, *, where: str) -> ModelCard:
-        """Read a card back; keys it does not know, such as a sha256 beside the card, are left aside.
+        """Read a card from JSON text, ignoring unknown keys.
+
+        Args:
+            text: The JSON text.
+            where: Name of the model or file in errors.
 
         Raises:
-            ModelError: If ``text`` is no card, or one of a newer layout.
+            ModelError: If ``text`` is not a card, or has a newer layout.
         """
         try:
             values = json.loads(text)
             if values["version"] > CARD_VERSION:
                 raise ModelError(
-                    f"the model card has layout {values['version']}, newer than {CARD_VERSION}",
+                    f"expected a model card of layout {CARD_VERSION} or older, got {values['version']}",
                     where=where,
                     hint="upgrade crackseg",
                 )
             if values.get("precision", "fp32") not in get_args(PrecisionName):
-                raise ValueError("no such precision")
+                raise ValueError("unknown precision")
             known = {item.name for item in dataclasses.fields(cls)}
             card = cls(**{key: value for key, value in values.items() if key in known})
             return dataclasses.replace(
@@ -90,6 +95,4 @@ class ModelCard:
                 limits=tuple(str(sentence) for sentence in card.limits),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelError(
-                "no model card of crackseg inside", where=where, hint="train or export it again"
-            ) from error
+            raise ModelError("holds no model card of crackseg", where=where, hint="train or export it again") from error

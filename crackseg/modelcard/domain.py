@@ -1,4 +1,4 @@
-"""What a model was trained on, in twenty numbers an image, and how far another image is from that."""
+"""Describe training images by twenty statistics each, and measure the distance of an image."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from crackseg.errors import ImageError, ModelError, UsageError
 from crackseg.imaging.codec import read_image
 
 SIDE_PX = 160
-"""Images are reduced to this longer side first, so that a description hardly depends on their size."""
+"""Longer side to which images are reduced first, in pixels, so that their size hardly matters."""
 MOST_PER_GROUP = 100
-"""How many images of each data set are described at most, spread over their names."""
+"""Largest number of images described per data set, spread over their names."""
 LEAST_LIMIT = 2.75
-"""Below this distance no image is far: see ``experiments/domain.py``."""
+"""Distance below which no image is far; see ``experiments/domain.py``."""
 
 _BOXES_PX = (3, 7, 15, 31)
 _EDGE_LEVELS, _FLAT_LEVELS = 20.0, 0.5
@@ -34,9 +34,10 @@ TYPICAL_SPREAD: Mapping[str, float] = {
     "band_31px": 0.57, "band_coarse": 0.593, "peaked_3px": 0.0886, "peaked_7px": 0.104, "uneven": 0.29, "flat": 0.0925,
     "edges": 0.241, "step": 0.845, "entropy": 0.874,
 }  # fmt: skip
-"""The statistics of a description, in their order, and how far each spreads over photographs of eleven data sets.
+"""Names of the statistics in their order, with the spread of each over images of eleven data sets.
 
-Black and white pixels (``extreme``) may be more than there: a piece of sky or a road marking makes no image strange.
+The spread of ``extreme``, the share of black and white pixels, is wider than measured: a piece of sky or a road marking
+does not make an image strange.
 """
 
 _BEYOND_MARGIN = 1.1
@@ -44,12 +45,12 @@ _BEYOND_MARGIN = 1.1
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """The training images of a model, as a cloud of descriptions.
+    """The training images of a model as a cloud in the space of statistics.
 
     Attributes:
-        mean: Centre of the cloud, a number for each statistic of `TYPICAL_SPREAD`.
-        whitening: Rows of the lower triangle that turns a deviation from the centre into independent numbers of
-            spread one.
+        mean: Centre of the cloud, one number for each statistic of `TYPICAL_SPREAD`.
+        whitening: Rows of a lower triangular matrix that turns a deviation from the centre into independent numbers of
+            spread 1.
         limit: Distance from which an image is far.
     """
 
@@ -58,15 +59,18 @@ class Domain:
     limit: float
 
     def distance(self, image: NDArray[np.uint8]) -> float:
-        """Return how far an image is from the training images; about 1 for one of them.
+        """Return the distance of an image from the training images.
 
         Args:
-            image: ``(H, W, 3)`` RGB pixels.
+            image: ``(H, W, 3)`` uint8 RGB pixels.
+
+        Returns:
+            The distance; about 1 for a training image.
         """
         return float(distances(self, describe(image)[None])[0])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as it stands in a model's card."""
+        """Return the form for a model card."""
         return {
             "statistics": list(TYPICAL_SPREAD),
             "mean": list(self.mean),
@@ -76,48 +80,48 @@ class Domain:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str) -> Domain | None:
-        """Read it from a model's card.
+        """Read the domain from a model card.
 
         Args:
-            values: What stands in the card.
-            where: The model, for the error.
+            values: The ``domain`` of the card.
+            where: Name of the model in errors.
 
         Returns:
             The domain; None if the card has none, or one of other statistics.
 
         Raises:
-            ModelError: If it is damaged.
+            ModelError: If the domain is damaged.
         """
         if not values or values.get("statistics") != list(TYPICAL_SPREAD):
             return None
         try:
             rows = tuple(tuple(float(value) for value in row) for row in values["whitening"])
-            found = cls(tuple(float(value) for value in values["mean"]), rows, float(values["limit"]))
+            domain = cls(tuple(float(value) for value in values["mean"]), rows, float(values["limit"]))
             lengths = [len(row) for row in rows]
         except (KeyError, TypeError, ValueError) as error:
             raise _damaged(where) from error
-        numbers = [*found.mean, *(value for row in rows for value in row), found.limit]
+        numbers = [*domain.mean, *(value for row in rows for value in row), domain.limit]
         expected = len(TYPICAL_SPREAD)
-        if len(found.mean) != expected or lengths != list(range(1, expected + 1)) or not np.isfinite(numbers).all():
+        if len(domain.mean) != expected or lengths != list(range(1, expected + 1)) or not np.isfinite(numbers).all():
             raise _damaged(where)
-        return found
+        return domain
 
 
 def _damaged(where: str) -> ModelError:
-    return ModelError("what its card says of the training images is damaged", where=where, hint="export it again")
+    return ModelError("the training statistics in its card are damaged", where=where, hint="export it again")
 
 
 def describe(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return statistics of an image that hardly depend on its size.
 
     Args:
-        image: ``(H, W, 3)`` RGB pixels.
+        image: ``(H, W, 3)`` uint8 RGB pixels.
 
     Returns:
-        ``(20,)`` numbers, in the order of `TYPICAL_SPREAD`; shares as square roots, energies as logarithms, so that all
-        of them spread evenly.
+        ``(20,)`` float64 statistics, in the order of `TYPICAL_SPREAD`: shares as square roots and energies as
+        logarithms, so that all of them spread evenly.
     """
-    small = _reduced(image)
+    small = _reduce(image)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     levels = _shares(grey)
     real = grey.astype(np.float32)
@@ -130,7 +134,7 @@ def describe(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     )  # fmt: skip
 
 
-def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _reduce(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     factor = SIDE_PX / max(image.shape[:2])
     if factor >= 1:
         return image
@@ -151,7 +155,10 @@ def _shares(levels: Any) -> NDArray[np.float64]:
 
 
 def _of_colour(small: NDArray[np.uint8]) -> list[float]:
-    """Return mean chroma, the chroma of all but the most colourful fiftieth, and tint and spread of two opponents."""
+    """Return the five statistics of colour.
+
+    These are the mean chroma, its 98th percentile, the tint, and the spread of two opponent colours.
+    """
     red, green, blue = cv2.split(small)
     smooth = cv2.blur(small, (5, 5))
     low, middle, high = cv2.split(smooth)
@@ -166,7 +173,10 @@ def _of_colour(small: NDArray[np.uint8]) -> list[float]:
 
 
 def _of_bands(real: NDArray[np.float32]) -> list[float]:
-    """Return the energy of five bands from fine to coarse, how peaked two are, and how uneven one is."""
+    """Return the eight statistics of frequency bands.
+
+    These are the energy of five bands from fine to coarse, the peakedness of two, and the unevenness of one.
+    """
     blurs = [real, *(cv2.blur(real, (size, size), borderType=cv2.BORDER_REFLECT) for size in _BOXES_PX)]
     bands = [cv2.subtract(one, other) for one, other in itertools.pairwise(blurs)]
     spreads = [_mean_and_spread(band)[1] for band in (*bands, blurs[-1])]
@@ -179,9 +189,10 @@ def _of_bands(real: NDArray[np.float32]) -> list[float]:
 
 
 def _of_steps(real: NDArray[np.float32], spread: float) -> list[float]:
-    """Return the shares of flat and of edge pixels, and the step to a neighbour.
+    """Return the three statistics of steps between neighbours.
 
-    The last is von Neumann's ratio: 0 (its logarithm) where neighbours have nothing to do with each other.
+    These are the shares of flat and edge pixels and the logarithm of von Neumann's ratio, which is 0 if neighbours are
+    independent.
     """
     across, down = (cv2.Sobel(real, cv2.CV_32F, *order, ksize=3, scale=1 / 8) for order in ((1, 0), (0, 1)))
     steep = np.asarray(cv2.magnitude(across, down))
@@ -197,13 +208,14 @@ def _of_steps(real: NDArray[np.float32], spread: float) -> list[float]:
 
 
 def fit_domain(groups: Sequence[NDArray[np.float64]]) -> Domain:
-    """Describe training images, each data set counting alike.
+    """Return the domain of training images.
 
-    To the covariance of the descriptions comes that of half the `TYPICAL_SPREAD`: a model that saw a single wall is not
-    to call the next one strange.
+    Each data set has the same weight.
+    The covariance of half the `TYPICAL_SPREAD` is added, so that a model trained on a single wall does not call the
+    next one strange.
 
     Args:
-        groups: ``(n, 20)`` descriptions of each data set, at least one image each.
+        groups: ``(n, 20)`` float64 statistics of each data set, at least one image each.
     """
     mean = np.mean([group.mean(axis=0) for group in groups], axis=0)
     covariance = np.mean([(group - mean).T @ (group - mean) / len(group) for group in groups], axis=0)
@@ -211,35 +223,40 @@ def fit_domain(groups: Sequence[NDArray[np.float64]]) -> Domain:
     whitening = np.linalg.inv(np.linalg.cholesky(covariance))
     rows = tuple(tuple(float(f"{value:.6g}") for value in row[: number + 1]) for number, row in enumerate(whitening))
     domain = Domain(tuple(float(f"{value:.6g}") for value in mean), rows, LEAST_LIMIT)
-    seen = np.concatenate([distances(domain, group) for group in groups])
-    limit = max(LEAST_LIMIT, _BEYOND_MARGIN * float(np.quantile(seen, 0.999)))
+    training = np.concatenate([distances(domain, group) for group in groups])
+    limit = max(LEAST_LIMIT, _BEYOND_MARGIN * float(np.quantile(training, 0.999)))
     return dataclasses.replace(domain, limit=round(limit, 3))
 
 
 def distances(domain: Domain, described: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how far images are from a domain: Mahalanobis distances over the root of the number of statistics.
+    """Return the distances of images from a domain.
+
+    They are Mahalanobis distances over the square root of the number of statistics.
 
     Args:
         domain: The training images.
-        described: ``(n, 20)`` descriptions.
+        described: ``(n, 20)`` float64 statistics, from `describe`.
 
     Returns:
-        ``(n,)`` distances.
+        ``(n,)`` float64 distances; about 1 for training images.
     """
     matrix = np.zeros((len(domain.whitening), len(domain.mean)))
     for number, row in enumerate(domain.whitening):
         matrix[number, : len(row)] = row
-    found: NDArray[np.float64] = np.sqrt((((described - np.array(domain.mean)) @ matrix.T) ** 2).mean(axis=1))
-    return found
+    values: NDArray[np.float64] = np.sqrt((((described - np.array(domain.mean)) @ matrix.T) ** 2).mean(axis=1))
+    return values
 
 
 def describe_files(groups: Mapping[str, Sequence[Path]]) -> dict[str, NDArray[np.float64]]:
-    """Describe image files, at most `MOST_PER_GROUP` of each data set; what cannot be read is left out.
+    """Describe at most `MOST_PER_GROUP` image files of each data set.
+
+    Args:
+        groups: Image files of each data set, by its name. Files that cannot be read are left out.
 
     Returns:
-        ``(n, 20)`` descriptions of every data set of which an image could be read, by its name.
+        ``(n, 20)`` float64 statistics of each data set, by its name; data sets without a readable image are left out.
     """
-    found = {}
+    statistics = {}
     for name, paths in groups.items():
         chosen = sorted(paths)[:: max(1, -(-len(paths) // MOST_PER_GROUP))]
         described = []
@@ -247,5 +264,5 @@ def describe_files(groups: Mapping[str, Sequence[Path]]) -> dict[str, NDArray[np
             with contextlib.suppress(ImageError, UsageError):
                 described.append(describe(read_image(path)))
         if described:
-            found[name] = np.array(described)
-    return found
+            statistics[name] = np.array(described)
+    return statistics

@@ -274,7 +274,7 @@ def test_a_foreign_onnx_model_is_refused(
     del model.metadata_props[:]
     onnx.save(model, tmp_path / "foreign.onnx")
     assert main(["predict", str(photo), "-o", str(tmp_path / "out"), "--model", str(tmp_path / "foreign.onnx")]) == 3
-    assert "no model card of crackseg inside" in only_error(capsys.readouterr().err)
+    assert "holds no model card of crackseg" in only_error(capsys.readouterr().err)
 
 
 def test_a_model_that_answers_nan_is_an_error_and_not_a_wall_without_cracks(

@@ -1,4 +1,4 @@
-"""How far an image is from what a model was trained on: walls are near, other things far, and old cards say nothing."""
+"""Distance of images from the training images: walls are near, and other things are far."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def walls() -> Domain:
 
 @pytest.fixture(scope="module")
 def shipped() -> Domain:
-    found = Domain.from_dict(shipped_card(DEFAULT_MODEL).domain, where=DEFAULT_MODEL)
-    assert found is not None
-    return found
+    domain = Domain.from_dict(shipped_card(DEFAULT_MODEL).domain, where=DEFAULT_MODEL)
+    assert domain is not None
+    return domain
 
 
 def other_things() -> dict[str, NDArray[np.uint8]]:
@@ -116,13 +116,13 @@ def test_the_limit_takes_in_nearly_all_training_images_and_is_never_narrow(walls
     assert (distances(domain, heavy) > domain.limit).mean() <= 0.002
 
 
-def test_it_survives_a_card(walls: Domain) -> None:
+def test_a_domain_survives_a_card(walls: Domain) -> None:
     card = ModelCard(name="wall", network={}, stride=1, context_px=0, domain=walls.to_dict())
     again = ModelCard.from_json(card.to_json(), where="wall")
     assert Domain.from_dict(again.domain, where="wall") == walls
 
 
-def test_a_card_without_it_or_with_one_of_other_statistics_tells_nothing(walls: Domain) -> None:
+def test_a_card_without_a_domain_or_with_other_statistics_gives_none(walls: Domain) -> None:
     old = ModelCard.from_json(
         json.dumps({"name": "old", "network": {}, "stride": 1, "context_px": 0, "version": 1}), where="old"
     )
@@ -140,7 +140,7 @@ def test_a_card_without_it_or_with_one_of_other_statistics_tells_nothing(walls: 
         pytest.param({"limit": float("nan")}, id="not a number"),
     ],
 )
-def test_a_damaged_one_is_an_error(walls: Domain, damage: dict[str, object]) -> None:
+def test_a_damaged_domain_is_an_error(walls: Domain, damage: dict[str, object]) -> None:
     with pytest.raises(ModelError, match="damaged"):
         Domain.from_dict({**walls.to_dict(), **damage}, where="wall")
 
@@ -150,8 +150,8 @@ def test_files_are_described_by_data_set_and_what_cannot_be_read_is_left_out(tmp
     for number, path in enumerate(paths):
         write_png(path, wall(number))
     (tmp_path / "cut.png").write_bytes(paths[0].read_bytes()[:100])
-    found = describe_files(
+    statistics = describe_files(
         {"one": [*paths, tmp_path / "cut.png", tmp_path / "gone.png"], "none": [tmp_path / "cut.png"]}
     )
-    assert set(found) == {"one"}
-    assert found["one"] == pytest.approx(np.array([describe(wall(number)) for number in range(3)]))
+    assert set(statistics) == {"one"}
+    assert statistics["one"] == pytest.approx(np.array([describe(wall(number)) for number in range(3)]))

@@ -1,6 +1,6 @@
-"""Inputs that go through a network together, as a GPU likes it: the same answers, in the same order, in any memory.
+"""Batches: the same results, in the same order, in any memory.
 
-No GPU here: networks say that their device has so much memory, and raise where an input needs more.
+Without a GPU, networks report the memory of their device, and raise an error if an input needs more.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from tests.local_network import LocalNetwork, Pixels, all_predicted, noise
 
 @dataclass(frozen=True)
 class DeviceNetwork(LocalNetwork):
-    """Says that its device has room for so many pixels, of which it really has fewer."""
+    """Reports room for ``stated_px`` pixels, and has room for ``room_px``."""
 
-    said_px: int = 10**6
+    stated_px: int = 10**6
     room_px: int = 10**6
     shapes: list[tuple[int, ...]] = field(default_factory=list)
 
     def room_bytes(self) -> int:
-        return self.said_px * BYTES_PER_PX
+        return self.stated_px * BYTES_PER_PX
 
     def __call__(self, pixels: Pixels, /) -> NDArray[np.float32]:
         self.shapes.append(pixels.shape[:3])
@@ -47,22 +47,22 @@ class DeviceNetwork(LocalNetwork):
 @given(
     shape=st.tuples(st.integers(1, 120), st.integers(1, 120)),
     radius=st.integers(0, 5),
-    said_px=st.integers(2500, 40_000),
+    stated_px=st.integers(2500, 40_000),
     room_px=st.integers(2500, 40_000),
 )
 def test_tiles_that_go_together_leave_no_seam_in_any_memory(
-    shape: tuple[int, int], radius: int, said_px: int, room_px: int
+    shape: tuple[int, int], radius: int, stated_px: int, room_px: int
 ) -> None:
-    network = DeviceNetwork(radius, 8, said_px=said_px, room_px=room_px)
+    network = DeviceNetwork(radius, 8, stated_px=stated_px, room_px=room_px)
     image = ArrayImage(noise(shape))
     limits = TileLimits.of(network, side_px=48)
-    found = predict_probability(image, network, tile_size=limits.side_px, memory_gib=limits.memory_gib)
-    np.testing.assert_array_equal(found, predict_probability(image, LocalNetwork(radius, 8)))
-    assert all(np.prod(shape) <= max(said_px, 48 * 48) for shape in network.shapes)
+    probability = predict_probability(image, network, tile_size=limits.side_px, memory_gib=limits.memory_gib)
+    np.testing.assert_array_equal(probability, predict_probability(image, LocalNetwork(radius, 8)))
+    assert all(np.prod(shape) <= max(stated_px, 48 * 48) for shape in network.shapes)
 
 
 def test_a_device_gets_as_many_tiles_at_a_time_as_it_says_it_has_room_for() -> None:
-    network = DeviceNetwork(2, said_px=int(1.25 * 5 * 64 * 64) + 5)
+    network = DeviceNetwork(2, stated_px=int(1.25 * 5 * 64 * 64) + 5)
     limits = TileLimits.of(network, side_px=64)
     plan = limits.plan((64, 1000), network)
     tile_px = plan.largest_px
@@ -70,14 +70,14 @@ def test_a_device_gets_as_many_tiles_at_a_time_as_it_says_it_has_room_for() -> N
     predict_probability(ArrayImage(noise((64, 1000))), network, tile_size=64, memory_gib=limits.memory_gib)
     assert {shape[0] for shape in network.shapes[:-1]} == {limits.batch(plan, network)}
     assert sum(shape[0] for shape in network.shapes) == len(plan)
-    assert TileLimits.of(DeviceNetwork(2, said_px=10**9), side_px=64).batch(plan, network) == MAX_BATCH
+    assert TileLimits.of(DeviceNetwork(2, stated_px=10**9), side_px=64).batch(plan, network) == MAX_BATCH
     assert limits.batch(plan, LocalNetwork(2)) == 1, "a processor takes one at a time"
 
 
 def test_a_device_that_has_less_room_than_it_says_gets_fewer_and_keeps_to_that() -> None:
-    network = DeviceNetwork(0, said_px=10**6, room_px=3 * 64 * 64)
-    found = predict_probability(ArrayImage(noise((64, 1280))), network, tile_size=64)
-    np.testing.assert_array_equal(found, predict_probability(ArrayImage(noise((64, 1280))), LocalNetwork(0)))
+    network = DeviceNetwork(0, stated_px=10**6, room_px=3 * 64 * 64)
+    probability = predict_probability(ArrayImage(noise((64, 1280))), network, tile_size=64)
+    np.testing.assert_array_equal(probability, predict_probability(ArrayImage(noise((64, 1280))), LocalNetwork(0)))
     counts = [shape[0] for shape in network.shapes]
     assert counts[0] == 20
     assert counts[counts.index(2) :] == [2] * 10
@@ -127,20 +127,20 @@ def test_images_without_memory_together_go_one_by_one_and_in_tiles(folder: list[
 
 
 def test_files_are_not_read_far_beyond_what_goes_together(tmp_path: Path) -> None:
-    asked: list[str] = []
+    taken: list[str] = []
 
     def paths() -> Iterator[Path]:
         for index in range(60):
             path = tmp_path / f"{index}.png"
             write_png(path, noise((8, 8), index))
-            asked.append(path.name)
+            taken.append(path.name)
             yield path
 
-    network = DeviceNetwork(0, said_px=int(4 * 64 * 1.25) + 1)
+    network = DeviceNetwork(0, stated_px=int(4 * 64 * 1.25) + 1)
     results = model_of(network).predict_many(paths())
     for index in range(60):
         assert next(results).name == f"{index}.png"
-        assert len(asked) <= index + 1 + 2 * 4 + 64  # the group at hand, the one with the network, and one a core
+        assert len(taken) <= index + 1 + 2 * 4 + 64  # the group at hand, the one with the network, and one a core
     assert {shape[0] for shape in network.shapes} == {4}
 
 
@@ -150,13 +150,13 @@ def test_averaged_answers_are_the_same_together(folder: list[Path], tta: str) ->
         [result.probability for result in succeeded(model_of(network).with_options(tta=tta).predict_many(folder))]  # type: ignore[arg-type]
         for network in (DeviceNetwork(2), LocalNetwork(2))
     )
-    for found, expected in zip(one, other, strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for probability, expected in zip(one, other, strict=True):
+        np.testing.assert_array_equal(probability, expected)
 
 
 @pytest.mark.train
 def test_pytorch_takes_several_images_as_its_memory_allows() -> None:
-    """The network itself raises what PyTorch raises when its allocator finds no room."""
+    """The network raises the allocation error of PyTorch."""
     import torch
     from torch import Tensor, nn
 

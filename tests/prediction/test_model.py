@@ -44,7 +44,7 @@ def test_tiles_change_nothing_for_any_size_of_image_and_tile(
 
 @pytest.mark.parametrize("stride", [1, 8])
 def test_the_check_for_seams_would_notice_a_context_that_is_too_small(stride: int) -> None:
-    """Were the margin between tiles not read, the answers at their seams would be off by a half, not by a little."""
+    """Without a margin, results at the seams are off by a half."""
     image = ArrayImage(np.full((150, 170, 3), 255, np.uint8))
     careless = LocalNetwork(12, stride, promised=0)
     tiled = predict_probability(image, careless, tile_size=64)
@@ -57,21 +57,21 @@ def test_the_check_for_seams_would_notice_a_context_that_is_too_small(stride: in
 @settings(max_examples=80)
 @given(shape=SIDES, tile=st.sampled_from([48, 64, WHOLE]), seed=st.integers(0, 99))
 def test_beyond_the_border_the_network_sees_the_image_mirrored(shape: tuple[int, int], tile: int, seed: int) -> None:
-    """Oracle: the same means, added up over windows of the image as numpy mirrors it."""
+    """Oracle: the same means over views of the image mirrored by numpy."""
     radius = 4
     pixels = noise(shape, seed)
-    found = predict_probability(ArrayImage(pixels), LocalNetwork(radius, 8, pooled=False), tile_size=tile)
+    probability = predict_probability(ArrayImage(pixels), LocalNetwork(radius, 8, pooled=False), tile_size=tile)
     mirrored = np.pad(pixels.sum(axis=2, dtype=np.int64), radius, mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(mirrored, (2 * radius + 1, 2 * radius + 1))
     expected = windows.sum(axis=(2, 3)) / (255 * 3 * (2 * radius + 1) ** 2)
-    np.testing.assert_array_equal(found, expected.astype(np.float32))
+    np.testing.assert_array_equal(probability, expected.astype(np.float32))
 
 
 def test_without_mirroring_the_border_of_a_white_wall_would_be_dark() -> None:
     white = np.full((40, 56, 3), 255, np.uint8)
     network = LocalNetwork(4, 8, pooled=False)
-    found = predict_probability(ArrayImage(white), network)
-    assert found.min() == found.max() == 1.0
+    probability = predict_probability(ArrayImage(white), network)
+    assert probability.min() == probability.max() == 1.0
     unmirrored = network(white[None])[0]
     assert unmirrored[0, 0] < 0.4
     assert unmirrored[20, 28] == 1.0
@@ -115,7 +115,7 @@ def test_a_memory_changes_nothing_but_the_tiles(shape: tuple[int, int], radius: 
 
 @dataclass(frozen=True)
 class CrampedNetwork(LocalNetwork):
-    """Finds no memory for more than so many pixels at once."""
+    """Finds no memory for more than ``room_px`` pixels at once."""
 
     room_px: int = 0
 
@@ -128,8 +128,8 @@ class CrampedNetwork(LocalNetwork):
 @pytest.mark.parametrize("room_px", [20_000, 5_000, 700])
 def test_where_a_tile_finds_no_memory_smaller_ones_give_the_same(room_px: int) -> None:
     image = ArrayImage(noise((150, 170)))
-    found = predict_probability(image, CrampedNetwork(4, room_px=room_px))
-    np.testing.assert_array_equal(found, predict_probability(image, LocalNetwork(4)))
+    probability = predict_probability(image, CrampedNetwork(4, room_px=room_px))
+    np.testing.assert_array_equal(probability, predict_probability(image, LocalNetwork(4)))
 
 
 def test_where_no_tile_finds_memory_that_is_the_error() -> None:

@@ -27,20 +27,20 @@ from tests.local_network import ConstantNetwork, LocalNetwork, Pixels, all_predi
 
 
 def test_many_files_are_predicted_one_by_one_in_their_order_and_no_more_than_two_ahead(tmp_path: Path) -> None:
-    asked: list[str] = []
+    taken: list[str] = []
 
     def paths() -> Iterator[Path]:
         for index in range(8):
             path = tmp_path / f"{index}.png"
             write_png(path, np.full((3 + index, 5), 30 * index, np.uint8))
-            asked.append(path.name)
+            taken.append(path.name)
             yield path
 
     results = brightness_model().predict_many(paths())
     for index in range(8):  # one more may be with the network by now, and one more being read
         (result,) = all_predicted([next(results)])
         assert (result.name, result.mask.shape[0]) == (f"{index}.png", 3 + index)
-        assert index < len(asked) <= index + 3
+        assert index < len(taken) <= index + 3
     assert next(results, None) is None
 
 
@@ -76,8 +76,8 @@ def test_what_is_wrong_for_every_file_is_raised_not_repeated_for_each(tmp_path: 
 # Saved files
 
 
-def bar_photo() -> Pixels:
-    """Black with a white bar of 6 x 40 and a white square of 4 x 4."""
+def bar_image() -> Pixels:
+    """Black, with white bars of 6x40 px and 4x4 px."""
     pixels = np.zeros((50, 60, 3), np.uint8)
     pixels[10:16, 10:50] = 255
     pixels[30:34, 20:24] = 255
@@ -85,7 +85,7 @@ def bar_photo() -> Pixels:
 
 
 def test_saving_writes_mask_overlay_and_measurements(tmp_path: Path) -> None:
-    result = brightness_model().predict(bar_photo(), name="wall.1.jpg", scale=Scale(0.5, "--scale"))
+    result = brightness_model().predict(bar_image(), name="wall.1.jpg", scale=Scale(0.5, "--scale"))
     result.save(tmp_path / "new" / "out")
     out = tmp_path / "new" / "out"
     assert names(out) == ["wall.1.json", "wall.1_mask.png", "wall.1_overlay.png"]
@@ -109,8 +109,8 @@ def test_saving_writes_mask_overlay_and_measurements(tmp_path: Path) -> None:
     assert set(first) == {name for name, value in flat.items() if value is not None} | always
 
 
-def test_without_a_scale_nothing_is_said_in_millimetres(tmp_path: Path) -> None:
-    brightness_model().predict(bar_photo(), name="wall.png").save(tmp_path)
+def test_without_a_scale_there_are_no_millimetres(tmp_path: Path) -> None:
+    brightness_model().predict(bar_image(), name="wall.png").save(tmp_path)
     values = json.loads((tmp_path / "wall.json").read_text(encoding="utf-8"))
     assert values["scale_mm_per_px"] is None
     assert not [key for crack in values["cracks"] for key in crack if key.endswith("_mm")]
@@ -127,7 +127,7 @@ def test_the_probability_is_saved_in_16_bit_when_asked_for(tmp_path: Path) -> No
 
 def test_saving_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     for folder in ("one", "two"):
-        brightness_model().predict(bar_photo(), name="wall.png").save(tmp_path / folder, probability=True)
+        brightness_model().predict(bar_image(), name="wall.png").save(tmp_path / folder, probability=True)
     for name in names(tmp_path / "one"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
@@ -136,9 +136,9 @@ def test_saving_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_a_name_cannot_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
     out = tmp_path / "deep" / "out"
     brightness_model().predict(noise((4, 4)), name=name).save(out)
-    found = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(found) == 3
-    assert {path.parent for path in found} == {out}
+    paths = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(paths) == 3
+    assert {path.parent for path in paths} == {out}
 
 
 def test_a_file_whose_name_is_no_text_is_predicted_and_saved(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_broken_image_is_an_error_of_ours_in_every_form(tmp_path: Path) -> Non
                 brightness_model().predict(form)
 
 
-def test_a_result_survives_a_way_to_another_process_measured_or_not() -> None:
+def test_a_result_can_be_pickled_measured_or_not() -> None:
     wall = np.full((20, 30), 40, np.uint8)
     wall[8:12] = 250
     for ask_first in (False, True):
@@ -185,10 +185,10 @@ def test_a_result_survives_a_way_to_another_process_measured_or_not() -> None:
 
 
 def test_a_result_is_one_line_in_a_console() -> None:
-    result = brightness_model().predict(bar_photo(), name="wall.png")
+    result = brightness_model().predict(bar_image(), name="wall.png")
     assert repr(result) == f"Prediction('wall.png', 2 cracks, {100 * 256 / 3000:.2f} %)"
     assert repr(brightness_model().predict(noise((4, 4)), threshold=1.0)) == "Prediction('image', 0 cracks, 0.00 %)"
-    one = bar_photo()
+    one = bar_image()
     one[30:34, 20:24] = 0
     assert repr(brightness_model().predict(one)) == "Prediction('image', 1 crack, 8.00 %)"
     assert repr(brightness_model()) == "Model('brightness', threshold 0.5)"
@@ -202,7 +202,7 @@ def test_cracks_are_measured_once_however_often_they_are_used(monkeypatch: pytes
         return ()
 
     monkeypatch.setattr("crackseg.prediction.result.measure_cracks", count_calls)
-    result = brightness_model().predict(bar_photo())
+    result = brightness_model().predict(bar_image())
     assert calls == []
     assert repr(result) == repr(result)
     assert (result.cracks, result.rows(), result.to_dict()["cracks"]) == ((), [], [])
@@ -210,7 +210,7 @@ def test_cracks_are_measured_once_however_often_they_are_used(monkeypatch: pytes
 
 
 def test_a_result_cannot_be_changed() -> None:
-    result = brightness_model().predict(bar_photo())
+    result = brightness_model().predict(bar_image())
     with pytest.raises(dataclasses.FrozenInstanceError):
         result.name = "other"  # type: ignore[misc]
     assert not [field.name for field in dataclasses.fields(Prediction) if field.name in ("measure", "error")]
@@ -218,7 +218,7 @@ def test_a_result_cannot_be_changed() -> None:
 
 
 def test_rows_are_flat_and_say_what_the_cracks_say() -> None:
-    result = brightness_model().predict(bar_photo(), name="wall.png", scale=0.5)
+    result = brightness_model().predict(bar_image(), name="wall.png", scale=0.5)
     rows = result.rows()
     assert [(row["image"], row["crack"]) for row in rows] == [("wall.png", 1), ("wall.png", 2)]
     for row, crack in zip(rows, (crack.to_dict() for crack in result.cracks), strict=True):
@@ -231,7 +231,7 @@ def test_rows_are_flat_and_say_what_the_cracks_say() -> None:
 
 
 def test_a_notebook_shows_the_overlay() -> None:
-    result = brightness_model().predict(bar_photo())
+    result = brightness_model().predict(bar_image())
     with Image.open(io.BytesIO(result._repr_png_())) as shown:
         assert shown.format == "PNG"
         np.testing.assert_array_equal(np.asarray(shown), result.overlay())
@@ -239,13 +239,13 @@ def test_a_notebook_shows_the_overlay() -> None:
 
 def test_the_terms_of_the_model_are_part_of_the_result() -> None:
     card = ModelCard(name="m", network={}, stride=1, context_px=0, terms="for research")
-    result = Model(LocalNetwork(0), card).predict(bar_photo())
+    result = Model(LocalNetwork(0), card).predict(bar_image())
     assert (result.terms, result.to_dict()["terms"]) == ("for research", "for research")
 
 
 def test_a_number_is_a_scale_in_millimetres_per_pixel(tmp_path: Path) -> None:
     path = tmp_path / "wall.png"
-    write_png(path, bar_photo())
+    write_png(path, bar_image())
     model = brightness_model()
     results = [model.predict(path, scale=0.2), *all_predicted(model.predict_many([path], scale=0.2))]
     for result in results:

@@ -25,18 +25,18 @@ SEAM = 1e-4
 
 @pytest.fixture(scope="module")
 def model() -> OnnxPredictor:
-    found = find_model()
-    return OnnxPredictor(found.read(), name=found.name, threads=1)
+    file = find_model()
+    return OnnxPredictor(file.read(), name=file.name, threads=1)
 
 
 @pytest.fixture(scope="module")
-def photograph() -> Pixels:
+def wall() -> Pixels:
     """A generated wall of 1024 x 1024 pixels with cracks all over."""
     return generate_sample(Recipe(size=1024), seed=4, index=2).image
 
 
 def strip(pixels: Pixels, corner: tuple[int, int], shape: tuple[int, int]) -> ArrayImage:
-    """A long, narrow part of an image, standing or lying: enough for many tiles, and little to compute."""
+    """A long, narrow part of an image: many tiles, few pixels."""
     row, col = (min(place, side - size) for place, side, size in zip(corner, pixels.shape, shape, strict=False))
     return ArrayImage(np.ascontiguousarray(pixels[row : row + shape[0], col : col + shape[1]]))
 
@@ -52,7 +52,7 @@ def strip(pixels: Pixels, corner: tuple[int, int], shape: tuple[int, int]) -> Ar
 )
 def test_tiles_leave_no_seam_in_the_trained_model(
     model: OnnxPredictor,
-    photograph: Pixels,
+    wall: Pixels,
     long: int,
     narrow: int,
     standing: bool,  # noqa: FBT001
@@ -60,7 +60,7 @@ def test_tiles_leave_no_seam_in_the_trained_model(
     room: int,
     by_memory: bool,  # noqa: FBT001
 ) -> None:
-    image = strip(photograph, corner, (long, narrow) if standing else (narrow, long))
+    image = strip(wall, corner, (long, narrow) if standing else (narrow, long))
     side = 2 * -(-model.context // model.stride) * model.stride + model.stride * (1 + room)
     limits = TileLimits(side_px=side)
     if by_memory:
@@ -85,8 +85,8 @@ class Shortsighted:
         return self.network(pixels)
 
 
-def test_with_128_px_of_context_the_same_check_fails(model: OnnxPredictor, photograph: Pixels) -> None:
-    image = strip(photograph, (0, 0), (160, 1024))
+def test_with_128_px_of_context_the_same_check_fails(model: OnnxPredictor, wall: Pixels) -> None:
+    image = strip(wall, (0, 0), (160, 1024))
     whole = predict_probability(image, model)
     seams = {
         context: float(np.abs(predict_probability(image, Shortsighted(model, context), tile_size=800) - whole).max())
@@ -117,7 +117,7 @@ def test_where_no_context_is_enough_the_seams_are_measured() -> None:
         measure_seams(Glancing(), ArrayImage(pixels[:20, :20]), threshold=0.5)
 
 
-def test_a_network_with_a_finite_context_has_none(model: OnnxPredictor, photograph: Pixels) -> None:
-    seams = measure_seams(model, strip(photograph, (300, 0), (30, 900)), threshold=0.3)
+def test_a_network_with_a_finite_context_has_none(model: OnnxPredictor, wall: Pixels) -> None:
+    seams = measure_seams(model, strip(wall, (300, 0), (30, 900)), threshold=0.3)
     assert seams.difference <= SEAM
     assert seams.changed == 0

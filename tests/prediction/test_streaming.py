@@ -36,7 +36,7 @@ def noise(shape: tuple[int, ...], seed: int = 0) -> Pixels:
 
 
 def smooth(shape: tuple[int, int]) -> Pixels:
-    """A picture that survives JPEG."""
+    """An image that survives JPEG."""
     return np.asarray(cv2.GaussianBlur(noise((*shape, 3)), (0, 0), 9), np.uint8)
 
 
@@ -174,13 +174,13 @@ def test_components_join_across_bands(
 
 @settings(max_examples=40)
 @given(seed=st.integers(0, 999), low=st.floats(0.05, 0.5), cut=st.floats(0.3, 1))
-def test_hysteresis_keeps_what_hangs_together_with_a_certain_pixel(seed: int, low: float, cut: float) -> None:
+def test_hysteresis_keeps_pixels_connected_to_a_certain_one(seed: int, low: float, cut: float) -> None:
     """Oracle: scikit-image's components."""
     probability = np.random.default_rng(seed).random((30, 40)).astype(np.float32) ** 2
     certain = probability >= cut
     labels = np.asarray(label(probability >= min(low, cut), connectivity=2))  # type: ignore[no-untyped-call]
-    found = apply_threshold(probability, threshold=cut, low=low)
-    np.testing.assert_array_equal(found, (labels > 0) & np.isin(labels, labels[certain]))
+    mask = apply_threshold(probability, threshold=cut, low=low)
+    np.testing.assert_array_equal(mask, (labels > 0) & np.isin(labels, labels[certain]))
     np.testing.assert_array_equal(apply_threshold(probability, threshold=cut), certain)
 
 
@@ -204,14 +204,14 @@ def test_cracks_measured_one_place_at_a_time_are_those_of_the_whole_image() -> N
     probability = np.asarray(cv2.GaussianBlur(sample.mask.astype(np.float32), (0, 0), 1.5), np.float32)
     mask, scale = probability >= 0.5, Scale(0.4, "test", 0.05)
     whole = measure_cracks(mask, scale=scale, probability=probability, threshold=0.5, image=sample.image)
-    found = joined_cracks(mask, probability, sample.image, scale)
-    assert len(found) == len(whole) > 1
-    by_box = {crack.box: crack.to_dict() for crack in found}
+    cracks = joined_cracks(mask, probability, sample.image, scale)
+    assert len(cracks) == len(whole) > 1
+    by_box = {crack.box: crack.to_dict() for crack in cracks}
     for crack in whole:
-        expected, told = crack.to_dict(), by_box[crack.box]
-        assert told.keys() == expected.keys()
+        expected, values = crack.to_dict(), by_box[crack.box]
+        assert values.keys() == expected.keys()
         for key, value in expected.items():
-            assert told[key] == (pytest.approx(value, rel=0.01, abs=0.02) if isinstance(value, float) else value) or (
+            assert values[key] == (pytest.approx(value, rel=0.01, abs=0.02) if isinstance(value, float) else value) or (
                 key in ("rotated_box", "width_max_at")
             )
 
@@ -253,7 +253,7 @@ def darkness(**limits: float) -> Model:
 
 
 def wall(shape: tuple[int, int] = (700, 900)) -> Pixels:
-    """A light wall with dark lines, one of them from top to bottom."""
+    """A light wall with dark lines, one from top to bottom."""
     pixels = np.random.default_rng(0).integers(190, 215, (*shape, 3)).astype(np.uint8)
     cv2.line(pixels, (30, 0), (700, shape[0] - 1), (40, 40, 40), 5)
     cv2.line(pixels, (100, 500), (800, 520), (60, 50, 40), 3)
@@ -277,9 +277,9 @@ def test_a_streamed_image_gives_what_the_whole_image_gives(tmp_path: Path, hyste
         np.testing.assert_allclose(np.asarray(saved) / 65535, whole.probability, atol=1e-4)
     with Image.open(tmp_path / "out" / "wall_overlay.png") as overlay:
         np.testing.assert_array_equal(np.asarray(overlay), whole.overlay())
-    told = json.loads((tmp_path / "out" / "wall.json").read_text(encoding="utf-8"))
-    assert told["crack_area_px"] == int(whole.mask.sum())
-    assert len(told["cracks"]) == len(whole.cracks)
+    values = json.loads((tmp_path / "out" / "wall.json").read_text(encoding="utf-8"))
+    assert values["crack_area_px"] == int(whole.mask.sum())
+    assert len(values["cracks"]) == len(whole.cracks)
     for one, other in zip(result.cracks, whole.cracks, strict=True):
         assert one.box == other.box
         assert one.length_px == pytest.approx(other.length_px, rel=0.01)

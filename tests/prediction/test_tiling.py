@@ -84,7 +84,7 @@ def test_tiles_come_in_row_major_order(plan: tuple[tuple[int, int], int, int, in
 
 
 @given(shape=st.tuples(st.integers(1, 300), st.integers(1, 300)), stride=st.sampled_from([1, 2, 16, 32]))
-def test_the_border_is_half_a_stride_unless_told_otherwise(shape: tuple[int, int], stride: int) -> None:
+def test_the_border_is_half_a_stride_by_default(shape: tuple[int, int], stride: int) -> None:
     (tile,) = iter_tiles(shape, size=1000, context=100, stride=stride)
     assert (tile.read.row0, tile.read.col0) == (-(stride // 2), -(stride // 2))
     assert tile.write == Region(0, 0, *shape)
@@ -151,10 +151,10 @@ def test_any_region_is_a_part_of_the_mirrored_image(
     pixels = np.arange(shape[0] * shape[1] * 3, dtype=np.uint16).astype(np.uint8).reshape(*shape, 3)
     region = Region(corner[0], corner[1], corner[0] + sides[0], corner[1] + sides[1])
     wide = np.pad(pixels, [(60, 60), (60, 60), (0, 0)], mode="reflect")
-    found = read_mirrored(ArrayImage(pixels), region)
-    np.testing.assert_array_equal(found, wide[region.slices((-60, -60))])
-    np.testing.assert_array_equal(crop_mirrored(pixels, region), found)
-    assert found.flags.c_contiguous
+    part = read_mirrored(ArrayImage(pixels), region)
+    np.testing.assert_array_equal(part, wide[region.slices((-60, -60))])
+    np.testing.assert_array_equal(crop_mirrored(pixels, region), part)
+    assert part.flags.c_contiguous
 
 
 # Plans under a budget
@@ -176,24 +176,24 @@ def test_a_plan_stays_within_its_budget_and_writes_every_pixel_once(
     plan: tuple[tuple[int, int], int, int, int],
 ) -> None:
     shape, context, stride, budget_px = plan
-    found = plan_tiles(shape, context=context, stride=stride, budget_px=budget_px)
+    tiles = plan_tiles(shape, context=context, stride=stride, budget_px=budget_px)
     written = np.zeros(shape, np.int64)
     read_px = 0
-    for tile in found:
-        assert tile.read.height * tile.read.width <= found.largest_px <= budget_px
+    for tile in tiles:
+        assert tile.read.height * tile.read.width <= tiles.largest_px <= budget_px
         written[tile.write.slices()] += 1
         read_px += tile.read.height * tile.read.width
     assert (written == 1).all()
-    assert read_px == found.read_px
-    assert found.read_over_written == pytest.approx(read_px / written.size)
-    assert len(list(found)) == len(found) == sum(len(band) for band in found.bands())
+    assert read_px == tiles.read_px
+    assert tiles.read_over_written == pytest.approx(read_px / written.size)
+    assert len(list(tiles)) == len(tiles) == sum(len(band) for band in tiles.bands())
 
 
 @settings(max_examples=15)
 @example(plan=((1, 1), 0, 4, 32))
 @given(budgets())
 def test_no_other_grid_within_the_budget_reads_fewer_pixels(plan: tuple[tuple[int, int], int, int, int]) -> None:
-    """Oracle: every grid of tiles of equal size, by the plan for a largest side in each direction alone."""
+    """Oracle: the plans for a largest side in each direction."""
     shape, context, stride, budget_px = plan
     best = plan_tiles(shape, context=context, stride=stride, budget_px=budget_px)
     least = 2 * rounded_up(context, stride) + stride

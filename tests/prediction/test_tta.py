@@ -36,18 +36,18 @@ def noise(shape: tuple[int, int], seed: int = 0) -> Pixels:
     return np.random.default_rng(seed).integers(0, 256, (*shape, 3), dtype=np.uint8)
 
 
-def test_the_answer_is_the_mean_over_every_likeness() -> None:
-    """Oracle: each likeness by numpy, one by one."""
+def test_the_result_is_the_mean_over_every_mirrored_or_turned_image() -> None:
+    """Oracle: each mirrored or turned image by numpy."""
     pixels, network = noise((24, 32)), Lopsided()
     flips = [(slice(None, None, row), slice(None, None, col)) for row in (1, -1) for col in (1, -1)]
     mirrored = [network(np.ascontiguousarray(pixels[flip])[None])[0][flip] for flip in flips]
-    found = AveragedPredictor(network, turns=False)(pixels[None])[0]
-    np.testing.assert_allclose(found, np.mean(mirrored, axis=0), atol=1e-6)
+    mean = AveragedPredictor(network, turns=False)(pixels[None])[0]
+    np.testing.assert_allclose(mean, np.mean(mirrored, axis=0), atol=1e-6)
     turned = [
         network(np.ascontiguousarray(pixels.swapaxes(0, 1)[flip])[None])[0][flip].swapaxes(0, 1) for flip in flips
     ]
-    found = AveragedPredictor(network, turns=True)(pixels[None])[0]
-    np.testing.assert_allclose(found, np.mean([*mirrored, *turned], axis=0), atol=1e-6)
+    mean = AveragedPredictor(network, turns=True)(pixels[None])[0]
+    np.testing.assert_allclose(mean, np.mean([*mirrored, *turned], axis=0), atol=1e-6)
 
 
 @settings(max_examples=25)

@@ -1,4 +1,4 @@
-"""The edge between prediction and the libraries that compute: weights that are no numbers, and memory that runs out."""
+"""Runtimes: weights that are not finite, metadata, and memory that runs out."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ def file_of(values: NDArray[np.generic], *, raw: bool = True) -> bytes:
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_weight_that_is_no_number_is_found_and_named(kind: type[np.floating], value: float) -> None:
+def test_a_weight_that_is_not_finite_is_named(kind: type[np.floating], value: float) -> None:
     values = np.linspace(-9, 9, 77).astype(kind)
     assert find_non_finite(file_of(values)) is None
     values[40] = value
     assert find_non_finite(file_of(values)) == "the.weight"
 
 
-def test_a_weight_written_number_by_number_is_looked_at_too() -> None:
+def test_a_weight_stored_number_by_number_is_checked_too() -> None:
     values = np.array([1.0, np.nan, 3.0], np.float32)
     assert find_non_finite(file_of(values, raw=False)) == "the.weight"
 
 
 @settings(max_examples=60)
 @given(st.binary(max_size=300))
-def test_what_is_no_file_holds_nothing(data: bytes) -> None:
+def test_bytes_that_are_no_file_name_no_weight(data: bytes) -> None:
     assert find_non_finite(data) is None
 
 
-def test_the_shipped_model_is_numbers_through_and_through_and_a_copy_with_one_nan_does_not_load() -> None:
+def test_the_shipped_model_is_finite_and_a_copy_with_one_nan_does_not_load() -> None:
     data = find_model().read()
     assert find_non_finite(data) is None
     model = onnx.load_from_string(data)
@@ -73,15 +73,15 @@ def test_one_entry_of_the_metadata_is_replaced_and_the_rest_stays(old: dict[str,
     """Oracle: the package onnx."""
     model = onnx.load_from_string(file_of(np.ones(3, np.float32)))
     helper.set_model_props(model, old)
-    found = onnx.load_from_string(with_metadata(model.SerializeToString(), "card", value))
-    assert {entry.key: entry.value for entry in found.metadata_props} == {**old, "card": value}
-    assert len(found.metadata_props) == len({*old, "card"})
-    assert found.graph == model.graph
+    edited = onnx.load_from_string(with_metadata(model.SerializeToString(), "card", value))
+    assert {entry.key: entry.value for entry in edited.metadata_props} == {**old, "card": value}
+    assert len(edited.metadata_props) == len({*old, "card"})
+    assert edited.graph == model.graph
 
 
 @pytest.mark.train
 def test_a_gpu_without_memory_gets_smaller_tiles_and_gives_the_same() -> None:
-    """No GPU here: the network itself raises what PyTorch raises when its allocator finds no room."""
+    """Without a GPU, the network raises the allocation error of PyTorch."""
     import torch
     from torch import Tensor, nn
 
@@ -106,16 +106,16 @@ def test_a_gpu_without_memory_gets_smaller_tiles_and_gives_the_same() -> None:
     cramped = Cramped(20_000)
     predictor = TorchPredictor(SegmentationNetwork(cramped, 8), card, device=torch.device("cpu"))
     image = ArrayImage(np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8))
-    found = predict_probability(image, predictor)
+    tiled = predict_probability(image, predictor)
     assert cramped.refused >= 2
     cramped.room_px = 10**9
-    np.testing.assert_allclose(found, predict_probability(image, predictor), atol=1e-6)
+    np.testing.assert_allclose(tiled, predict_probability(image, predictor), atol=1e-6)
     cramped.room_px = 1
     with pytest.raises(TileMemoryError, match="no memory for a tile"):
         predict_probability(image, predictor)
 
 
-def test_weights_that_are_not_those_of_the_metadata_do_not_load_and_another_card_does() -> None:
+def test_changed_weights_do_not_load_and_a_changed_card_does() -> None:
     data = find_model().read()
     card = OnnxPredictor(data, name="shipped", threads=1).card
     sealed = with_card(data, dataclasses.replace(card, name="other"))
