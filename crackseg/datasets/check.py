@@ -122,9 +122,10 @@ def check_dataset(folder: Path, *, progress: ProgressCallback | None = None) -> 
     Raises:
         UsageError: If the folder is missing or has no such parts.
 
-    >>> from pathlib import Path
-    >>> check_dataset(Path("walls"))
-    DatasetReport('walls', 4 samples, no findings)
+    Example:
+        >>> from pathlib import Path
+        >>> check_dataset(Path("walls"))
+        DatasetReport('walls', 4 samples, no findings)
     """
     pairs, findings = find_pairs(folder)
     examined: list[ExaminedPair] = []

@@ -31,9 +31,10 @@ def build_check_page(report: DatasetReport) -> str:
 
     The first findings of each kind are shown with thumbnails, all others are listed.
 
-    >>> from crackseg.datasets.check import check_dataset
-    >>> "<h1>walls: data set check</h1>" in build_check_page(check_dataset(Path("walls")))
-    True
+    Example:
+        >>> from crackseg.datasets.check import check_dataset
+        >>> "<h1>walls: data set check</h1>" in build_check_page(check_dataset(Path("walls")))
+        True
     """
     body = [*(element("p", line) for line in describe_samples(report))]
     body += [element("h2", "Share of crack in each mask"), _histogram(report)]

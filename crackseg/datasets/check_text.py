@@ -18,10 +18,11 @@ def summarise(report: DatasetReport, *, shown: int = _SHOWN) -> list[str]:
         report: The report.
         shown: Number of findings of each kind to list.
 
-    >>> from pathlib import Path
-    >>> from crackseg.datasets.check import check_dataset
-    >>> summarise(check_dataset(Path("walls")))[0]
-    'walls: 4 samples (all 4), 128x96'
+    Example:
+        >>> from pathlib import Path
+        >>> from crackseg.datasets.check import check_dataset
+        >>> summarise(check_dataset(Path("walls")))[0]
+        'walls: 4 samples (all 4), 128x96'
     """
     lines = [*describe_samples(report), ""]
     lines += [f"{label:>12}  {count:>6}  {bar}" for label, count, bar in histogram(report)]

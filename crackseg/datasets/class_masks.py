@@ -27,11 +27,12 @@ def read_class_sample(sample: Sample, classes: int) -> tuple[NDArray[np.uint8], 
         ImageError: If either file cannot be read.
         DatasetError: If their sizes differ, or the mask holds other numbers.
 
-    >>> from pathlib import Path
-    >>> sample = Sample(Path("walls/images/00.png"), Path("walls/masks/00.png"), "walls")
-    >>> image, numbers = read_class_sample(sample, classes=1)
-    >>> image.shape, np.unique(numbers).tolist()
-    ((96, 128, 3), [0, 1])
+    Example:
+        >>> from pathlib import Path
+        >>> sample = Sample(Path("walls/images/00.png"), Path("walls/masks/00.png"), "walls")
+        >>> image, numbers = read_class_sample(sample, classes=1)
+        >>> image.shape, np.unique(numbers).tolist()
+        ((96, 128, 3), [0, 1])
     """
     if classes <= 2:
         image, mask = read_sample(sample)
@@ -66,7 +67,8 @@ def check_classes(masks: Iterable[NDArray[np.uint8]], classes: int) -> None:
     Raises:
         DatasetError: If all masks hold only crack and background, and there are more than two classes.
 
-    >>> check_classes([np.array([[0, 2]], np.uint8), np.array([[0, 1]], np.uint8)], classes=3)
+    Example:
+        >>> check_classes([np.array([[0, 2]], np.uint8), np.array([[0, 1]], np.uint8)], classes=3)
     """
     if classes > 2 and max((int(mask.max()) for mask in masks), default=classes) <= 1:
         raise DatasetError(

@@ -91,8 +91,9 @@ class Finding:
         files: Files concerned, relative to the data folder.
         text: Description of the finding.
 
-    >>> Finding("no-mask", (Path("images/wall.png"),), "has no mask").severity.name
-    'ERROR'
+    Example:
+        >>> Finding("no-mask", (Path("images/wall.png"),), "has no mask").severity.name
+        'ERROR'
     """
 
     kind: str
@@ -117,9 +118,10 @@ class Finding:
 def count_findings(findings: Sequence[Finding]) -> str:
     """Format the number of findings of each severity.
 
-    >>> missing = Finding("no-mask", (Path("images/wall.png"),), "has no mask")
-    >>> count_findings([missing, missing]), count_findings([])
-    ('2 errors', 'no findings')
+    Example:
+        >>> missing = Finding("no-mask", (Path("images/wall.png"),), "has no mask")
+        >>> count_findings([missing, missing]), count_findings([])
+        ('2 errors', 'no findings')
     """
     severities = [finding.severity for finding in findings]
     counts = {severity.name.lower(): severities.count(severity) for severity in Severity}

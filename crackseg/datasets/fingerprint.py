@@ -68,8 +68,9 @@ def turn_image(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
         image: ``(H, W)`` or ``(H, W, 3)`` uint8 image.
         turn: Turn, 0 to 7; from 4 on, the image is mirrored left to right first.
 
-    >>> turn_image(np.array([[1, 2]], np.uint8), 1).tolist()
-    [[2], [1]]
+    Example:
+        >>> turn_image(np.array([[1, 2]], np.uint8), 1).tolist()
+        [[2], [1]]
     """
     start = image[:, ::-1] if turn >= 4 else image
     return np.ascontiguousarray(np.rot90(start, turn % 4))
@@ -78,8 +79,9 @@ def turn_image(image: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
 def describe_turn(turn: int) -> str:
     """Describe a turn; empty for turn 0.
 
-    >>> describe_turn(6)
-    'mirrored and turned by 180°'
+    Example:
+        >>> describe_turn(6)
+        'mirrored and turned by 180°'
     """
     return " and ".join(part for part in ("mirrored" if turn >= 4 else "", TURNS[turn % 4]) if part)
 

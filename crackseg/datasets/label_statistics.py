@@ -127,8 +127,9 @@ def count_fractions(fractions: Sequence[float]) -> list[tuple[float, float, int]
     Returns:
         (above, up to, masks) for each bin; the first bin (0, 0, masks) holds the masks without crack.
 
-    >>> count_fractions([0.0, 0.02, 0.5])[0], count_fractions([0.0, 0.02, 0.5])[-1]
-    ((0.0, 0.0, 1), (0.3, 1.0, 1))
+    Example:
+        >>> count_fractions([0.0, 0.02, 0.5])[0], count_fractions([0.0, 0.02, 0.5])[-1]
+        ((0.0, 0.0, 1), (0.3, 1.0, 1))
     """
     bins = [(0.0, 0.0, sum(fraction == 0 for fraction in fractions))]
     for above, up_to in itertools.pairwise(FRACTION_EDGES):

@@ -40,9 +40,10 @@ def find_pairs(folder: Path) -> tuple[tuple[Pair, ...], list[Finding]]:
     Raises:
         UsageError: If the folder is missing, has no such splits, or they are empty.
 
-    >>> pairs, findings = find_pairs(Path("walls"))
-    >>> pairs[0].mask.as_posix(), findings
-    ('masks/00.png', [])
+    Example:
+        >>> pairs, findings = find_pairs(Path("walls"))
+        >>> pairs[0].mask.as_posix(), findings
+        ('masks/00.png', [])
     """
     if not folder.is_dir():
         raise UsageError("no such data folder", where=folder, hint="check the path")

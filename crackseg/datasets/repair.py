@@ -67,9 +67,10 @@ def write_corrected(report: DatasetReport, output: Path, *, progress: ProgressCa
         UsageError: If ``output`` is not such a folder.
         OutputError: If a file cannot be written.
 
-    >>> from crackseg.datasets.check import check_dataset
-    >>> write_corrected(check_dataset(Path("walls")), Path("fixed"))
-    []
+    Example:
+        >>> from crackseg.datasets.check import check_dataset
+        >>> write_corrected(check_dataset(Path("walls")), Path("fixed"))
+        []
     """
     check_output(report.folder, output)
     out = _list_left_out(report)
@@ -91,7 +92,8 @@ def check_output(folder: Path, output: Path) -> None:
     Raises:
         UsageError: If ``output`` is not a missing or empty folder outside ``folder``.
 
-    >>> check_output(Path("walls"), Path("walls_fixed"))
+    Example:
+        >>> check_output(Path("walls"), Path("walls_fixed"))
     """
     whole, source = output.resolve(), folder.resolve()
     if whole == source or source in whole.parents or whole in source.parents:

@@ -51,9 +51,10 @@ def find_samples(folder: Path, split: Split, *, group: str | None = None) -> tup
         UsageError: If the folder is missing, has no such split, or holds no image.
         DatasetError: If an image has no mask, or two masks or images share a stem.
 
-    >>> samples = find_samples(Path("walls"), "train")
-    >>> samples[0].mask.name, samples[0].group
-    ('00.png', 'walls')
+    Example:
+        >>> samples = find_samples(Path("walls"), "train")
+        >>> samples[0].mask.name, samples[0].group
+        ('00.png', 'walls')
     """
     root = _split_folder(folder, split)
     images = list_images(root / "images")
@@ -80,8 +81,9 @@ def find_all_samples(folders: Sequence[Path], split: Split) -> tuple[Sample, ...
         UsageError: If a folder is missing, has no such split, holds no image, or is listed twice.
         DatasetError: If an image has no mask, or two masks or images share a stem.
 
-    >>> len(find_all_samples([Path("walls")], "test"))
-    4
+    Example:
+        >>> len(find_all_samples([Path("walls")], "test"))
+        4
     """
     whole = [folder.resolve() for folder in folders]
     names = [path.name for path in whole]
@@ -137,9 +139,10 @@ def read_sample(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         ImageError: If either file cannot be read.
         DatasetError: If their sizes differ.
 
-    >>> image, mask = read_sample(find_samples(Path("walls"), "train")[0])
-    >>> image.shape, mask.shape
-    ((96, 128, 3), (96, 128))
+    Example:
+        >>> image, mask = read_sample(find_samples(Path("walls"), "train")[0])
+        >>> image.shape, mask.shape
+        ((96, 128, 3), (96, 128))
     """
     image, mask = read_image(sample.image), read_mask(sample.mask)
     _check_sizes(sample, (image.shape[0], image.shape[1]), (mask.shape[0], mask.shape[1]))
@@ -153,7 +156,8 @@ def check_sizes(samples: Sequence[Sample]) -> None:
         ImageError: If a header cannot be read.
         DatasetError: If an image and its mask differ in size.
 
-    >>> check_sizes(find_samples(Path("walls"), "train"))
+    Example:
+        >>> check_sizes(find_samples(Path("walls"), "train"))
     """
     for sample in samples:
         _check_sizes(sample, image_size(sample.image), image_size(sample.mask))
@@ -180,9 +184,10 @@ def hold_out(samples: Sequence[Sample], fraction: float) -> tuple[tuple[Sample, 
     Returns:
         The samples to train on and the held-out samples, both in their order.
 
-    >>> samples = [Sample(Path(f"{stem}.png"), Path(f"{stem}_mask.png"), "walls") for stem in "abcd"]
-    >>> [len(part) for part in hold_out(samples, 0.25)]
-    [3, 1]
+    Example:
+        >>> samples = [Sample(Path(f"{stem}.png"), Path(f"{stem}_mask.png"), "walls") for stem in "abcd"]
+        >>> [len(part) for part in hold_out(samples, 0.25)]
+        [3, 1]
     """
     held: set[Sample] = set()
     for group in dict.fromkeys(sample.group for sample in samples):
@@ -197,8 +202,9 @@ def hold_out(samples: Sequence[Sample], fraction: float) -> tuple[tuple[Sample, 
 def hash_samples(samples: Sequence[Sample]) -> str:
     """Return the SHA-256 of all images and masks, in hexadecimal.
 
-    >>> len(hash_samples(find_samples(Path("walls"), "train")))
-    64
+    Example:
+        >>> len(hash_samples(find_samples(Path("walls"), "train")))
+        64
     """
     digest = hashlib.sha256()
     for sample in samples:

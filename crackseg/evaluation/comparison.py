@@ -23,9 +23,10 @@ class Difference:
         other: Score of the second model; None where it is undefined.
         interval: Bounds of the 95 % bootstrap interval of the second minus the first; None where the images allow none.
 
-    >>> gain = Difference(0.5, 0.75, (0.1, 0.3))
-    >>> gain.value, gain.certain
-    (0.25, True)
+    Example:
+        >>> gain = Difference(0.5, 0.75, (0.1, 0.3))
+        >>> gain.value, gain.certain
+        (0.25, True)
     """
 
     one: float | None
@@ -78,15 +79,16 @@ class Comparison:
         one: Report of the first model.
         other: Report of the second model.
 
-    >>> from pathlib import Path
-    >>> from crackseg import load_model
-    >>> from crackseg.datasets import find_samples
-    >>> from crackseg.evaluation import EvaluationRequest, evaluate_model
-    >>> samples, request = find_samples(Path("walls"), "test"), EvaluationRequest()
-    >>> names = ("crackseg-mobile", "crackseg-synthetic")
-    >>> comparison = Comparison(*(evaluate_model(load_model(name), samples, request) for name in names))
-    >>> sorted(comparison.differences["native"]["walls"])
-    ['f1', 'f1_2px', 'false_alarm', 'iou', 'precision', 'precision_2px', 'recall', 'recall_2px']
+    Example:
+        >>> from pathlib import Path
+        >>> from crackseg import load_model
+        >>> from crackseg.datasets import find_samples
+        >>> from crackseg.evaluation import EvaluationRequest, evaluate_model
+        >>> samples, request = find_samples(Path("walls"), "test"), EvaluationRequest()
+        >>> names = ("crackseg-mobile", "crackseg-synthetic")
+        >>> comparison = Comparison(*(evaluate_model(load_model(name), samples, request) for name in names))
+        >>> sorted(comparison.differences["native"]["walls"])
+        ['f1', 'f1_2px', 'false_alarm', 'iou', 'precision', 'precision_2px', 'recall', 'recall_2px']
     """
 
     one: EvaluationReport
@@ -147,7 +149,7 @@ class Comparison:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a dictionary per protocol, data set and score, ready for a data frame."""
+        """Return a dictionary per score, ready for a data frame."""
         models = {"model_a": self.one.model, "model_b": self.other.model}
         return [
             {**models, "protocol": protocol, "data": name, "score": key, **difference.to_dict()}

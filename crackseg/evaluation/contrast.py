@@ -44,15 +44,16 @@ def draw_contrasts(comparison: Comparison, models: tuple[Model, Model], samples:
     Returns:
         First the images on which the second model loses most, then those on which it gains most, largest gain last.
 
-    >>> from pathlib import Path
-    >>> from crackseg import load_model
-    >>> from crackseg.datasets import find_samples
-    >>> from crackseg.evaluation import EvaluationRequest, evaluate_model
-    >>> samples, request = find_samples(Path("walls"), "test"), EvaluationRequest("native")
-    >>> model = load_model()
-    >>> comparison = Comparison(*(evaluate_model(model, samples, request) for _ in range(2)))
-    >>> draw_contrasts(comparison, (model, model), samples)
-    []
+    Example:
+        >>> from pathlib import Path
+        >>> from crackseg import load_model
+        >>> from crackseg.datasets import find_samples
+        >>> from crackseg.evaluation import EvaluationRequest, evaluate_model
+        >>> samples, request = find_samples(Path("walls"), "test"), EvaluationRequest("native")
+        >>> model = load_model()
+        >>> comparison = Comparison(*(evaluate_model(model, samples, request) for _ in range(2)))
+        >>> draw_contrasts(comparison, (model, model), samples)
+        []
     """
     by_name = {(display_text(sample.group), display_text(sample.image.name)): sample for sample in samples}
     changes = comparison.changes()

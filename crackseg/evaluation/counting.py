@@ -56,11 +56,12 @@ class PredictedSample:
 def count_image(sample: PredictedSample, parts: Collection[Part]) -> ImageCounts:
     """Count the parts of the protocols in one image.
 
-    >>> mask = np.eye(4, dtype=np.bool_)
-    >>> image = np.zeros((4, 4, 3), np.uint8)
-    >>> counts = count_image(PredictedSample(image, mask, mask.astype(np.float32), mask), {"pixels"})
-    >>> counts["true_positive"], counts["false_positive"]
-    (4, 0)
+    Example:
+        >>> mask = np.eye(4, dtype=np.bool_)
+        >>> image = np.zeros((4, 4, 3), np.uint8)
+        >>> counts = count_image(PredictedSample(image, mask, mask.astype(np.float32), mask), {"pixels"})
+        >>> counts["true_positive"], counts["false_positive"]
+        (4, 0)
     """
     counted: dict[str, float | NDArray[np.generic]] = {"images": 1}
     if "pixels" in parts:

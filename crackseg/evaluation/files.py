@@ -25,13 +25,14 @@ def write_report(folder: Path, result: EvaluationReport | Comparison, contrasts:
     Raises:
         OutputError: If the folder cannot be made, or a file cannot be written.
 
-    >>> from crackseg import load_model
-    >>> from crackseg.datasets import find_samples
-    >>> from crackseg.evaluation import EvaluationRequest, evaluate_model
-    >>> request = EvaluationRequest("native", figures=True)
-    >>> write_report(Path("out"), evaluate_model(load_model(), find_samples(Path("walls"), "test"), request))
-    >>> sorted(path.name for path in Path("out").iterdir())
-    ['evaluation.html', 'evaluation.json', 'evaluation.md']
+    Example:
+        >>> from crackseg import load_model
+        >>> from crackseg.datasets import find_samples
+        >>> from crackseg.evaluation import EvaluationRequest, evaluate_model
+        >>> request = EvaluationRequest("native", figures=True)
+        >>> write_report(Path("out"), evaluate_model(load_model(), find_samples(Path("walls"), "test"), request))
+        >>> sorted(path.name for path in Path("out").iterdir())
+        ['evaluation.html', 'evaluation.json', 'evaluation.md']
     """
     if isinstance(result, Comparison):
         markdown, page = comparison_to_markdown(result), build_comparison_page(result, contrasts)

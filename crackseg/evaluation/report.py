@@ -91,7 +91,7 @@ class EvaluationReport:
         return content
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a dictionary per protocol, data set and score, ready for a data frame."""
+        """Return a dictionary per score, ready for a data frame."""
         return [
             {"model": self.model, "protocol": protocol, "data": name, "score": key, **estimate.to_dict()}
             for protocol, by_data in self.estimates.items()
@@ -156,15 +156,16 @@ def evaluate_model(
         UsageError: If the threshold is outside (0, 1].
         ModelError: If the network returns NaN.
 
-    >>> from pathlib import Path
-    >>> from crackseg import load_model
-    >>> from crackseg.datasets import find_samples
-    >>> samples = find_samples(Path("walls"), "test")
-    >>> report = evaluate_model(load_model(), samples, EvaluationRequest())
-    >>> report.model, report.results["walls"].images
-    ('crackseg-mobile', 2)
-    >>> [row["score"] for row in report.rows()][:4]
-    ['f1', 'precision', 'recall', 'iou']
+    Example:
+        >>> from pathlib import Path
+        >>> from crackseg import load_model
+        >>> from crackseg.datasets import find_samples
+        >>> samples = find_samples(Path("walls"), "test")
+        >>> report = evaluate_model(load_model(), samples, EvaluationRequest())
+        >>> report.model, report.results["walls"].images
+        ('crackseg-mobile', 2)
+        >>> [row["score"] for row in report.rows()][:4]
+        ['f1', 'precision', 'recall', 'iou']
     """
     gallery = Gallery()
     by_group = count_samples(

@@ -24,8 +24,9 @@ class EvaluationRequest:
     Raises:
         UsageError: If there is a threshold, but the protocol chooses its own.
 
-    >>> [protocol.name for protocol in EvaluationRequest("all").protocols]
-    ['native', 'classic', 'centreline', 'resize512']
+    Example:
+        >>> [protocol.name for protocol in EvaluationRequest("all").protocols]
+        ['native', 'classic', 'centreline', 'resize512']
     """
 
     protocol: ProtocolName | Literal["all"] | None = None

@@ -49,12 +49,13 @@ def count_samples(
         UsageError: If the threshold is outside (0, 1].
         ModelError: If the network returns NaN.
 
-    >>> from pathlib import Path
-    >>> from crackseg import load_model
-    >>> from crackseg.datasets import find_samples
-    >>> counts = count_samples(load_model(), find_samples(Path("walls"), "test"))
-    >>> counts["walls"].images
-    2
+    Example:
+        >>> from pathlib import Path
+        >>> from crackseg import load_model
+        >>> from crackseg.datasets import find_samples
+        >>> counts = count_samples(load_model(), find_samples(Path("walls"), "test"))
+        >>> counts["walls"].images
+        2
     """
     cut = model.threshold(threshold)
     rows: dict[str, list[tuple[Sample, ImageCounts]]] = {}

@@ -30,8 +30,9 @@ class Estimate:
         value: The score; None where it is undefined.
         interval: Bounds of the 95 % bootstrap interval over images; None where the images allow none.
 
-    >>> Estimate(0.5, (0.25, 0.75)).to_dict()
-    {'value': 0.5, 'low': 0.25, 'high': 0.75}
+    Example:
+        >>> Estimate(0.5, (0.25, 0.75)).to_dict()
+        {'value': 0.5, 'low': 0.25, 'high': 0.75}
     """
 
     value: float | None
@@ -47,12 +48,13 @@ class Estimate:
 class Evaluation:
     """Counts by image. Evaluations add up with ``+``.
 
-    >>> from pathlib import Path
-    >>> counts = {"true_positive": 30, "false_positive": 10, "false_negative": 30, "true_negative": 30}
-    >>> samples = [Sample(Path(f"{name}.png"), Path(f"{name}_mask.png"), "walls") for name in ("one", "two")]
-    >>> evaluation = Evaluation.of([(sample, counts) for sample in samples], failed=())
-    >>> evaluation.scores(by_key(PLAIN, "precision", "recall"))
-    {'precision': 0.75, 'recall': 0.5}
+    Example:
+        >>> from pathlib import Path
+        >>> counts = {"true_positive": 30, "false_positive": 10, "false_negative": 30, "true_negative": 30}
+        >>> samples = [Sample(Path(f"{name}.png"), Path(f"{name}_mask.png"), "walls") for name in ("one", "two")]
+        >>> evaluation = Evaluation.of([(sample, counts) for sample in samples], failed=())
+        >>> evaluation.scores(by_key(PLAIN, "precision", "recall"))
+        {'precision': 0.75, 'recall': 0.5}
 
     Attributes:
         samples: N samples, in the order of the rows.
@@ -129,7 +131,7 @@ class Evaluation:
         }
 
     def by_image(self, score: Score) -> Floats:
-        """Return a score of each image as ``(N,)`` float64; undefined ones are NaN."""
+        """Return a score of each image, ``(N,)`` float64; NaN if undefined."""
         return score.formula({name: column.astype(np.float64) for name, column in self.columns.items()})
 
     def to_dict(self) -> dict[str, Any]:

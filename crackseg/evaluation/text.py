@@ -19,8 +19,9 @@ def format_score(value: float | None, unit: Unit = "", *, signed: bool = False) 
 
     Scores have three digits, percentages from 10 on have one. An undefined score is "-".
 
-    >>> format_score(0.25), format_score(0.0125, "%"), format_score(0.4, "%", signed=True), format_score(None)
-    ('0.250', '1.250 %', '+40.0 %', '-')
+    Example:
+        >>> format_score(0.25), format_score(0.0125, "%"), format_score(0.4, "%", signed=True), format_score(None)
+        ('0.250', '1.250 %', '+40.0 %', '-')
     """
     if value is None:
         return "-"
@@ -49,13 +50,14 @@ def report_to_text(report: EvaluationReport) -> str:
 
     Without a named protocol, the text is one line of headline scores per data set.
 
-    >>> from pathlib import Path
-    >>> from crackseg import load_model
-    >>> from crackseg.datasets import find_samples
-    >>> from crackseg.evaluation import EvaluationRequest, evaluate_model
-    >>> report = evaluate_model(load_model(), find_samples(Path("walls"), "test"), EvaluationRequest())
-    >>> report_to_text(report).splitlines()[1][:37]
-    'data   images     F1  precision  reca'
+    Example:
+        >>> from pathlib import Path
+        >>> from crackseg import load_model
+        >>> from crackseg.datasets import find_samples
+        >>> from crackseg.evaluation import EvaluationRequest, evaluate_model
+        >>> report = evaluate_model(load_model(), find_samples(Path("walls"), "test"), EvaluationRequest())
+        >>> report_to_text(report).splitlines()[1][:37]
+        'data   images     F1  precision  reca'
     """
     if report.request.protocol is None:
         first = f"{report.model}, protocol native, threshold {report.threshold:g} ({report.threshold_from})"
@@ -91,7 +93,7 @@ def _line(score: Score, estimate: Estimate) -> str:
 
 
 def _headline(report: EvaluationReport) -> str:
-    width = max(len(name) for name in report.results)
+    width = max((len(name) for name in report.results), default=4)
     keys = ("f1", "precision", "recall", "iou", "f1_2px")
     lines = [f"{'data':<{width}}  images     F1  precision  recall    IoU  F1 2px  false alarm  95 % interval of F1"]
     for name, result in report.results.items():
@@ -109,13 +111,14 @@ def comparison_to_text(comparison: Comparison) -> str:
 
     ``*`` marks the differences whose interval excludes 0.
 
-    >>> from pathlib import Path
-    >>> from crackseg import load_model
-    >>> from crackseg.datasets import find_samples
-    >>> from crackseg.evaluation import EvaluationRequest, evaluate_model
-    >>> report = evaluate_model(load_model(), find_samples(Path("walls"), "test"), EvaluationRequest())
-    >>> comparison_to_text(Comparison(report, report)).splitlines()[2]
-    'protocol native'
+    Example:
+        >>> from pathlib import Path
+        >>> from crackseg import load_model
+        >>> from crackseg.datasets import find_samples
+        >>> from crackseg.evaluation import EvaluationRequest, evaluate_model
+        >>> report = evaluate_model(load_model(), find_samples(Path("walls"), "test"), EvaluationRequest())
+        >>> comparison_to_text(Comparison(report, report)).splitlines()[2]
+        'protocol native'
     """
     reports = (("A", comparison.one), ("B", comparison.other))
     lines = [

@@ -14,8 +14,9 @@ _SIGNATURES = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"RIFF",
 class Markup(str):
     """HTML that is written to a page unchanged; any other string is escaped first.
 
-    >>> element("p", "1 < 2", Markup("<br>"))
-    '<p>1 &lt; 2<br></p>'
+    Example:
+        >>> element("p", "1 < 2", Markup("<br>"))
+        '<p>1 &lt; 2<br></p>'
     """
 
     __slots__ = ()
@@ -24,10 +25,11 @@ class Markup(str):
 def escape(content: str) -> Markup:
     """Return text as HTML; return `Markup` unchanged.
 
-    >>> escape("a < b")
-    'a &lt; b'
-    >>> escape(Markup("<b>bold</b>"))
-    '<b>bold</b>'
+    Example:
+        >>> escape("a < b")
+        'a &lt; b'
+        >>> escape(Markup("<b>bold</b>"))
+        '<b>bold</b>'
     """
     return content if isinstance(content, Markup) else Markup(html.escape(content))
 
@@ -41,8 +43,9 @@ def element(name: str, *content: str, css: str = "", attributes: Mapping[str, st
         css: Classes of the style sheet, separated by spaces.
         attributes: Further attributes, by name.
 
-    >>> element("p", "1 < 2", css="soft")
-    '<p class="soft">1 &lt; 2</p>'
+    Example:
+        >>> element("p", "1 < 2", css="soft")
+        '<p class="soft">1 &lt; 2</p>'
     """
     values = {"class": css} if css else {}
     values |= attributes or {}
@@ -53,15 +56,16 @@ def element(name: str, *content: str, css: str = "", attributes: Mapping[str, st
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, css: str = "") -> Markup:
-    """Return a table with names in the first column, numbers in the others.
+    """Return a table: names in the first column, numbers in the others.
 
     Args:
         head: Titles of the columns; empty for a table without a head.
         rows: Cells, row by row.
         css: Classes of the table.
 
-    >>> table((), [["walls", "8"]])
-    '<div class="wide"><table><tbody><tr><td>walls</td><td>8</td></tr></tbody></table></div>'
+    Example:
+        >>> table((), [["walls", "8"]])
+        '<div class="wide"><table><tbody><tr><td>walls</td><td>8</td></tr></tbody></table></div>'
     """
     body = (element("tr", *(element("td", cell) for cell in row)) for row in rows)
     titles = element("tr", *(element("th", title, attributes={"scope": "col"}) for title in head))
@@ -72,8 +76,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, css: str = "") 
 def definitions(texts: Mapping[str, str]) -> Markup:
     """Return titles and their texts as a definition list.
 
-    >>> definitions({"size": "64 px"})
-    '<dl><dt>size</dt><dd>64 px</dd></dl>'
+    Example:
+        >>> definitions({"size": "64 px"})
+        '<dl><dt>size</dt><dd>64 px</dd></dl>'
     """
     pairs = (part for title, text in texts.items() for part in (element("dt", title), element("dd", text)))
     return element("dl", *pairs)
@@ -82,8 +87,9 @@ def definitions(texts: Mapping[str, str]) -> Markup:
 def bullet_list(items: Iterable[str]) -> Markup:
     """Return items as a bullet list.
 
-    >>> bullet_list(["one", "two"])
-    '<ul><li>one</li><li>two</li></ul>'
+    Example:
+        >>> bullet_list(["one", "two"])
+        '<ul><li>one</li><li>two</li></ul>'
     """
     return element("ul", *(element("li", item) for item in items))
 
@@ -98,8 +104,9 @@ def image(data: bytes, *, alt: str = "") -> Markup:
     Raises:
         ValueError: If ``data`` is none of these files.
 
-    >>> image(b"\xff\xd8", alt="a wall")
-    '<img src="data:image/jpeg;base64,/9g=" alt="a wall">'
+    Example:
+        >>> image(b"\xff\xd8", alt="a wall")
+        '<img src="data:image/jpeg;base64,/9g=" alt="a wall">'
     """
     kind = next((kind for start, kind in _SIGNATURES if data.startswith(start)), None)
     if kind is None:
@@ -115,8 +122,9 @@ def figure(caption: str, images: Mapping[str, bytes]) -> Markup:
         caption: Text below the images.
         images: Bytes of PNG, JPEG or WebP files, by the text for readers who do not see them.
 
-    >>> figure("Wall 1", {})
-    '<figure><div></div><figcaption>Wall 1</figcaption></figure>'
+    Example:
+        >>> figure("Wall 1", {})
+        '<figure><div></div><figcaption>Wall 1</figcaption></figure>'
     """
     row = element("div", *(image(data, alt=alt) for alt, data in images.items()))
     return element("figure", row, element("figcaption", caption))
@@ -131,8 +139,9 @@ def json_script(name: str, value: object) -> Markup:
         name: The ``id`` of the element.
         value: A value that `json.dumps` accepts.
 
-    >>> json_script("data", ["</script>"])
-    '<script type="application/json" id="data">["\\u003c/script>"]</script>'
+    Example:
+        >>> json_script("data", ["</script>"])
+        '<script type="application/json" id="data">["\\u003c/script>"]</script>'
     """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     safe = Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))

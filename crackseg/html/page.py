@@ -20,8 +20,9 @@ def build_page(title: str, body: Iterable[str], *, lead: str = "") -> str:
         body: Elements of the page, in order; a string that is not `Markup` is escaped.
         lead: Line below the heading.
 
-    >>> build_page("Scores", ["F1 < 0.5"]).splitlines()[-5:-2]
-    ['<main>', 'F1 &lt; 0.5', '</main>']
+    Example:
+        >>> build_page("Scores", ["F1 < 0.5"]).splitlines()[-5:-2]
+        ['<main>', 'F1 &lt; 0.5', '</main>']
     """
     return "".join([begin_page(title, lead=lead), *(f"{escape(part)}\n" for part in body), end_page()])
 
@@ -36,8 +37,9 @@ def begin_page(title: str, *, lead: str = "", script: bool = False) -> Markup:
         lead: Line below the heading.
         script: True for a page that runs a script; see `end_page`.
 
-    >>> begin_page("Cracks", lead="8 images").splitlines()[-2:]
-    ['<header><h1>Cracks</h1><p class="soft">8 images</p></header>', '<main>']
+    Example:
+        >>> begin_page("Cracks", lead="8 images").splitlines()[-2:]
+        ['<header><h1>Cracks</h1><p class="soft">8 images</p></header>', '<main>']
     """
     policy = {"http-equiv": "Content-Security-Policy", "content": _SCRIPT_POLICY if script else _POLICY}
     lines = [
@@ -66,8 +68,9 @@ def end_page(*, script: str = "") -> Markup:
     Raises:
         ValueError: If ``script`` contains ``</script``.
 
-    >>> end_page(script="let page = 0;").splitlines()[2:]
-    ['<script>', 'let page = 0;', '</script>', '</body></html>']
+    Example:
+        >>> end_page(script="let page = 0;").splitlines()[2:]
+        ['<script>', 'let page = 0;', '</script>', '</body></html>']
     """
     if "</script" in script.lower():
         raise ValueError("expected JavaScript without '</script', which would end its element")
