@@ -3,8 +3,8 @@
     python experiments/invariance.py --model crackseg-mobile --data data/cfd --clean data/neg_photos
 
 No label is needed. Each image is predicted once as it is and once after each change. Colour, light and noise keep every
-pixel in place, so those rows are the IoU of the two masks. Rotated and resized images are predicted at their new size,
-the probability is mapped back, and those rows are the F1 within 2 px of the two masks. Pixels of all images of a folder
+pixel in place, so those rows are the IoU of the two masks. Rotated and resized images are predicted at their new size
+and the probability is mapped back. Those rows are the F1 within 2 px of the two masks. Pixels of all images of a folder
 are pooled; ``mean`` is the mean over folders. For ``--clean`` folders, which hold no crack, each row is the share of
 images with any crack pixel. ``--out`` also writes the table as JSON.
 
@@ -47,7 +47,7 @@ def turn_hue(image: Pixels, *, degrees: float) -> Pixels:
 
 
 def to_grey(image: Pixels) -> Pixels:
-    """Return the grey values of an ``(H, W, 3)`` RGB image in all three channels."""
+    """Return an RGB image ``(H, W, 3)`` as grey in all channels."""
     return np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
 
 
@@ -69,7 +69,7 @@ def compress(image: Pixels, *, quality: int) -> Pixels:
 
 
 def add_noise(image: Pixels, *, sigma: float) -> Pixels:
-    """Add Gaussian noise with a fixed seed, so that two models see the same pixels."""
+    """Add the same Gaussian noise at each call."""
     noise = np.random.default_rng(0).normal(0, sigma, image.shape)
     return np.asarray(np.clip(image + noise + 0.5, 0, 255), dtype=np.uint8)
 
@@ -90,7 +90,7 @@ IN_PLACE: Mapping[str, Callable[[Pixels], Pixels]] = {
 
 
 def predict_resized(model: Model, image: Pixels, *, factor: float) -> Probability:
-    """Predict an image at another size and return the probability ``(H, W)`` at the size of the image."""
+    """Predict a resized image and return its probability ``(H, W)``."""
     height, width = image.shape[:2]
     size = max(1, round(width * factor)), max(1, round(height * factor))
     resized = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC if factor > 1 else cv2.INTER_AREA)
@@ -100,7 +100,7 @@ def predict_resized(model: Model, image: Pixels, *, factor: float) -> Probabilit
 
 
 def predict_rotated(model: Model, image: Pixels, *, degrees: float) -> Probability:
-    """Predict an image rotated about its centre, mirrored where nothing was, and rotate the probability back."""
+    """Predict an image rotated about its centre, and rotate back."""
     height, width = image.shape[:2]
     side = math.ceil(math.hypot(height, width))
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
