@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,7 +17,8 @@ from scipy import ndimage
 from skimage import morphology
 
 from crackseg.errors import UsageError
-from crackseg.masks.cleaning import Cleaning, clean, preset
+from crackseg.imaging.codec import read_mask_levels, write_png
+from crackseg.masks.cleaning import Cleaning, choose_cleaning, clean, clean_file, preset
 from crackseg.masks.gaps import bridge_gaps, find_ends
 from crackseg.masks.morphology import Element, Operation, apply_morphology, fill_holes
 
@@ -373,3 +375,32 @@ def test_a_cleaned_mask_shows_its_counts_in_one_line_and_its_steps_as_rows() -> 
         ("min_area_px", 80, 80),
     ]
     assert cleaned.rows() == cleaned.to_dict()["steps"]
+
+
+# Files and presets
+
+
+def test_a_mask_file_is_cleaned_into_a_new_folder(tmp_path: Path) -> None:
+    levels = grey_strokes()
+    write_png(tmp_path / "mask.png", levels)
+    target = tmp_path / "cleaned" / "mask.png"
+    cleaned = clean_file(tmp_path / "mask.png", target, preset("classic"))
+    np.testing.assert_array_equal(read_mask_levels(target), cleaned.pixels)
+    np.testing.assert_array_equal(cleaned.pixels, clean(levels, preset("classic")).pixels)
+
+
+def test_a_mask_file_is_never_overwritten_by_its_cleaned_mask(tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    write_png(path, grey_strokes())
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="would overwrite"):
+        clean_file(path, tmp_path / "." / "mask.png", Cleaning())
+    assert path.read_bytes() == before
+
+
+def test_settings_replace_fields_of_the_preset_or_of_the_default() -> None:
+    assert choose_cleaning(None, {}) == Cleaning(open_px=3, min_area_px=50)
+    assert choose_cleaning(None, {"open_px": 0, "level": None}) == Cleaning(min_area_px=50)
+    assert choose_cleaning("classic", {"min_area_px": 7}) == Cleaning(open_px=3, min_area_px=7, texture=True)
+    with pytest.raises(UsageError, match="open_px"):
+        choose_cleaning("classic", {"open_px": 2})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+from types import ModuleType
 
 import pytest
 
@@ -39,3 +40,12 @@ def test_the_main_functions_have_an_example() -> None:
     finder = doctest.DocTestFinder(exclude_empty=True)
     names = {test.name for name in MODULES for test in finder.find(importlib.import_module(name)) if test.examples}
     assert set(SHOWN) <= names
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: str(package.__name__))
+def test_every_public_name_resolves_and_others_do_not(package: ModuleType) -> None:
+    assert sorted(package.__all__) == list(package.__all__)
+    assert all(getattr(package, name) is not None for name in package.__all__)
+    assert set(package.__all__) <= set(dir(package))
+    with pytest.raises(AttributeError, match="has no attribute 'missing'"):
+        _ = package.missing
