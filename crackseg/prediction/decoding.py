@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.errors import CracksegError, UsageError, display_text
-from crackseg.imaging.codec import decode_image, read_image, rgb_from_array, rgb_from_pil
+from crackseg.imaging.codec import decode_image, open_file, read_image, rgb_from_array, rgb_from_pil
 from crackseg.imaging.decoding import MAX_PIXELS
-from crackseg.imaging.tiff import open_large_tiff
 from crackseg.prediction.result import PredictionFailure, TooLargeError
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def decode_file(path: str | os.PathLike[str]) -> DecodedImage | PredictionFailur
     """Read an image file, or return why it cannot be read."""
     name = _name_of(path)
     try:
-        if open_large_tiff(Path(path), from_px=MAX_PIXELS) is None:
+        if not _is_large_tiff(Path(path)):
             return DecodedImage(name, read_image(Path(path)))
     except CracksegError as error:
         return PredictionFailure(name, error)
@@ -112,6 +111,21 @@ class ReadAhead:
                 yield image
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _is_large_tiff(path: Path) -> bool:
+    """Return whether a file is a TIFF of more than `MAX_PIXELS` pixels.
+
+    Raises:
+        UsageError: If there is no such file.
+        ImageError: If it is such a file, and can only be decoded whole.
+    """
+    with open_file(path) as file:
+        if file.read(2) not in (b"II", b"MM"):
+            return False
+    from crackseg.imaging.tiff import open_large_tiff  # takes a while to import, and most images are no TIFF
+
+    return open_large_tiff(path, from_px=MAX_PIXELS) is not None
 
 
 def _name_of(image: object) -> str:

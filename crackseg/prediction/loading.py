@@ -282,7 +282,7 @@ _TITLES = {"onnx": "onnxruntime", "openvino": "OpenVINO"}
 def _load_onnx(file: ModelFile, backend: _Backend) -> CardedPredictor:
     from crackseg.runtimes.onnx import OnnxPredictor
 
-    predictor = OnnxPredictor(file.read(), name=file.name)
+    predictor = OnnxPredictor(file.read(), name=file.name, verified=file.sha256 is not None)
     _check_precision(file, backend, predictor.card)
     if backend.precision == "bf16":
         raise UsageError(

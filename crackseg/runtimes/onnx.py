@@ -35,19 +35,20 @@ class OnnxPredictor(WithCard):
         data: The ONNX file's bytes.
         name: Name of the model in errors.
         threads: Threads to compute with; one for each core of the process if None.
+        verified: Skip the checks of the weights, for a file whose bytes are known to be those of a good model.
 
     Raises:
         ModelError: If ``data`` is not an ONNX model of crackseg, or its weights hold NaN or infinity.
     """
 
-    def __init__(self, data: bytes, *, name: str, threads: int | None = None) -> None:
+    def __init__(self, data: bytes, *, name: str, threads: int | None = None, verified: bool = False) -> None:
         self._data, self._name, self._threads = data, name, threads or usable_cores()
-        if (weight := find_non_finite(data)) is not None:
+        if not verified and (weight := find_non_finite(data)) is not None:
             raise ModelError(
                 f"its weights hold NaN or infinity ({display_text(weight)})", where=name, hint="train it again"
             )
         self._session = _session(data, _options(self._threads), name)
-        self.card = _card(self._session, data, name)
+        self.card = _card(self._session, None if verified else data, name)
 
     def one_thread(self) -> OnnxPredictor:
         """Return the network prepared for one thread per caller."""
@@ -164,14 +165,14 @@ def _session(data: bytes, options: onnxruntime.SessionOptions, name: str) -> onn
         raise ModelError("not an ONNX model", where=name, hint="give a .onnx file or a run folder") from error
 
 
-def _card(session: onnxruntime.InferenceSession, data: bytes, name: str) -> ModelCard:
-    """Return the card of a model, after a check of its sha256.
+def _card(session: onnxruntime.InferenceSession, data: bytes | None, name: str) -> ModelCard:
+    """Return the card of a model, after a check of its sha256 if ``data`` is its file.
 
     Raises:
         ModelError: If there is no card, or the weights have changed.
     """
     entries = session.get_modelmeta().custom_metadata_map
-    if entries.get(SHA256_KEY) not in (None, graph_sha256(data)):
+    if data is not None and entries.get(SHA256_KEY) not in (None, graph_sha256(data)):
         raise ModelError(
             "its weights are damaged: their sha256 differs from its metadata", where=name, hint="export it again"
         )

@@ -185,7 +185,7 @@ def test_pytorch_takes_several_images_as_its_memory_allows() -> None:
     images = [noise((80, 90), seed) for seed in range(10)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("crackseg.prediction.decoding.read_image", lambda path: images[int(path.name)])
-        patch.setattr("crackseg.prediction.decoding.open_large_tiff", lambda path, from_px: None)
+        patch.setattr("crackseg.prediction.decoding._is_large_tiff", lambda _: False)
         results = all_predicted(Model(predictor, card).predict_many([str(index) for index in range(10)]))
     alone = TorchPredictor(network, card, device=device)
     assert room_of(alone) == 0
