@@ -18,7 +18,7 @@ from tests.runs import write_sample
 
 
 def spoiled(folder: Path) -> Path:
-    """A folder with a copy, two mask faults and markup in a name."""
+    """A folder with a copy, mask faults and markup in a name."""
     write_walls(folder, 5)
     write_sample(folder, "04", *wall(0))
     save(folder / "masks" / "01.png", wall(1)[1] * np.uint8(200))

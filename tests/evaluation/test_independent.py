@@ -139,8 +139,8 @@ def scored(pairs: list[Pair]) -> dict[str, float]:
     parts = {*NATIVE.parts, *CLASSIC.parts, *CENTRELINE.parts}
     rows = []
     for number, (predicted, true) in enumerate(pairs):
-        judged = PredictedSample(draw_image(predicted), true, predicted.astype(np.float32), predicted)
-        rows.append((Sample(Path(f"{number}.png"), Path(f"{number}_mask.png"), "set"), count_image(judged, parts)))
+        prediction = PredictedSample(draw_image(predicted), true, predicted.astype(np.float32), predicted)
+        rows.append((Sample(Path(f"{number}.png"), Path(f"{number}_mask.png"), "set"), count_image(prediction, parts)))
     evaluation = Evaluation.of(rows, ())
     values = {
         key: value for each in (NATIVE, CLASSIC, CENTRELINE) for key, value in evaluation.scores(each.scores).items()

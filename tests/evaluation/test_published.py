@@ -55,8 +55,8 @@ def published(images: list[Answer]) -> dict[str, float]:
 def test_ods_ois_miou_and_f1_are_those_of_the_published_evaluation(seed: int) -> None:
     images, rows = answers(seed), []
     for number, (probability, true) in enumerate(images):
-        judged = PredictedSample(draw_image(true), true, probability, true, (probability, true))
-        rows.append((_sample(number), count_image(judged, RESIZE512.parts)))
+        prediction = PredictedSample(draw_image(true), true, probability, true, (probability, true))
+        rows.append((_sample(number), count_image(prediction, RESIZE512.parts)))
     scores = Evaluation.of(rows, ()).scores(RESIZE512.scores)
     expected = published(images)
     assert {key: scores[key] for key in expected} == pytest.approx(expected, abs=1e-6)

@@ -326,8 +326,8 @@ def test_an_interval_is_shown_or_nothing() -> None:
 def test_the_gallery_keeps_the_worst_and_of_equal_ones_those_with_more_wrong_pixels(tmp_path: Path) -> None:
     samples = write_set(tmp_path / "set", scribbled(12))
     gallery = Gallery(4)
-    judged = [PredictedSample(draw_image(one), other, one.astype(np.float32), one) for one, other in scribbled(12)]
-    for sample, each in zip(samples, judged, strict=True):
+    prediction = [PredictedSample(draw_image(one), other, one.astype(np.float32), one) for one, other in scribbled(12)]
+    for sample, each in zip(samples, prediction, strict=True):
         gallery.add(sample, each)
 
     def rank(each: PredictedSample) -> tuple[float, int]:
@@ -335,7 +335,7 @@ def test_the_gallery_keeps_the_worst_and_of_equal_ones_those_with_more_wrong_pix
         wrong = counts.false_positive + counts.false_negative
         return (1.0 if math.isnan(counts.f1) else counts.f1), -wrong
 
-    expected = sorted(zip(samples, judged, strict=True), key=lambda item: rank(item[1]))[:4]
+    expected = sorted(zip(samples, prediction, strict=True), key=lambda item: rank(item[1]))[:4]
     assert [drawn.name for drawn in gallery.worst_first()] == [sample.image.name for sample, _ in expected]
 
 
