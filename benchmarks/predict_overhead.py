@@ -5,7 +5,7 @@
 Both sides are whole processes, run in turn, and the fastest of each counts: the machine may be shared. Processor time
 (user and system) stands next to wall time, because other work changes it less. The floor imports numpy, cv2 and
 onnxruntime, loads the model and runs it once on as many pixels. It reads no image, mirrors no border, and measures
-and writes nothing. Aim: at most 1.3.
+and writes nothing. Aim: at most 1.25.
 """
 
 from __future__ import annotations
@@ -34,10 +34,15 @@ session.run(None, {"pixels": numpy.zeros((1, side, side, 3), numpy.uint8)})
 """
 
 
-def seconds(command: list[str]) -> tuple[float, float]:
-    """Run a process; return its wall and processor seconds."""
+def seconds(command: list[str], cache: str) -> tuple[float, float]:
+    """Run a process and return its wall time and its processor time.
+
+    Bytecode is kept in the folder ``cache``, as it is for an installed package.
+    """
+    variables = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=variables)
     _, status, usage = os.wait4(process.pid, 0)
     wall_s = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -52,12 +57,13 @@ def compare(model: Path, side: int, rounds: int) -> None:
         write_png(image, data_gen.generate_sample(data_gen.Recipe(size=side), seed=0, index=0).image)
         floor = [sys.executable, "-c", FLOOR, str(model), str(usable_cores()), str(side)]
         whole = [sys.executable, "-m", "crackseg", "predict", str(image), "-o", folder, "--model", str(model)]
-        times = [(seconds(floor), seconds(whole)) for _ in range(rounds + 1)][1:]
+        cache = str(Path(folder) / "bytecode")
+        times = [(seconds(floor, cache), seconds(whole, cache)) for _ in range(rounds + 1)][1:]
     for number, clock in enumerate(("wall", "processor")):
         floor_s, whole_s = (min(pair[side][number] for pair in times) for side in (0, 1))
         print(
             f"{side}x{side}, {clock:9}: imports and network {floor_s:.2f} s, whole command {whole_s:.2f} s, "
-            f"ratio {whole_s / floor_s:.2f} (aim 1.3)",
+            f"ratio {whole_s / floor_s:.2f} (aim 1.25)",
             flush=True,
         )
 

@@ -110,7 +110,7 @@ def program_help() -> str:
     """Return the help of the program: its commands in groups."""
     parts = ["Usage: crackseg COMMAND [arguments] [options]", "Find, segment and measure cracks in images."]
     for title, commands in GROUPS.items():
-        parts.append("\n".join([f"{title}:", *(f"  {name:<12}{summary}" for name, summary in commands.items())]))
-    parts.append("Options:\n  --version   Print the version.\n  -h, --help  Show this help, or that of a command.")
+        parts.append("\n".join([f"{title}:", *(f"  {name:<11}{summary}" for name, summary in commands.items())]))
+    parts.append("Options:\n  --version  Print the version.\n  -h, --help Show this help, or that of a command.")
     parts.append("Example:\n  crackseg predict wall.jpg -o out")
     return "\n\n".join(parts)

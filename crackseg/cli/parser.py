@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +108,8 @@ def _split(syntax: Syntax, arguments: Sequence[str]) -> tuple[dict[str, Any], li
 
 def suggest(text: str, known: Iterable[str]) -> str | None:
     """Return a hint with the closest word; None if none is close."""
+    import difflib  # only mistakes need it
+
     close = difflib.get_close_matches(text, list(known), n=1)
     return f"did you mean {close[0]}?" if close else None
 

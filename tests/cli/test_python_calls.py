@@ -1,0 +1,113 @@
+"""The Python functions: their examples run, they write what the command line writes, and they report progress."""
+
+from __future__ import annotations
+
+import doctest
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import crackseg
+from crackseg.cli import main
+from crackseg.cli.app import COMMANDS
+from crackseg.errors import UsageError
+from crackseg.parallel import Progress
+
+FUNCTIONS = tuple(name for name in crackseg.__all__ if name in COMMANDS)
+EXAMPLES = [
+    pytest.param(name, id=name, marks=[pytest.mark.train] if name in ("train", "export") else [])
+    for name in (*FUNCTIONS, "load_model")
+]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_of_a_function_runs(name: str, here: Path) -> None:
+    test = doctest.DocTestParser().get_doctest(getattr(crackseg, name).__doc__, {}, name, None, 0)
+    assert test.examples
+    lines: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=lines.append)
+    assert "".join(lines) == ""
+
+
+@pytest.fixture
+def walls(here: Path) -> Path:
+    crackseg.generate(here / "walls", count=2, size=96, seed=3, workers=1)
+    return here / "walls"
+
+
+CALLS: list[Any] = [
+    pytest.param(
+        ["generate", "OUT", "--count", "2", "--size", "64", "--seed", "1", "--formats", "voc,coco", "--workers", "1"],
+        lambda out: crackseg.generate(out, count=2, size=64, seed=1, formats="voc,coco", workers=1),
+        id="generate",
+    ),
+    pytest.param(
+        ["measure", "walls/masks", "-o", "OUT", "--scale", "0.2"],
+        lambda out: crackseg.measure("walls/masks", output=out, scale=0.2),
+        id="measure",
+    ),
+    pytest.param(
+        ["clean", "walls/masks", "-o", "OUT", "--close", "5", "--min-area", "10"],
+        lambda out: crackseg.clean("walls/masks", output=out, close=5, min_area=10),
+        id="clean",
+    ),
+    pytest.param(
+        ["convert", "walls/masks", "OUT", "--from", "masks", "--to", "labelme", "--polygons"],
+        lambda out: crackseg.convert("walls/masks", out, from_="masks", to="labelme", polygons=True),
+        id="convert",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "call"), CALLS)
+def test_a_python_call_writes_the_files_of_its_command_line(
+    arguments: list[str], call: Callable[[Path], Any], walls: Path, here: Path
+) -> None:
+    assert main([word.replace("OUT", "by_command") for word in arguments] + ["--quiet"]) == 0
+    result = call(here / "by_call")
+    assert files(here / "by_call") == files(here / "by_command") != {}
+    assert "\n" not in repr(result)
+    assert result.to_dict()
+    assert all(isinstance(row, dict) for row in result.rows())
+
+
+def test_an_inspection_from_python_writes_the_files_of_its_command_line(walls: Path, here: Path) -> None:
+    model = "crackseg-synthetic"
+    assert main(["inspect", "walls/images", "-o", "by_command", "--model", model, "--workers", "1", "--quiet"]) == 0
+    crackseg.inspect("walls/images", output="by_call", model=model, workers=1)
+    ours, theirs = files(here / "by_call"), files(here / "by_command")
+    assert ours.keys() == theirs.keys()
+    same = [name for name in ours if name.startswith(("masks", "overlays"))]
+    assert same
+    assert all(ours[name] == theirs[name] for name in same)
+
+
+def test_a_python_call_reports_progress_and_prints_nothing(walls: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    steps: list[Progress] = []
+    crackseg.measure("walls/masks", output=None, progress=steps.append)
+    crackseg.clean("walls/masks", output="cleaned", progress=steps.append)
+    crackseg.check("walls", progress=steps.append)
+    crackseg.generate("more", count=1, size=64, workers=1, progress=steps.append)
+    crackseg.convert("walls/masks", "rle.csv", from_="masks", to="kaggle-rle", progress=steps.append)
+    assert [step.fraction for step in steps if step.fraction == 1.0] == [1.0] * 5
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_python_call_raises_the_error_of_the_command_line(here: Path) -> None:
+    with pytest.raises(UsageError, match="missing: no such file or folder; check the path"):
+        crackseg.measure("missing")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'treshold'"):
+        crackseg.inspect("walls", treshold=0.5)  # type: ignore[call-arg]
