@@ -121,6 +121,11 @@ def choose_cleaning(name: Preset | None, settings: Mapping[str, Any]) -> Cleanin
 
     Raises:
         UsageError: If a value is out of its range.
+
+    Example:
+        >>> cleaning = choose_cleaning(None, {"min_area_px": 20})
+        >>> cleaning.open_px, cleaning.min_area_px
+        (3, 20)
     """
     start = Cleaning(open_px=3, min_area_px=50) if name is None else preset(name)
     return dataclasses.replace(start, **{key: value for key, value in settings.items() if value is not None})
@@ -234,6 +239,17 @@ def clean_file(path: Path, target: Path, cleaning: Cleaning) -> CleanedMask:
         UsageError: If there is no such file, or ``target`` is the same file.
         ImageError: If the mask cannot be read.
         OutputError: If the target cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> mask = np.zeros((20, 20), np.uint8)
+        >>> mask[5:10, 2:18] = mask[15, 15] = 255
+        >>> with tempfile.TemporaryDirectory() as name:
+        ...     path = Path(name, "mask.png")
+        ...     write_png(path, mask)
+        ...     clean_file(path, path.with_name("cleaned.png"), Cleaning(min_area_px=10))
+        CleanedMask(20x20 px, 81 -> 80 crack px)
     """
     if target.resolve() == path.resolve():
         raise UsageError("the output would overwrite this mask", where=path, hint="choose another output folder")

@@ -91,6 +91,13 @@ def find_ends(mask: NDArray[np.bool_]) -> CrackEnds:
 
     Args:
         mask: ``(H, W)`` bool crack mask.
+
+    Example:
+        >>> import numpy as np
+        >>> mask = np.zeros((20, 60), dtype=bool)
+        >>> mask[9:12, 10:50] = True
+        >>> sorted(find_ends(mask).tips[:, 1].round().tolist())
+        [10.0, 49.0]
     """
     _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     plane = np.asarray(labels, dtype=np.int32)

@@ -30,6 +30,13 @@ def apply_morphology(
 
     Returns:
         ``(H, W)`` uint8 pixels.
+
+    Example:
+        >>> import numpy as np
+        >>> line = np.zeros((5, 9), np.uint8)
+        >>> line[2] = 255
+        >>> int(apply_morphology(line, "dilate", size_px=3)[:, 0].astype(bool).sum())
+        3
     """
     kinds = {
         "erode": cv2.MORPH_ERODE, "dilate": cv2.MORPH_DILATE, "open": cv2.MORPH_OPEN, "close": cv2.MORPH_CLOSE,

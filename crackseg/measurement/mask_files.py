@@ -26,6 +26,18 @@ def measure_file(path: Path, images: Path | None, scale: ScaleSource | None) -> 
     Raises:
         UsageError: If there is no such file.
         ImageError: If mask or image cannot be read, the image is missing or has another size, or it shows no scale.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from crackseg.imaging.codec import write_png
+        >>> mask = np.zeros((40, 60), np.uint8)
+        >>> mask[10:15, 5:55] = 255
+        >>> with tempfile.TemporaryDirectory() as name:
+        ...     path = Path(name, "wall.png")
+        ...     write_png(path, mask)
+        ...     measure_file(path, None, None)
+        MeasuredMask('wall.png', 1 crack, 10.42 %)
     """
     mask = read_mask(path)
     shape = (mask.shape[0], mask.shape[1])
@@ -55,6 +67,14 @@ def collect_masks(places: Sequence[Path]) -> list[Path]:
 
     Raises:
         UsageError: If a file or folder is missing or holds no mask, or two masks have the same name.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as name:
+        ...     Path(name, "wall_mask.png").touch()
+        ...     Path(name, "wall_overlay.png").touch()
+        ...     [path.name for path in collect_masks([Path(name)])]
+        ['wall_mask.png']
     """
     paths: list[Path] = []
     for place in places:

@@ -94,6 +94,12 @@ def to_csv(masks: Sequence[MeasuredMask]) -> str:
 
     A mask without cracks gets a row without numbers. A cell that a spreadsheet would read as a formula starts with a
     quote.
+
+    Example:
+        >>> mask = MeasuredMask(name="clean.png", shape=(20, 30), cracks=(), scale=None)
+        >>> header, row = to_csv([mask]).splitlines()
+        >>> header[:23], row[:12]
+        ('image,crack,box_row0,bo', 'clean.png,0,')
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

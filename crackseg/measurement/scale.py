@@ -71,6 +71,14 @@ def read_scale(path: Path) -> Scale:
 
     Raises:
         ConfigError: If the file cannot be read, or gives no scale, more than one, or a wrong value.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as name:
+        ...     path = Path(name, "site.yaml")
+        ...     _ = path.write_text("{length_mm: 100, length_px: 400}")
+        ...     read_scale(path)
+        Scale(mm_per_px=0.25, source='site.yaml: 100 mm over 400 px', uncertainty=0.0)
     """
     config = load_config(ScaleFile, path)
     name = display_text(path.name)
@@ -144,6 +152,13 @@ def find_marker_scale(image: NDArray[np.uint8], side_mm: float, *, name: str = "
 
     Raises:
         ImageError: If no marker is found in the image.
+
+    Example:
+        >>> image = np.full((300, 300, 3), 255, np.uint8)
+        >>> dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50)
+        >>> image[100:200, 100:200] = cv2.aruco.generateImageMarker(dictionary, 3, 100)[..., None]
+        >>> round(find_marker_scale(image, 50.0).mm_per_px, 1)
+        0.5
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     sides, ids = [], []

@@ -30,6 +30,12 @@ def resample(columns: Mapping[str, NDArray[Any]], *, draws: int = DRAWS, seed: i
     Returns:
         ``(D, ...)`` float64 sums by name.
 
+    Example:
+        >>> import numpy as np
+        >>> sums = resample({"images": np.ones(7)}, draws=4)
+        >>> sums["images"].tolist()
+        [7.0, 7.0, 7.0, 7.0]
+
     Source:
         Efron, Tibshirani, "An introduction to the bootstrap", 1993, chapters 6 and 13.
     """
@@ -53,6 +59,12 @@ def interval(values: Floats) -> tuple[float, float] | None:
 
     Returns:
         Lower and upper limit; None if the score is undefined in more than 5 % of the samples.
+
+    Example:
+        >>> import numpy as np
+        >>> low, high = interval(np.linspace(0, 1, 101))
+        >>> round(low, 3), round(high, 3)
+        (0.025, 0.975)
 
     Source:
         Efron, Tibshirani, 1993, section 13.3.

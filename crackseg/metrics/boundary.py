@@ -19,6 +19,13 @@ def find_boundary(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
     Returns:
         ``(H, W)`` bool mask of the boundary.
+
+    Example:
+        >>> import numpy as np
+        >>> mask = np.zeros((5, 5), dtype=bool)
+        >>> mask[1:4, 1:4] = True
+        >>> int(find_boundary(mask).sum())
+        8
     """
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     pixels = mask.astype(np.uint8)
@@ -38,6 +45,13 @@ def count_boundary(predicted: NDArray[np.bool_], true: NDArray[np.bool_], *, tol
 
     Raises:
         ValueError: If the shapes differ.
+
+    Example:
+        >>> import numpy as np
+        >>> mask = np.zeros((5, 5), dtype=bool)
+        >>> mask[1:4, 1:4] = True
+        >>> count_boundary(np.roll(mask, 1), mask, tolerance_px=1).f1
+        1.0
 
     Source:
         Csurka, Larlus, Perronnin, "What is a good evaluation measure for semantic segmentation?", BMVC 2013;

@@ -35,6 +35,12 @@ def count_classes(
 
     Raises:
         ValueError: If the shapes differ, or a number is not below ``classes``.
+
+    Example:
+        >>> import numpy as np
+        >>> predicted, true = np.array([[0, 1, 2]], np.uint8), np.array([[1, 1, 2]], np.uint8)
+        >>> {name: counts.tolist() for name, counts in count_classes(predicted, true, 3).items()}
+        {'class_called': [1, 1], 'class_true': [2, 1], 'class_hits': [1, 1]}
     """
     if predicted.shape != true.shape:
         raise ValueError(f"expected masks of one shape, got {predicted.shape} and {true.shape}")
@@ -55,6 +61,10 @@ def class_scores(classes: int) -> tuple[Score, ...]:
     Each class but the background has a precision, recall, F1 and IoU against all others. Two means follow. *macro* is
     the mean over classes with a defined score. *micro* is the score of the summed pixels of all classes. A
     defect of the wrong class is then both a false call and a miss.
+
+    Example:
+        >>> [score.key for score in class_scores(2)][:4]
+        ['f1_class1', 'precision_class1', 'recall_class1', 'iou_class1']
     """
     numbers = range(1, classes)
     return (

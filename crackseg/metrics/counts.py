@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 
 def ratio(part: float, whole: float) -> float:
-    """Return ``part / whole``, or NaN if ``whole`` is 0."""
+    """Return ``part / whole``, or NaN if ``whole`` is 0.
+
+    Example:
+        >>> ratio(1, 4), ratio(1, 0)
+        (0.25, nan)
+    """
     return part / whole if whole else math.nan
 
 

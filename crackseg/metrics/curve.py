@@ -21,6 +21,10 @@ def share(part: ArrayLike, whole: ArrayLike) -> Floats:
 
     Returns:
         Float64 ratios of the broadcast shape, ``(..., K)`` for arrays ``(..., K)``.
+
+    Example:
+        >>> share([1, 2], [4, 0]).tolist()
+        [0.25, nan]
     """
     above, below = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
     result: Floats = np.full(below.shape, np.nan)
@@ -42,6 +46,13 @@ def count_cells(
 
     Returns:
         ``(CELLS,)`` int64 crack pixels and ``(CELLS,)`` int64 background pixels, the least probable first.
+
+    Example:
+        >>> import numpy as np
+        >>> probability, true = np.array([[0.0, 0.5, 1.0]], np.float32), np.array([[False, True, True]])
+        >>> crack, background = count_cells(probability, true)
+        >>> np.flatnonzero(crack).tolist(), np.flatnonzero(background).tolist()
+        ([128, 255], [0])
     """
     certain = np.float32(5e-7)
     clipped = np.clip(probability, certain, 1 - certain)
@@ -61,6 +72,12 @@ def precision_recall(crack: Floats, background: Floats) -> tuple[Floats, Floats]
     Returns:
         ``(..., K)`` float64 precision and recall, entry ``k`` with cells ``k`` and above predicted as crack. Precision
         is 1 where no pixel is predicted, and recall NaN where there is no crack.
+
+    Example:
+        >>> import numpy as np
+        >>> precision, recall = precision_recall(np.array([1.0, 3.0]), np.array([3.0, 1.0]))
+        >>> precision.tolist(), recall.tolist()
+        ([0.5, 0.75], [1.0, 0.75])
     """
     hits = _from_the_top(crack)
     called = hits + _from_the_top(background)

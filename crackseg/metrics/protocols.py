@@ -140,6 +140,10 @@ def find_protocols(name: ProtocolName | Literal["all"], *, classes: int = 1) -> 
     Args:
         name: Name of a protocol, or ``all``.
         classes: Number of classes of the model; if more than two, the protocol for classes is added.
+
+    Example:
+        >>> [protocol.name for protocol in find_protocols("all")]
+        ['native', 'classic', 'centreline', 'resize512']
     """
     protocols = tuple(_ALL.values()) if name == "all" else (_ALL[name],)
     return (*protocols, classes_protocol(classes)) if classes > 2 else protocols

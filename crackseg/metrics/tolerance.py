@@ -91,6 +91,11 @@ def within(mask: NDArray[np.bool_], distance_px: float) -> NDArray[np.bool_]:
 
     Returns:
         ``(H, W)`` bool, True for pixels within the distance.
+
+    Example:
+        >>> import numpy as np
+        >>> within(np.array([[True, False, False, False]]), 2).tolist()
+        [[True, True, True, False]]
     """
     if not mask.any():
         return np.zeros_like(mask)
