@@ -9,6 +9,7 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,10 @@ from tests.conftest import RunPython
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(path for package in ("crackseg", "data_gen") for path in (ROOT / package).rglob("*.py"))
 HEAVY = ("torch", "cv2", "numpy", "PIL", "onnxruntime", "pydantic", "yaml", "lxml", "albumentations", "matplotlib")
+PACKAGES = ("data_gen", *(f"crackseg.{path.parent.name}" for path in sorted((ROOT / "crackseg").glob("*/__init__.py"))))
+FACES = [name for name in PACKAGES if name != "crackseg.weights"]
+"""Packages with public names; the weights are files only."""
+
 TRAINING = (
     "torch",
     "torchvision",
@@ -60,6 +65,15 @@ def test_help_loads_nothing_heavy(run_python: RunPython, arguments: list[str]) -
         assert not loaded & {"argparse", "dataclasses"}
 
 
+def test_the_faces_of_all_packages_load_nothing_heavy(run_python: RunPython) -> None:
+    code = "".join(f"import {name}\n" for name in PACKAGES)
+    assert not loaded_after(run_python, code) & set(HEAVY)
+
+
+def test_no_module_imports_typer() -> None:
+    assert [relative(path) for path in SOURCES if "typer" in set(imported_names(path))] == []
+
+
 def test_predicting_needs_no_package_of_the_training_extra(run_python: RunPython) -> None:
     modules = ("prediction.model", "prediction.loading", "evaluation", "generation")
     code = "".join(f"import crackseg.{name}\n" for name in modules)
@@ -75,33 +89,33 @@ def imported_names(path: Path) -> Iterator[str]:
 
 
 def test_only_the_networks_and_the_torch_runtime_import_torch() -> None:
-    found = {
+    importers = {
         relative(path)
         for path in SOURCES
         for name in imported_names(path)
         if name.partition(".")[0]
         in ("torch", "torchvision", "segmentation_models_pytorch", "albumentations", "safetensors")
     }
-    assert found
+    assert importers
     allowed = (
         "crackseg/networks/",
         "crackseg/training/",
         "crackseg/exporting/from_torch.py",
         "crackseg/runtimes/torch.py",
     )
-    assert [name for name in found if not name.startswith(allowed)] == []
+    assert [name for name in importers if not name.startswith(allowed)] == []
 
 
 def test_data_gen_imports_nothing_of_crackseg_and_never_touches_the_disk() -> None:
     forbidden = {"crackseg", "torch", "PIL", "yaml", "lxml", "os", "pathlib", "io", "shutil", "tempfile"}
-    found = {
+    imports = {
         (relative(path), name)
         for path in SOURCES
         if relative(path).startswith("data_gen/")
         for name in imported_names(path)
         if name.partition(".")[0] in forbidden
     }
-    assert found == set()
+    assert imports == set()
 
 
 # Names
@@ -113,6 +127,22 @@ def test_every_public_name_resolves() -> None:
         assert getattr(crackseg, name).__name__ == name
         assert name in dir(crackseg)
     assert crackseg.__version__
+
+
+@pytest.mark.parametrize("package", FACES)
+def test_every_name_of_a_package_resolves_and_is_listed(package: str) -> None:
+    module = import_module(package)
+    names = module.__all__
+    assert names
+    assert len(names) == len(set(names))
+    assert set(names) <= set(dir(module))
+    assert all(getattr(module, name) is not None for name in names)
+
+
+@pytest.mark.parametrize("package", FACES)
+def test_an_unknown_name_of_a_package_is_an_attribute_error(package: str) -> None:
+    with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
+        import_module(package).no_such_name  # noqa: B018
 
 
 def test_the_names_of_the_contract_are_public() -> None:
@@ -154,7 +184,7 @@ def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         return set(archive.namelist())
 
 
-def test_the_wheel_holds_every_module_and_nothing_beside_the_two_packages(wheel_names: set[str]) -> None:
+def test_the_wheel_holds_every_module_and_nothing_but_the_two_packages(wheel_names: set[str]) -> None:
     assert {relative(path) for path in SOURCES} <= wheel_names
     tops = {name.partition("/")[0] for name in wheel_names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"crackseg", "data_gen"}
@@ -174,6 +204,12 @@ def test_the_wheel_holds_the_shipped_model_with_its_card_and_stays_small(wheel_n
 def test_the_wheel_holds_the_configurations(wheel_names: set[str]) -> None:
     configs = {relative(path) for path in (ROOT / "configs").rglob("*.yaml")}
     assert {f"crackseg/{name}" for name in configs} <= wheel_names
+
+
+def test_the_wheel_holds_every_shipped_configuration(wheel_names: set[str]) -> None:
+    configs = {f"crackseg/{relative(path)}" for path in (ROOT / "configs").rglob("*.yaml")}
+    assert configs
+    assert configs <= wheel_names
 
 
 def test_the_core_does_not_depend_on_torch() -> None:
@@ -208,7 +244,7 @@ def test_there_are_sources_to_look_at() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_a_file_has_at_most_400_lines_and_a_function_at_most_60(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
-    assert [(found.name, code_lines(found)) for found in functions(path) if code_lines(found) > 60] == []
+    assert [(item.name, code_lines(item)) for item in functions(path) if code_lines(item) > 60] == []
 
 
 def test_no_module_is_called_by_a_name_that_says_nothing() -> None:
@@ -216,11 +252,16 @@ def test_no_module_is_called_by_a_name_that_says_nothing() -> None:
     assert [relative(path) for path in SOURCES if path.stem in empty or path.parent.name in empty] == []
 
 
+def test_six_flat_modules_are_the_ground() -> None:
+    flat = {path.stem for path in (ROOT / "crackseg").glob("*.py")} - {"__init__", "__main__"}
+    assert flat == {"config", "errors", "files", "geometry", "machine", "parallel"}
+
+
 def test_packages_are_at_most_two_deep() -> None:
     assert [relative(path) for path in SOURCES if len(path.relative_to(ROOT).parts) > 3] == []
 
 
-def test_every_module_says_what_it_is_for() -> None:
+def test_every_module_has_a_docstring() -> None:
     assert [relative(path) for path in SOURCES if not ast.get_docstring(ast.parse(path.read_bytes()))] == []
 
 
@@ -229,8 +270,8 @@ def is_transparent_wrapper(function: ast.FunctionDef | ast.AsyncFunctionDef) -> 
 
 
 def test_no_function_but_a_transparent_wrapper_passes_unnamed_options_on() -> None:
-    found = [(relative(path), item.name) for path in SOURCES for item in functions(path) if item.args.kwarg]
+    takers = [(relative(path), item.name) for path in SOURCES for item in functions(path) if item.args.kwarg]
     wrappers = [
         (relative(path), item.name) for path in SOURCES for item in functions(path) if is_transparent_wrapper(item)
     ]
-    assert [item for item in found if item not in wrappers] == []
+    assert [item for item in takers if item not in wrappers] == []

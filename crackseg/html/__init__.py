@@ -45,3 +45,7 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(import_module(_HOMES.get(name, "crackseg.html.elements")), name)
     raise AttributeError(f"module 'crackseg.html' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
