@@ -6,7 +6,7 @@ Every other module reads images through this one. The policy:
   pixel is decoded, and an image of more than `MAX_PIXELS` is refused.
 - The result is ``(H, W, 3)`` uint8 RGB. EXIF orientation is applied, greyscale is repeated over the channels, palettes
   and CMYK are converted, and alpha is dropped. Only the first page or frame is read.
-- Samples deeper than 8 bits are shifted down by the smallest even bit depth that holds the largest value, so 12-bit
+- Samples deeper than 8 bits are shifted down by the smallest even bit depth that holds the largest value. So 12-bit
   data in a 16-bit file does not become black. Floats are read as [0, 1] or [0, 255].
 - A truncated file is an error, never a half-grey image.
 """
@@ -52,7 +52,14 @@ class ImageSource(Protocol):
         """Height and width ``(H, W)``, in pixels."""
 
     def read(self, region: Region) -> NDArray[np.uint8]:
-        """Return the ``(h, w, 3)`` uint8 RGB pixels, 0 to 255, of a region inside the image."""
+        """Read a region inside the image.
+
+        Args:
+            region: Region, in pixels.
+
+        Returns:
+            ``(h, w, 3)`` uint8 RGB pixels, 0 to 255.
+        """
 
 
 class ArrayImage:
@@ -77,7 +84,14 @@ class ArrayImage:
         return self._pixels.shape[0], self._pixels.shape[1]
 
     def read(self, region: Region) -> NDArray[np.uint8]:
-        """Return a view of the ``(h, w, 3)`` uint8 RGB pixels, 0 to 255, of a region."""
+        """Return a view of a region.
+
+        Args:
+            region: Region, in pixels.
+
+        Returns:
+            ``(h, w, 3)`` uint8 RGB pixels, 0 to 255.
+        """
         return self._pixels[region.slices()]
 
 
@@ -136,7 +150,7 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def decode_image(data: bytes, *, name: str = "image") -> NDArray[np.uint8]:
-    """Decode the bytes of an image file by the policy of this module.
+    """Decode an image file in memory by the policy of this module.
 
     Args:
         data: Bytes of the file.
@@ -175,10 +189,11 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 
 
 def read_mask_levels(path: Path) -> NDArray[np.uint8]:
-    """Read the grey levels of a mask file, which may have soft edges or texture.
+    """Read the grey levels of a mask file.
 
-    Full scale is 255, or 1 in a file with only 0 and 1. In a colour palette every index except 0 and the void index
-    255 is crack, as in the segmentation masks of Pascal VOC. The largest of several channels counts.
+    The mask may have soft edges or texture. Full scale is 255, or 1 in a file with only 0 and 1. In a colour palette
+    every index except 0 and the void index 255 is crack, as in the segmentation masks of Pascal VOC. The largest of
+    several channels counts.
 
     Args:
         path: Mask file.
@@ -248,7 +263,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def rgb_from_array(values: NDArray[np.generic], *, name: str = "array") -> NDArray[np.uint8]:
-    """Return an array as RGB pixels by the policy of this module.
+    """Convert an array to RGB by the policy of this module.
 
     Args:
         values: ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA pixels; uint8, uint16 or bool.
@@ -280,7 +295,7 @@ def rgb_from_array(values: NDArray[np.generic], *, name: str = "array") -> NDArr
 
 
 def rgb_from_pil(image: Image.Image, *, name: str = "image") -> NDArray[np.uint8]:
-    """Return a PIL image as RGB pixels by the policy of this module.
+    """Convert a PIL image to RGB by the policy of this module.
 
     Args:
         image: PIL image.

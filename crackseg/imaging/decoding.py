@@ -158,7 +158,7 @@ def check_size(image: Image.Image, name: str) -> None:
 
 
 def _is_deep_colour(image: Image.Image, data: bytes) -> bool:
-    """Return whether Pillow would reduce colour to 8 bits; its grey modes keep their depth."""
+    """Return whether Pillow would reduce a colour image to 8 bits."""
     if image.format == "PNG":
         return data[24] == 16 and image.mode in ("RGB", "RGBA", "LA")
     if image.format == "TIFF":
@@ -168,7 +168,7 @@ def _is_deep_colour(image: Image.Image, data: bytes) -> bool:
 
 
 def _deep_colour(data: bytes, name: str) -> NDArray[np.generic]:
-    """Decode 16-bit colour, which Pillow cannot keep, from a file that Pillow has checked."""
+    """Decode 16-bit colour from a file that Pillow has checked."""
     deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if deep is None:
         raise ImageError("cannot be decoded (16-bit colour)", where=name, hint="check that the file is complete")
@@ -198,7 +198,7 @@ def read_samples(image: Image.Image, *, as_mask: bool = False) -> NDArray[np.gen
 
 
 def read_orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8, or 1 if the EXIF block is damaged."""
+    """Return the EXIF orientation, 1 to 8; 1 if it is damaged."""
     try:
         value = image.getexif().get(0x0112, 1)
     except _DECODER_ERRORS:

@@ -102,13 +102,13 @@ def draw_components(
 
 
 def _box_thickness(image: NDArray[np.uint8]) -> int:
-    """Return a line width, in pixels, that is visible when the whole image is shown."""
+    """Return a line width in pixels, visible in the whole image."""
     height, width = image.shape[:2]
     return max(1, round(int(max(height, width)) / 400))
 
 
 def contact_sheet(images: Sequence[NDArray[np.uint8]], *, columns: int = 4, side: int = 320) -> NDArray[np.uint8]:
-    """Lay out images on one white sheet, each resized to a square cell.
+    """Lay out images on a white sheet, in square cells.
 
     Args:
         images: At least one image of ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.

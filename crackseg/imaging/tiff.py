@@ -239,7 +239,7 @@ def _check_layout(layout: _Layout, orientation: int, planar: int, name: str) -> 
 
 
 def _as_file(data: bytes, shape: tuple[int, int], layout: _Layout) -> bytes:
-    """Return the bytes of a TIFF file that holds one tile of ``shape``."""
+    """Return a TIFF file, as bytes, with one tile of ``shape``."""
     tags = {tag: (_SHORT, values) for tag, values in layout.tags.items()}
     if _JPEG_TABLES in tags:
         tags[_JPEG_TABLES] = (_UNDEFINED, layout.tags[_JPEG_TABLES])

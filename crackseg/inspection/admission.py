@@ -44,7 +44,9 @@ def admit_files(state: RunState, files: Sequence[SourceFile]) -> list[Task]:
 
 
 def _is_valid(state: RunState, file: SourceFile, known: KnownFile, stamps: dict[bytes, FileStamp]) -> bool:
-    """Return whether a row is valid: same bytes, model and configuration, all outputs in place.
+    """Return whether a row is still valid.
+
+    The file, the model and the configuration must be the same, and the outputs must be in place.
 
     Args:
         state: State of the run.

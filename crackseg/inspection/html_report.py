@@ -86,7 +86,7 @@ def _table_row(record: Mapping[str, Any], unit: str) -> list[Any]:
 
 
 def _thumbnail_blocks(store: Store) -> Iterator[list[str | None]]:
-    """Yield the thumbnails in base64, in the order of the rows; None for a row without one."""
+    """Yield the thumbnails of the rows in base64, None where missing."""
     thumbnails = store.thumbnails()
     while block := [
         None if image is None else base64.b64encode(image).decode("ascii")

@@ -189,7 +189,7 @@ class ModelInspector:
 
 
 def _find_scale(pixels: NDArray[np.uint8], scale: ScaleSource | None) -> tuple[Scale | None, tuple[str, ...]]:
-    """Find the scale of an image, or the reasons why there is none."""
+    """Find the scale of an image, or the problem with it."""
     if scale is None:
         return None, ()
     try:
@@ -199,7 +199,7 @@ def _find_scale(pixels: NDArray[np.uint8], scale: ScaleSource | None) -> tuple[S
 
 
 def _measure(result: Prediction, mask: NDArray[np.bool_]) -> tuple[CrackMeasurement, ...]:
-    """Measure the cracks of a mask that is part of the mask of a prediction."""
+    """Measure the cracks of part of the mask of a prediction."""
     return measure_cracks(
         mask, scale=result.scale, probability=result.probability, threshold=result.threshold, image=result.image
     )
@@ -235,7 +235,7 @@ def _measurements(
 
 
 def _read_steadily(path: Path) -> tuple[bytes, FileStamp]:
-    """Return the bytes of a file, and a stamp that is valid only if nobody wrote to it meanwhile."""
+    """Read a file and its stamp, invalid if the file changed meanwhile."""
     now = time.time_ns()
     before = _stat(path)
     data = read_file(path)
@@ -254,7 +254,7 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _probe_shape(path: Path) -> tuple[int, int] | None:
-    """Return height and width from the header; None if the file has no header of an image."""
+    """Return height and width from the header; None without a header."""
     try:
         return image_size(path)
     except CracksegError:
@@ -262,7 +262,7 @@ def _probe_shape(path: Path) -> tuple[int, int] | None:
 
 
 def _without_place(error: CracksegError) -> str:
-    """Return the text of an error without the name of the file, which is in the row already."""
+    """Return the text of an error without the name of the file."""
     return display_text(error.what if error.hint is None else f"{error.what}; {error.hint}")
 
 
@@ -275,7 +275,7 @@ def _unforeseen(error: Exception) -> FileResult:
 
 @contextmanager
 def _few_cores(threads: int) -> Iterator[None]:
-    """Show only this number of cores to libraries that count them while they load."""
+    """Show only some cores to libraries that count them while they load."""
     if not hasattr(os, "sched_setaffinity") or threads >= usable_cores():
         yield
         return

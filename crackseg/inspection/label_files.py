@@ -51,6 +51,6 @@ def write_labels(output: Path, folder: Path, store: Store, formats: Sequence[Lab
 
 
 def _label_name(path: bytes, mask_path: bytes) -> str:
-    """Return the name of an image in the labels: its path, made unique if only suffixes differ."""
+    """Return a path for the labels, unique even if only suffixes differ."""
     image, mask = (PurePosixPath(os.fsdecode(it)) for it in (path, mask_path.partition(b"/")[2]))
     return display_text((mask.parent / f"{mask.stem}{image.suffix}").as_posix())

@@ -14,8 +14,8 @@ _LONGEST_PATH_BYTES = 1000
 class OutputNames:
     """Names of the mask and the overlay of each file.
 
-    A name is the path of the file with the suffix ``.png``. Part of a hash of the path is added if another file has
-    that name already, also on a disk that ignores case, or if the name would be too long. Names never change.
+    A name is the path of the file with the suffix ``.png``. Part of a hash of the path is added if the name is too long
+    or taken, also on a disk that ignores case. Names never change.
 
     Args:
         taken: Names from earlier runs, by path.
@@ -29,7 +29,7 @@ class OutputNames:
             self._take(name)
 
     def name(self, path: bytes) -> bytes:
-        """Return the name for a path, below the folder of masks or overlays."""
+        """Return the name for a path."""
         if path not in self._names:
             self._names[path] = self._first_free(path)
             self._take(self._names[path])

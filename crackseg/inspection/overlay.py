@@ -26,7 +26,11 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def find_widest_place(cracks: Sequence[CrackMeasurement]) -> tuple[int, int, float] | None:
-    """Find row, column and width, in pixels, of the widest place; None without a crack."""
+    """Find the widest place of all cracks.
+
+    Returns:
+        Row, column and width, in pixels; None without a crack.
+    """
     if not cracks:
         return None
     widest = max(cracks, key=lambda crack: crack.width_max_px or 0.0)
@@ -37,7 +41,7 @@ def find_widest_place(cracks: Sequence[CrackMeasurement]) -> tuple[int, int, flo
 def draw_result(
     image: NDArray[np.uint8], mask: NDArray[np.bool_], place: tuple[int, int, float] | None
 ) -> NDArray[np.uint8]:
-    """Draw the cracks and a ring around the widest place onto an image.
+    """Draw cracks and a ring around the widest place.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.
@@ -82,7 +86,9 @@ def add_caption(image: NDArray[np.uint8], verdict: Verdict, reasons: Sequence[st
 
 
 def encode_thumbnail(image: NDArray[np.uint8]) -> bytes:
-    """Encode an image as a WebP file with a longer side of at most `THUMBNAIL_SIDE_PX`.
+    """Encode an image as a small WebP file.
+
+    Its longer side is at most `THUMBNAIL_SIDE_PX`.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB pixels, 0 to 255.

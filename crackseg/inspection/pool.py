@@ -124,7 +124,10 @@ class Pool:
         self._queue.tasks.extend(tasks)
 
     def poll(self, timeout_s: float) -> list[TaskOutcome]:
-        """Hand out files to idle workers, and return those that came back within ``timeout_s``.
+        """Send files to idle workers, and return those that came back.
+
+        Args:
+            timeout_s: Longest time to wait, in seconds.
 
         Raises:
             CracksegError: If the model cannot be loaded, an output cannot be written, or no worker starts.
@@ -174,7 +177,7 @@ class Pool:
         return _Worker(process, ours, time.monotonic() + _START_S)
 
     def _listen(self, worker: _Worker) -> list[TaskOutcome]:
-        """Receive the messages of a worker, or bury it if it is dead."""
+        """Receive the messages of a worker; bury it if it is dead."""
         try:
             while worker.connection.poll():
                 outcome = self._take(worker, worker.connection.recv())
@@ -212,7 +215,7 @@ class Pool:
         return self._bury(worker, "timeout", f"took longer than {self._limits.time_s:g} s twice")
 
     def _bury(self, worker: _Worker, code: str, message: str) -> list[TaskOutcome]:
-        """Remove a dead worker; queue its file again, or let the file fail."""
+        """Remove a dead worker; queue or fail its file."""
         if worker not in self._workers:
             return []
         self._workers.remove(worker)
@@ -241,7 +244,7 @@ def _how_it_ended(code: int | None) -> str:
 
 
 def _context(start: StartMethod | None) -> SpawnContext | ForkServerContext | ForkContext:
-    """Return a context that starts processes, from a fork server with all imports where possible."""
+    """Return a context for processes, with a preloaded fork server where possible."""
     if start == "spawn" or sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     if start == "fork":

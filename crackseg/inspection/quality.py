@@ -46,8 +46,8 @@ class Quality:
         bright_level: 99th percentile of the grey levels, of 255.
         dark_level: 1st percentile of the grey levels, of 255.
         contrast: Standard deviation of the grey levels.
-        sharpness: Mean step between neighbouring pixels, divided by the same after a blur of 2 px; about 1 for an
-            image that was blurred before, whatever its contrast.
+        sharpness: Mean step between neighbouring pixels, divided by the same after a blur of 2 px. It is about 1 for
+            a blurred image of any contrast.
         distance: Distance from the training images; None if the model card does not describe them.
         distance_limit: Limit of ``distance`` in the model card; None if the card does not describe training images.
     """
@@ -103,7 +103,7 @@ def _steps(grey: NDArray[np.float32] | NDArray[np.generic]) -> float:
 
 
 def list_quality_problems(quality: Quality, limits: QualityLimits) -> tuple[str, ...]:
-    """Return the reasons why an image cannot be judged, a line each; none if it can."""
+    """Return the reasons why an image cannot be judged, a line each."""
     reasons = []
     if quality.side_px < limits.min_side_px:
         reasons.append(f"too small: shorter side {quality.side_px} px, expected at least {limits.min_side_px} px")

@@ -56,7 +56,7 @@ class InspectionRequest:
 
 
 def compute_key(settings: Settings) -> Key:
-    """Return the part of the key that all results of a run share.
+    """Compute the part of the key that all results share.
 
     Raises:
         UsageError: If there is no such model.

@@ -78,7 +78,7 @@ class InspectionResult:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows of results.csv, one flat row for each file, ready for a data frame.
+        """Return the rows of results.csv, ready for a data frame.
 
         Raises:
             OutputError: If the results database cannot be read.

@@ -43,7 +43,7 @@ _MILLIMETRES = re.compile(r"_(mm|mm2)$")
 
 
 def crack_measurements() -> tuple[str, ...]:
-    """Return the measurements of a crack that a condition can compare: all single numbers."""
+    """Return the measurements of a crack that a condition can compare."""
     return NUMBER_NAMES
 
 
@@ -63,7 +63,7 @@ class Condition:
 
     @property
     def of_image(self) -> bool:
-        """Whether the measurement is one of the whole image, not of a single crack."""
+        """True for a measurement of the whole image, not of a crack."""
         return self.measurement in IMAGE_MEASUREMENTS
 
     def holds(self, value: float) -> bool:
@@ -174,7 +174,7 @@ class JudgedArea:
 
     @property
     def whole(self) -> bool:
-        """Whether every pixel of every image counts."""
+        """True if every pixel of every image counts."""
         has_regions = self.rules.regions or self.rules.ignore
         return not has_regions and self.inside is None and self.outside is None
 
@@ -277,7 +277,7 @@ def judge(
 def _apply(
     rule: Rule, measurements: Mapping[str, float], cracks: Sequence[CrackMeasurement]
 ) -> tuple[Verdict, str] | None:
-    """Return the verdict and reason of a rule; None if it does not apply."""
+    """Return verdict and reason of a rule, if it applies."""
     name = display_text(rule.name)
     facts = []
     for condition in (item for item in rule.conditions if item.of_image):
@@ -305,7 +305,7 @@ def _apply(
 
 
 def _decide(conditions: Sequence[Condition], crack: CrackMeasurement) -> bool | None:
-    """Return whether a crack fulfils all conditions; None if a missing measurement decides."""
+    """Return whether a crack fulfils all conditions; None if undecided."""
     unknown = False
     for condition in conditions:
         value = _value(crack, condition.measurement)
@@ -322,7 +322,7 @@ def _decide(conditions: Sequence[Condition], crack: CrackMeasurement) -> bool | 
 
 
 def _could_hold(condition: Condition, crack: CrackMeasurement, value: float) -> bool:
-    """Return whether a value below a limit could exceed it within its uncertainty."""
+    """Return whether a value could exceed a limit within its uncertainty."""
     stem, _, unit = condition.measurement.rpartition("_")
     uncertainty = crack.flat_values().get(f"{stem}_uncertainty_{unit}")
     if uncertainty is None or condition.holds(value) or not condition.relation.startswith(">"):
@@ -331,7 +331,7 @@ def _could_hold(condition: Condition, crack: CrackMeasurement, value: float) -> 
 
 
 def _width_bound(measurement: str, crack: CrackMeasurement) -> float | None:
-    """Return an upper bound of a width too small to measure; None if there is none."""
+    """Return an upper bound of an unmeasurable width, if known."""
     match = _WIDTH.fullmatch(measurement)
     if match is None or (match["unit"] == "mm" and crack.scale is None):
         return None

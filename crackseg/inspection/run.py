@@ -51,8 +51,8 @@ def inspect(
         stop: Called often; once it returns True, the call ends within a second or two and keeps every row.
 
     Raises:
-        UsageError: If there is no file to inspect, labels are requested together with ``watch``, a rule needs
-            millimetres and no scale is known, or there is no such model.
+        UsageError: If there is no file or model, a rule needs a scale and there is none, or labels
+            are requested together with ``watch``.
         MissingExtraError: If Parquet is requested and pyarrow is not installed.
         ModelError: If the model cannot be loaded.
         OutputError: If a result cannot be written, or the output folder belongs to something else.
@@ -111,7 +111,7 @@ def _run(state: RunState) -> InspectionResult:
 
 
 def _begin(state: RunState) -> None:
-    """Remove the leftovers of a killed run and record the configuration of this one."""
+    """Remove the leftovers of a killed run and record the configuration."""
     config = dump_request(state.request, state.key)
     sweep_folder(state.request.output)
     write_bytes(state.request.output / "inspect.yaml", config.encode())
@@ -119,7 +119,7 @@ def _begin(state: RunState) -> None:
 
 
 def _inspect_files(state: RunState) -> None:
-    """Inspect every file without a valid row, then watch the folder if that is requested."""
+    """Inspect every file without a valid row, then watch if requested."""
     request = state.request
     tasks = admit_files(state, list(state.files.values()))
     show_progress(state)
@@ -143,7 +143,7 @@ def _open_pool(request: InspectionRequest, tasks: Sequence[Task]) -> Pool:
 
 
 def _drain(state: RunState, pool: Pool) -> None:
-    """Keep the rows of files that come back from the workers, until none is pending."""
+    """Keep the rows of files that return from the workers."""
     while pool.pending and not state.stop():
         outcomes = pool.poll(_POLL_S)
         keep_remarks(state, pool)
@@ -183,6 +183,6 @@ def _export(state: RunState) -> None:
 
 
 def _write_labels(state: RunState) -> Sequence[tuple[str, str]]:
-    """Write the requested labels; return name and reason of each image without labels."""
+    """Write labels; return name and reason of each image without them."""
     request = state.request
     return write_labels(request.output, request.source.folder, state.store, request.formats) if request.formats else ()

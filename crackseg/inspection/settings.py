@@ -12,7 +12,7 @@ from crackseg.prediction.model import DEFAULT_TILE_PX
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything except the bytes of the file and of the model that decides a result.
+    """Settings that decide a result, together with the file and the model.
 
     Attributes:
         area: Rules, and the part of each image where cracks count.
@@ -34,7 +34,7 @@ class Settings:
 
     @property
     def model_name(self) -> str:
-        """Name of the model as the user gave it, or that of the default model."""
+        """Name of the requested model or of the default model."""
         return self.model or default_model()
 
     def describe_scale(self) -> str:

@@ -87,7 +87,7 @@ class Source:
 
 
 def has_supported_suffix(path: bytes) -> bool:
-    """Return whether a name has the suffix of an image format that crackseg reads."""
+    """Return whether a name has the suffix of a readable image format."""
     return _suffix(path) in IMAGE_SUFFIXES
 
 
@@ -202,7 +202,7 @@ class SettledFiles:
 
     @property
     def waiting(self) -> bool:
-        """Whether a file has not arrived completely yet."""
+        """True if a file has not arrived completely yet."""
         return bool(self._growing)
 
     def exclude(self, files: Iterable[SourceFile]) -> None:
@@ -212,7 +212,7 @@ class SettledFiles:
             self._growing.pop(file.path, None)
 
     def new(self, files: Sequence[SourceFile]) -> list[SourceFile]:
-        """Return the files of a listing that are complete and not excluded, and exclude them."""
+        """Return the complete files of a listing, and exclude them."""
         ready = []
         for file in files:
             if file.path in self._excluded and _same(file.stamp, self._excluded[file.path]):

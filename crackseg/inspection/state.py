@@ -91,7 +91,7 @@ def show_progress(state: RunState) -> None:
 
 
 def summarise(state: RunState, unlabelled: Sequence[tuple[str, str]], *, interrupted: bool) -> InspectionResult:
-    """Return the result of a run, with the counts of the rows in the store."""
+    """Return the result of a run from the rows in the store."""
     counts: Counter[str] = Counter()
     failures, gone = [], 0
     for path, name, status, verdict, message in state.store.verdicts():

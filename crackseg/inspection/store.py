@@ -123,7 +123,7 @@ class Store:
             self._database.close()
 
     def _prepare(self) -> None:
-        """Check that the database is ours and intact, and create the tables in an empty one."""
+        """Check the database, and create the tables in an empty one."""
         run = self._database.execute
         (application,), (version,) = run("PRAGMA application_id").fetchone(), run("PRAGMA user_version").fetchone()
         (tables,) = run("SELECT count(*) FROM sqlite_master").fetchone()
@@ -225,14 +225,14 @@ class Store:
                 yield None if image is None else bytes(image)
 
     def all_in_millimetres(self) -> bool:
-        """Return whether there are judged images and all of them have a scale."""
+        """Return whether all judged images have a scale."""
         query = "SELECT count(*), count(scale_mm_per_px) FROM results WHERE status = 'ok'"
         with self._guarded():
             judged, scaled = self._database.execute(query).fetchone()
         return bool(judged and judged == scaled)
 
     def verdicts(self) -> list[tuple[bytes, str, str, str | None, str]]:
-        """Return path, name, status, verdict and message of every row, ordered by path."""
+        """Return path, name, status, verdict and message of every row."""
         with self._guarded():
             return self._database.execute(
                 "SELECT path, name, status, verdict, message FROM results ORDER BY path"
@@ -240,7 +240,7 @@ class Store:
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """Read every row of a results database as a dict of its columns, ordered by path.
+    """Read the rows of a results database by column, ordered by path.
 
     Raises:
         OutputError: If the database is missing, damaged or in use.
@@ -259,7 +259,7 @@ def _records(database: sqlite3.Connection) -> Iterator[dict[str, Any]]:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return device and inode of a file; None if there is no such file."""
+    """Return device and inode of a file; None without a file."""
     try:
         state = path.stat()
     except OSError:

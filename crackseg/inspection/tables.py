@@ -26,7 +26,7 @@ _FORMULA = re.compile(r"^[\s]*[=+\-@|＝＋－＠]")
 
 
 def table_row(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record of the store as a flat row of numbers and printable text."""
+    """Convert a record to a flat row of numbers and printable text."""
     row = {name: record[name] for name in COLUMNS if name in record}
     row["components"] = None if record["components"] is None else int(record["components"])
     row["reasons"] = "; ".join(json.loads(record["reasons"]))

@@ -46,7 +46,7 @@ class Inspector(Protocol):
 
     @property
     def note(self) -> str:
-        """Remark for the user that holds for the whole run; empty if there is none."""
+        """Remark for the user about the whole run; may be empty."""
 
     @property
     def terms(self) -> str:

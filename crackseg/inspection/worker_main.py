@@ -40,7 +40,7 @@ class Refused:
 
 
 def serve(connection: Connection, plan: Plan, limits: WorkerLimits) -> None:
-    """Inspect one file after the other; the main function of a worker process.
+    """Inspect one file after the other in a worker process.
 
     Args:
         connection: Connection to the parent, which sends tasks and receives results.
@@ -59,7 +59,7 @@ def serve(connection: Connection, plan: Plan, limits: WorkerLimits) -> None:
 
 
 def _set_up_process(limits: WorkerLimits) -> None:
-    """Ignore Ctrl-C, end with the parent, limit the memory, and compute in one OpenCV thread."""
+    """Set up signals, memory limit, OpenCV and the end with the parent."""
     import cv2
 
     cv2.setNumThreads(1)
