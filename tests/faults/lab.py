@@ -1,4 +1,4 @@
-"""Inspections that are killed, or whose file operations fail, one by one; run as ``python -m tests.faults.lab``.
+"""Kill inspections and let file operations fail; run as ``python -m tests.faults.lab``.
 
 Each inspection runs in a fork of this process, which has the imports done, and its worker in a fork of that. An audit
 hook counts the operations on files below the lab's folder: open, rename, remove, make and list a folder, and each SQL
@@ -44,17 +44,17 @@ OPERATIONS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.scandi
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)
 _connect = sqlite3.connect
 TRACEBACK = 70
-"""Exit code of an inspection that ended in an error that is none of crackseg's."""
+"""Exit code of an inspection that ended in a foreign error."""
 
 
 @dataclasses.dataclass(slots=True)
 class Fault:
-    """What happens at an operation of a process.
+    """Fault at an operation of a process.
 
     Attributes:
         below: Only operations below this folder count.
-        act: What to do; it gets the number of the operation, from 1.
-        counts: How many there were, by process.
+        act: Action; its argument is the number of the operation, from 1.
+        counts: Number of operations, by process.
     """
 
     below: str
@@ -102,10 +102,10 @@ class Lab:
         self.output = folder / "out"
 
     def run(self, act: Callable[[int], None] | None = None, *, killed_after_s: float | None = None) -> int:
-        """Inspect in a fork, a group of its own; return its exit code, or less than 0 for a signal.
+        """Inspect in a fork; return its exit code, negative for a signal.
 
-        That its worker has ended too, and let go of every file, is told by a pipe that both hold open: a signal to the
-        group kills them at moments of their own.
+        A signal to the group kills the fork and its worker at different moments. Both hold a pipe open, which shows
+        that the worker has ended too and has closed every file.
         """
         alive, held = os.pipe()
         last = fcntl.fcntl(held, fcntl.F_DUPFD, 200)  # files are closed in the order of their numbers
@@ -136,7 +136,7 @@ class Lab:
         except CracksegError as error:
             code = error.exit_code
             sys.stderr.write(f"{error}\n")
-        except BaseException:  # noqa: BLE001  that is what is looked for
+        except BaseException:  # noqa: BLE001  any other error is what the lab looks for
             traceback.print_exc()
         finally:
             sys.stderr.flush()
@@ -154,26 +154,26 @@ class Lab:
         return 1 if inspect(self.request()).counts.get("failed") else 0
 
     def start(self, act: Callable[[int], None] | None = None, *, killed_after_s: float | None = None) -> int:
-        """Do as `run` without an output folder."""
+        """Run as `run` does, without an output folder."""
         shutil.rmtree(self.output, ignore_errors=True)
         return self.run(act, killed_after_s=killed_after_s)
 
 
-def kill_at(wanted: int) -> Callable[[int], None]:
+def kill_at(target: int) -> Callable[[int], None]:
     """Kill the whole group at an operation."""
 
     def act(number: int) -> None:
-        if number == wanted:
+        if number == target:
             os.killpg(0, signal.SIGKILL)
 
     return act
 
 
-def fail_at(wanted: int, code: int) -> Callable[[int], None]:
+def fail_at(target: int, code: int) -> Callable[[int], None]:
     """Let an operation fail."""
 
     def act(number: int) -> None:
-        if number == wanted:
+        if number == target:
             raise OSError(code, os.strerror(code), "injected")
 
     return act
@@ -194,7 +194,7 @@ def count_operations(lab: Lab) -> int:
 
 
 def kills(lab: Lab, count: int, seed: int) -> dict[str, Any]:
-    """Kill at operations spread over the whole run, and at random moments, then resume each to the end."""
+    """Kill at spread operations and random moments, then resume."""
     lab.start()
     whole = content(lab.output)
     operations = count_operations(lab)
@@ -211,7 +211,7 @@ def kills(lab: Lab, count: int, seed: int) -> dict[str, Any]:
 
 
 def faults(lab: Lab, step: int) -> dict[str, Any]:
-    """Let every step-th operation fail, in turn with each error, then resume to the end."""
+    """Let every step-th operation fail, then resume to the end."""
     lab.start()
     whole = content(lab.output)
     operations = count_operations(lab)
@@ -228,7 +228,7 @@ def faults(lab: Lab, step: int) -> dict[str, Any]:
 
 
 class Misbehaving(ModelInspector):
-    """Does to its own process what the name of the file says."""
+    """Inspector that harms its process in the way that the file name asks for."""
 
     def _inspect(self, task: Task, on_read: ReadCallback) -> FileResult:
         match Path(os.fsdecode(task.path)).stem:
@@ -242,7 +242,7 @@ class Misbehaving(ModelInspector):
             case "greedy":
                 hoard = []
                 while True:
-                    hoard.append(np.empty(16_000_000))  # the limit is on what is asked for, touched or not
+                    hoard.append(np.empty(16_000_000))  # the limit counts allocated memory, touched or not
             case "error":
                 raise ZeroDivisionError("by nothing")
         return super()._inspect(task, on_read)
@@ -250,7 +250,7 @@ class Misbehaving(ModelInspector):
 
 @dataclasses.dataclass(frozen=True)
 class MisbehavingPlan:
-    """Makes `Misbehaving` inspectors."""
+    """Recipe for `Misbehaving` inspectors."""
 
     plan: InspectorPlan
 
@@ -262,7 +262,7 @@ class MisbehavingPlan:
 
 
 def workers(lab: Lab) -> dict[str, Any]:
-    """Inspect files of which some kill, hang or bloat their worker."""
+    """Inspect files, some of which kill, hang or bloat their worker."""
     for stem in ("abort", "killed", "hang", "greedy", "error"):
         shutil.copy(lab.images / "wall000.png", lab.images / f"{stem}.png")
     first = lab.request()
@@ -270,8 +270,10 @@ def workers(lab: Lab) -> dict[str, Any]:
     limits = WorkerLimits(time_s=8, memory_bytes=1_500_000_000)
     request = dataclasses.replace(first, plan=plan, limits=limits)
     summary, again = inspect(request), inspect(request)
-    found = {name: [row["status"], row["code"], row["tries"], row["message"]] for name, row in rows(lab.output).items()}
-    return {"rows": found, "counts": dict(summary.counts), "inspected": [summary.inspected, again.inspected]}
+    records = {
+        name: [row["status"], row["code"], row["tries"], row["message"]] for name, row in rows(lab.output).items()
+    }
+    return {"rows": records, "counts": dict(summary.counts), "inspected": [summary.inspected, again.inspected]}
 
 
 def _leftovers(output: Path) -> list[str]:
@@ -279,7 +281,7 @@ def _leftovers(output: Path) -> list[str]:
 
 
 def _half_written(output: Path) -> list[str]:
-    """Return pictures that do not decode and databases that are not whole."""
+    """Return images that do not decode and damaged databases."""
     from crackseg.imaging.codec import read_image
 
     bad = []
@@ -310,12 +312,12 @@ def main() -> None:
     lab = Lab(options.folder, options.walls)
     match options.scenario:
         case "kills":
-            found = kills(lab, options.count, options.seed)
+            report = kills(lab, options.count, options.seed)
         case "faults":
-            found = faults(lab, options.step)
+            report = faults(lab, options.step)
         case _:
-            found = workers(lab)
-    sys.stdout.write(json.dumps(found) + "\n")
+            report = workers(lab)
+    sys.stdout.write(json.dumps(report) + "\n")
 
 
 if __name__ == "__main__":

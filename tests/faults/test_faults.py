@@ -1,4 +1,4 @@
-"""Power cuts, failing disks and files that kill their worker: every file keeps its row, and a second run mends all."""
+"""Test power cuts, failing disks and files that kill their worker."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ pytestmark = pytest.mark.train
 
 
 def lab(scenario: str, folder: Path, *options: str) -> dict[str, Any]:
-    """Run a scenario of the lab in a process of its own, and return what it found."""
+    """Run a scenario of the lab in a process; return its report."""
     command = [sys.executable, "-m", "tests.faults.lab", scenario, str(folder), *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=1800, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    assert process.returncode == 0, process.stderr
+    assert "Traceback" not in process.stderr, process.stderr
+    report: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    return report
 
 
 @pytest.fixture
@@ -55,34 +55,34 @@ def make_request(folder: Path, output: Path, model: Path) -> InspectionRequest:
 
 
 def test_a_run_that_is_killed_at_any_moment_and_resumed_ends_equal_to_an_unbroken_one(tmp_path: Path) -> None:
-    found = lab("kills", tmp_path, "--count", "20", "--walls", "2")
-    assert found["runs"] == 20
-    assert found["killed"] >= 12
-    assert found["operations"] > 30
-    assert found["differing"] == []
+    report = lab("kills", tmp_path, "--count", "20", "--walls", "2")
+    assert report["runs"] == 20
+    assert report["killed"] >= 12
+    assert report["operations"] > 30
+    assert report["differing"] == []
 
 
 def test_a_file_operation_that_fails_ends_in_the_right_exit_code_and_can_be_resumed(tmp_path: Path) -> None:
-    found = lab("faults", tmp_path, "--step", "4", "--walls", "1")
-    assert set(found["codes"]) == {"1", "3"}
-    assert found["differing"] == []
+    report = lab("faults", tmp_path, "--step", "4", "--walls", "1")
+    assert set(report["codes"]) == {"1", "3"}
+    assert report["differing"] == []
 
 
 def test_a_file_that_kills_hangs_or_bloats_its_worker_is_tried_twice_and_the_rest_go_on(tmp_path: Path) -> None:
-    found = lab("workers", tmp_path, "--walls", "3")
-    told = {name: row[:3] for name, row in found["rows"].items()}
-    assert told.pop("abort.png") == ["failed", "crashed", 2]
-    assert told.pop("killed.png") == ["failed", "crashed", 2]
-    assert told.pop("hang.png") == ["failed", "timeout", 2]
-    assert told.pop("greedy.png") == ["failed", "memory", 1]
-    assert told.pop("error.png") == ["failed", "error", 1]
-    assert "SIGABRT" in found["rows"]["abort.png"][3]
-    assert "ZeroDivisionError" in found["rows"]["error.png"][3]
-    assert told.pop("cut.png")[:2] == ["failed", "decode"]
-    assert told.pop("notes.txt")[:2] == ["skipped", "not_an_image"]
-    assert {row[0] for row in told.values()} == {"ok"}
-    assert len(told) == 3
-    assert found["counts"]["CANNOT JUDGE"] == 6
+    report = lab("workers", tmp_path, "--walls", "3")
+    rows_by_name = {name: row[:3] for name, row in report["rows"].items()}
+    assert rows_by_name.pop("abort.png") == ["failed", "crashed", 2]
+    assert rows_by_name.pop("killed.png") == ["failed", "crashed", 2]
+    assert rows_by_name.pop("hang.png") == ["failed", "timeout", 2]
+    assert rows_by_name.pop("greedy.png") == ["failed", "memory", 1]
+    assert rows_by_name.pop("error.png") == ["failed", "error", 1]
+    assert "SIGABRT" in report["rows"]["abort.png"][3]
+    assert "ZeroDivisionError" in report["rows"]["error.png"][3]
+    assert rows_by_name.pop("cut.png")[:2] == ["failed", "decode"]
+    assert rows_by_name.pop("notes.txt")[:2] == ["skipped", "not_an_image"]
+    assert {row[0] for row in rows_by_name.values()} == {"ok"}
+    assert len(rows_by_name) == 3
+    assert report["counts"]["CANNOT JUDGE"] == 6
 
 
 def test_a_database_that_is_in_use_is_refused_and_left_alone(dark_model: Path, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_an_output_folder_that_is_taken_away_ends_the_run(dark_model: Path, tmp_
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, 400 kB large."""
+    """Mount a file system of 400 kB."""
     place = tmp_path / "disk"
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(place)]

@@ -1,4 +1,4 @@
-"""A file that is no image, or no whole one, costs an error of ours; so does a name that no file can have."""
+"""Test that files that are not complete images, and impossible names, give errors of crackseg."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from tests.pictures import Pixels, encoded, png_header
     "data",
     [
         pytest.param(b"", id="empty"),
-        pytest.param(b"This is a report, not a photograph.\n" * 50, id="text"),
+        pytest.param(b"This is a report, not an image.\n" * 50, id="text"),
         pytest.param(bytes(5000), id="zeros"),
-        pytest.param(b"\x89PNG\r\n\x1a\n", id="a PNG signature alone"),
-        pytest.param(b"\xff\xd8\xff\xe0", id="a JPEG signature alone"),
-        pytest.param(b"II*\0", id="a TIFF signature alone"),
+        pytest.param(b"\x89PNG\r\n\x1a\n", id="only a PNG signature"),
+        pytest.param(b"\xff\xd8\xff\xe0", id="only a JPEG signature"),
+        pytest.param(b"II*\0", id="only a TIFF signature"),
         pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", id="svg"),
         pytest.param(b"%PDF-1.7\n", id="pdf"),
         pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n", id="eps"),
     ],
 )
-def test_what_is_no_image_is_refused_with_its_name(tmp_path: Path, data: bytes) -> None:
+def test_a_file_that_is_not_an_image_is_refused_with_its_name(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(data)
     for read in (read_image, read_mask, image_size):
@@ -100,7 +100,7 @@ def test_a_damaged_file_gives_pixels_or_an_error_of_ours(kind: str, changes: lis
 
 @settings(max_examples=150)
 @given(st.binary(max_size=300))
-def test_random_bytes_are_no_image(data: bytes) -> None:
+def test_random_bytes_are_not_an_image(data: bytes) -> None:
     with pytest.raises(ImageError):
         decode_image(data)
 
@@ -131,7 +131,7 @@ def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
             read(tmp_path / "gone.png")
 
 
-def test_a_folder_is_no_image(tmp_path: Path) -> None:
+def test_a_folder_is_not_an_image(tmp_path: Path) -> None:
     for read in (read_image, read_mask, image_size):
         with pytest.raises(ImageError, match="directory"):
             read(tmp_path)
@@ -193,7 +193,7 @@ def test_every_whole_file_of_the_png_suite_is_read_and_every_broken_one_refused(
             read = True
         except ImageError:
             read = False
-        # In xcsn0g01 a checksum alone is wrong; its pixels are whole, and the checksum of the compressed data holds.
+        # Only a checksum is wrong in xcsn0g01; its pixels are complete.
         broken = path.name.startswith("x") and path.name != "xcsn0g01.png"
         if read == broken:
             wrong.append(path.name)
@@ -202,7 +202,7 @@ def test_every_whole_file_of_the_png_suite_is_read_and_every_broken_one_refused(
 
 @pytest.mark.shared
 @pytest.mark.parametrize("shape", ["Landscape", "Portrait"])
-def test_photographs_of_every_orientation_come_out_alike(shared_folder: Path, shape: str) -> None:
+def test_images_of_every_orientation_decode_alike(shared_folder: Path, shape: str) -> None:
     folder = shared_folder / "badinputs" / "exif-orientation" / "files"
     upright = [read_image(folder / f"{shape}_{turn}.jpg") for turn in range(9)]
     assert {image.shape for image in upright} == {upright[0].shape}

@@ -1,4 +1,4 @@
-"""Reading images and masks: one policy for every kind of file."""
+"""Test the policy for reading images and masks of every kind of file."""
 
 from __future__ import annotations
 
@@ -149,13 +149,13 @@ def test_an_image_and_its_mask_are_turned_upright_alike(
     tagged = Image.fromarray(blocks)
     tagged.getexif()[ORIENTATION] = orientation
     expected = np.asarray(ImageOps.exif_transpose(tagged))
-    found = read_image(image_path)
-    assert found.shape == expected.shape
-    assert np.abs(found.astype(int) - expected).mean() < (6 if kind == "JPEG" else 0.1)
+    decoded = read_image(image_path)
+    assert decoded.shape == expected.shape
+    assert np.abs(decoded.astype(int) - expected).mean() < (6 if kind == "JPEG" else 0.1)
     np.testing.assert_array_equal(read_mask(mask_path), expected[..., 0] > 127)
     assert image_size(image_path) == image_size(mask_path) == expected.shape[:2]
     with Image.open(image_path) as opened:
-        np.testing.assert_array_equal(rgb_from_pil(opened), found)
+        np.testing.assert_array_equal(rgb_from_pil(opened), decoded)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -1,4 +1,4 @@
-"""From a mask to outlines, boxes and areas, held against scikit-image and closed forms."""
+"""Test outlines, boxes and areas against scikit-image and closed forms."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Mask = NDArray[np.bool_]
 MASKS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 14)))
 
 
-def filled(shape: tuple[int, int], outer: Contour, holes: tuple[Contour, ...]) -> Mask:
-    """What an outline and its holes enclose, by OpenCV's even-odd filling."""
+def fill(shape: tuple[int, int], outer: Contour, holes: tuple[Contour, ...]) -> Mask:
+    """Fill an outline without its holes, by the even-odd rule of OpenCV."""
     plane = np.zeros(shape, np.uint8)
     cv2.drawContours(plane, [contour[:, None, ::-1] for contour in (outer, *holes)], -1, 1, cv2.FILLED)
     return plane.astype(np.bool_)
@@ -28,8 +28,8 @@ def filled(shape: tuple[int, int], outer: Contour, holes: tuple[Contour, ...]) -
 @given(MASKS)
 def test_the_outlines_of_a_mask_filled_again_are_the_mask(mask: Mask) -> None:
     again = np.zeros_like(mask)
-    for found in find_outlines(mask):
-        again |= filled(mask.shape, found.outer, found.holes)
+    for outline in find_outlines(mask):
+        again |= fill(mask.shape, outline.outer, outline.holes)
     np.testing.assert_array_equal(again, mask)
 
 
@@ -40,28 +40,28 @@ def test_boxes_areas_and_holes_are_those_of_scikit_image(mask: Mask) -> None:
         (tuple(int(value) for value in region.bbox), int(region.area), 1 - int(region.euler_number))
         for region in measure.regionprops(measure.label(mask, connectivity=2))  # type: ignore[no-untyped-call]
     )
-    found = find_outlines(mask)
-    assert sorted((item.box, item.area_px, len(item.holes)) for item in found) == expected
-    assert find_boxes(mask) == tuple(sorted(item.box for item in found))
+    outlines = find_outlines(mask)
+    assert sorted((item.box, item.area_px, len(item.holes)) for item in outlines) == expected
+    assert find_boxes(mask) == tuple(sorted(item.box for item in outlines))
 
 
 @given(MASKS)
-def test_components_come_from_the_top_down(mask: Mask) -> None:
+def test_components_are_sorted_from_the_top_down(mask: Mask) -> None:
     labels = measure.label(mask, connectivity=2)  # type: ignore[no-untyped-call]
-    first = {int(found): place for place, found in reversed(list(enumerate(labels.ravel()))) if found}
+    first = {int(label): place for place, label in reversed(list(enumerate(labels.ravel()))) if label}
     expected = [tuple(divmod(place, mask.shape[1])) for place in sorted(first.values())]
     assert [tuple(item.outer[0].tolist()) for item in find_outlines(mask)] == expected
 
 
 @given(MASKS)
 def test_a_rotated_box_holds_the_whole_square_of_every_pixel_and_is_no_larger_than_the_upright_one(mask: Mask) -> None:
-    for found in find_outlines(mask):
-        box = found.rotated
-        row0, col0, row1, col1 = found.box
+    for outline in find_outlines(mask):
+        box = outline.rotated
+        row0, col0, row1, col1 = outline.box
         assert box.length_px * box.width_px <= (row1 - row0) * (col1 - col0) + 1e-2
-        assert box.length_px * box.width_px >= found.area_px - 1e-2
+        assert box.length_px * box.width_px >= outline.area_px - 1e-2
         angle = np.radians(box.angle_deg)
-        corners = (found.outer[:, None] + np.array([[0, 0], [0, 1], [1, 0], [1, 1]])).reshape(-1, 2) - box.centre
+        corners = (outline.outer[:, None] + np.array([[0, 0], [0, 1], [1, 0], [1, 1]])).reshape(-1, 2) - box.centre
         along = corners @ [-np.sin(angle), np.cos(angle)]
         across = corners @ [np.cos(angle), np.sin(angle)]
         assert np.abs(along).max() <= box.length_px / 2 + 1e-2
@@ -83,12 +83,12 @@ def test_the_rotated_box_of_an_upright_rectangle_is_that_rectangle(
 ) -> None:
     mask = np.zeros((30, 40), np.bool_)
     mask[box[0] : box[2], box[1] : box[3]] = True
-    (found,) = find_outlines(mask)
-    assert found.box == box
-    assert (found.rotated.length_px, found.rotated.width_px) == pytest.approx((length, width), abs=1e-3)
-    assert found.rotated.centre == pytest.approx(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), abs=1e-3)
-    assert angle is None or found.rotated.angle_deg == pytest.approx(angle, abs=1e-3)
-    corners = found.rotated.corners
+    (outline,) = find_outlines(mask)
+    assert outline.box == box
+    assert (outline.rotated.length_px, outline.rotated.width_px) == pytest.approx((length, width), abs=1e-3)
+    assert outline.rotated.centre == pytest.approx(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), abs=1e-3)
+    assert angle is None or outline.rotated.angle_deg == pytest.approx(angle, abs=1e-3)
+    corners = outline.rotated.corners
     assert (corners.min(axis=0), corners.max(axis=0)) == (
         pytest.approx(box[:2], abs=1e-3),
         pytest.approx(box[2:], abs=1e-3),
@@ -101,12 +101,12 @@ def test_a_strip_at_any_angle_has_the_rotated_box_it_was_drawn_with(angle_deg: i
     angle = np.radians(angle_deg)
     along = -(rows - 100) * np.sin(angle) + (cols - 100) * np.cos(angle)
     across = (rows - 100) * np.cos(angle) + (cols - 100) * np.sin(angle)
-    (found,) = find_outlines((np.abs(along) < 70) & (np.abs(across) < 8))
-    turned = abs(found.rotated.angle_deg - angle_deg)
+    (outline,) = find_outlines((np.abs(along) < 70) & (np.abs(across) < 8))
+    turned = abs(outline.rotated.angle_deg - angle_deg)
     assert min(turned, 180 - turned) < 1
-    assert found.rotated.length_px == pytest.approx(140, abs=2)
-    assert found.rotated.width_px == pytest.approx(16, abs=2)
-    assert found.rotated.centre == pytest.approx((100, 100), abs=1)
+    assert outline.rotated.length_px == pytest.approx(140, abs=2)
+    assert outline.rotated.width_px == pytest.approx(16, abs=2)
+    assert outline.rotated.centre == pytest.approx((100, 100), abs=1)
 
 
 def test_an_empty_mask_has_no_outlines_and_no_boxes() -> None:
@@ -114,7 +114,7 @@ def test_an_empty_mask_has_no_outlines_and_no_boxes() -> None:
     assert find_boxes(np.zeros((5, 6), np.bool_)) == ()
 
 
-def test_small_components_get_no_box_where_that_is_asked_for() -> None:
+def test_components_below_the_least_area_get_no_box() -> None:
     mask = np.zeros((20, 20), np.bool_)
     mask[2:5, 2:5], mask[10, 10] = True, True
     assert find_boxes(mask, min_area_px=2) == ((2, 2, 5, 5),)

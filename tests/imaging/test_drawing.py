@@ -1,4 +1,4 @@
-"""Pictures of results."""
+"""Test overlays, boxes and contact sheets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def wall(shape: tuple[int, int] = (40, 60)) -> Pixels:
 
 
 def disc_of_pixels(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Every pixel whose row and column differ by at most one from those of a pixel of the mask."""
+    """Return the pixels within one row and column of the mask."""
     padded = np.pad(mask, 1)
     grown = np.zeros_like(mask)
     for row in range(3):
@@ -55,7 +55,7 @@ def test_an_overlay_of_nothing_is_the_image_in_a_new_array() -> None:
     assert not np.shares_memory(drawn, image)
 
 
-def test_drawing_leaves_image_and_mask_alone() -> None:
+def test_drawing_does_not_change_image_and_mask() -> None:
     image, mask = wall(), np.zeros((40, 60), np.bool_)
     mask[5:9, 5:30] = True
     before = image.copy(), mask.copy()
@@ -92,8 +92,8 @@ def luminance(colour: tuple[int, int, int]) -> float:
 
 
 @pytest.mark.parametrize("colour", [pytest.param(CRACK_COLOUR, id="crack"), pytest.param(BOX_COLOUR, id="box")])
-def test_colours_can_be_read_on_light_and_on_dark(colour: tuple[int, int, int]) -> None:
-    """3 : 1 is what WCAG 2.2 asks of graphics; on greys in between it is the hue that tells."""
+def test_colours_are_visible_on_light_and_on_dark(colour: tuple[int, int, int]) -> None:
+    """WCAG 2.2 requires 3 : 1 for graphics. On greys in between the hue must differ."""
     assert (1 + 0.05) / (luminance(colour) + 0.05) >= 3
     assert (luminance(colour) + 0.05) / 0.05 >= 3
     greys = np.repeat(np.arange(256)[:, None], 3, axis=1)[None].astype(np.float32) / 255

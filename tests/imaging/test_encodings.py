@@ -1,4 +1,4 @@
-"""One scene in every encoding people send gives one array, to what the encoding itself loses."""
+"""Test that one scene in every common encoding gives one array, within the loss of the encoding."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Pixels = NDArray[np.uint8]
 
 
 def scene() -> Pixels:
-    """A wall in 128 colours with a dark crack: ``(60, 90, 3)`` RGB pixels that a palette holds without loss."""
+    """Return ``(60, 90, 3)`` uint8 RGB pixels of a wall in 128 colours."""
     rows, cols = np.mgrid[:60, :90]
     light = (160 + 40 * np.sin(cols / 17) + 30 * np.cos(rows / 23)).astype(np.uint8) // 2 * 2
     light[np.abs(rows - 30 - 8 * np.sin(cols / 9)) < 2] = 20
@@ -40,8 +40,8 @@ def with_pillow(kind: str, mode: str = "RGB", **options: object) -> Callable[[Pi
 
 def sixteen_bits(suffix: str) -> Callable[[Pixels], bytes]:
     def encode(pixels: Pixels) -> bytes:
-        done, data = cv2.imencode(suffix, pixels[..., ::-1].astype(np.uint16) * 257)
-        assert done
+        encoded, data = cv2.imencode(suffix, pixels[..., ::-1].astype(np.uint16) * 257)
+        assert encoded
         return data.tobytes()
 
     return encode
@@ -94,11 +94,11 @@ def test_an_encoding_without_loss_gives_the_scene_itself(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOSSY)
 def test_an_encoding_with_loss_gives_the_scene_to_a_few_levels(name: str) -> None:
-    found = decode_image(LOSSY[name](scene())).astype(int)
-    assert found.shape == scene().shape
-    assert np.abs(found - scene()).mean() < 2
+    decoded = decode_image(LOSSY[name](scene())).astype(int)
+    assert decoded.shape == scene().shape
+    assert np.abs(decoded - scene()).mean() < 2
     # The crack is as dark as it was, and nothing else is.
-    assert np.array_equal(found[..., 1] < 50, scene()[..., 1] < 50)
+    assert np.array_equal(decoded[..., 1] < 50, scene()[..., 1] < 50)
 
 
 @pytest.mark.parametrize("name", GREY)
@@ -108,7 +108,7 @@ def test_a_grey_encoding_gives_the_grey_of_the_scene_in_each_channel(name: str) 
 
 
 @pytest.mark.parametrize("name", [*LOSSLESS, *LOSSY])
-def test_the_header_tells_the_size_that_decoding_gives(tmp_path: Path, name: str) -> None:
+def test_the_header_gives_the_size_of_the_decoded_image(tmp_path: Path, name: str) -> None:
     path = tmp_path / "scene"
     path.write_bytes((LOSSLESS | LOSSY)[name](scene()))
     assert image_size(path) == (60, 90)

@@ -1,4 +1,4 @@
-"""Masks in every form people have, and arrays in place of files."""
+"""Test masks in every common form, and arrays in place of files."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ MASK = np.random.default_rng(3).random((20, 30)) < 0.3
 def test_a_mask_in_any_common_form_is_the_same_mask(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "mask.png"
     path.write_bytes(data)
-    found = read_mask(path)
-    assert found.dtype == np.bool_
-    np.testing.assert_array_equal(found, MASK)
+    decoded = read_mask(path)
+    assert decoded.dtype == np.bool_
+    np.testing.assert_array_equal(decoded, MASK)
 
 
 def test_an_antialiased_mask_is_cut_at_half_of_full_scale(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_mask_of_one_value_stays_of_one_value(tmp_path: Path, value: int) -> N
         pytest.param(np.zeros((5, 0), np.uint8), id="no columns"),
     ],
 )
-def test_an_array_that_is_no_image_is_refused(values: NDArray[np.generic]) -> None:
+def test_an_array_that_is_not_an_image_is_refused(values: NDArray[np.generic]) -> None:
     with pytest.raises(UsageError, match="array: expected"):
         rgb_from_array(values)
 

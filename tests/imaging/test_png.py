@@ -1,4 +1,4 @@
-"""Pictures encoded quickly are the PNG files that any other reader takes."""
+"""Test that the fast encoder writes PNG files that other readers accept."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def test_two_other_readers_find_the_pixels_that_were_encoded(
     pixels: NDArray[np.uint8] | NDArray[np.uint16]
     pixels = values.astype(np.uint8) if depth == 8 else values.astype(np.uint16)
     data = encode_quickly(pixels)
-    found = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
-    assert found.dtype == pixels.dtype
-    np.testing.assert_array_equal(found[..., ::-1] if channels else found, pixels)
+    decoded = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
+    assert decoded.dtype == pixels.dtype
+    np.testing.assert_array_equal(decoded[..., ::-1] if channels else decoded, pixels)
     with Image.open(io.BytesIO(data)) as opened:
         opened.load()
         assert opened.size == (shape[1], shape[0])
-        if depth == 8 or not channels:  # of these Pillow keeps 8 bits
+        if depth == 8 or not channels:  # Pillow keeps 8 bits of 16-bit colour
             np.testing.assert_array_equal(np.asarray(opened), pixels)
 
 
@@ -47,7 +47,7 @@ def test_a_view_is_encoded_like_its_copy() -> None:
         assert encode_quickly(view) == encode_quickly(np.ascontiguousarray(view))
 
 
-def test_it_is_about_as_small_as_the_usual_encoder_and_what_compression_1_means() -> None:
+def test_compression_1_is_the_fast_encoder_and_about_as_small_as_the_usual_one() -> None:
     rows, cols = np.mgrid[:300, :400]
     smooth = np.stack([(rows + cols) // 3, rows // 2, cols // 2], axis=2).astype(np.uint8)
     data = encode_png(smooth, compression=1)

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of inspection."""
+"""Provide fixtures for the tests of inspection."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from tests.inspection.scenes import write_model
 
 @pytest.fixture(scope="session")
 def dark_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that takes dark for crack."""
+    """Return a model that takes dark for crack."""
     return write_model(tmp_path_factory.mktemp("model") / "dark.onnx")

@@ -1,4 +1,4 @@
-"""Inspections as the tests of inspection start them."""
+"""Make requests for the tests of inspection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crackseg.inspection.worker_limits import WorkerLimits
 
 
 def make_request(folder: Path, output: Path, model: Path, **changes: object) -> InspectionRequest:
-    """An inspection in one worker process."""
+    """Return a request for an inspection in one worker process."""
     settings = Settings(area=JudgedArea(Rules()), model=str(model))
     first = InspectionRequest(
         source=Source(folder, output), settings=settings, workers=1, limits=WorkerLimits(time_s=120)

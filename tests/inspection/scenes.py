@@ -1,4 +1,4 @@
-"""Small walls, and a network that takes dark for crack: what the tests of inspection look at."""
+"""Make small walls, and a model that takes dark for crack, for the tests of inspection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_model(
     nan: bool = False,
     domain: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a model whose probability is a steep function of the mean of the three channels: dark is crack."""
+    """Write a model whose probability falls steeply with brightness."""
     nodes = [
         helper.make_node("Cast", ["pixels"], ["real"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["real", "axes"], ["grey"], keepdims=0),
@@ -37,7 +37,7 @@ def write_model(
         helper.make_node("Mul", ["darker", "slope"], ["logits"]),
         helper.make_node("Sigmoid", ["logits"], ["probability"]),
     ]
-    if nan:  # the square root of what is negative, so of everything that is brighter than the level
+    if nan:  # the square root is NaN for everything brighter than the level
         nodes[3:] = [helper.make_node("Sqrt", ["darker"], ["probability"])]
     constants = [
         helper.make_tensor("axes", TensorProto.INT64, [1], [3]),
@@ -66,7 +66,7 @@ def write_model(
 
 
 def wall(number: int, shape: tuple[int, int] = (64, 96), *, width_px: int = 3, crack: bool = True) -> NDArray[np.uint8]:
-    """A light, rough wall with one dark line across it: ``(H, W, 3)`` RGB pixels."""
+    """Return ``(H, W, 3)`` uint8 RGB pixels of a wall with a dark line."""
     rng = np.random.default_rng(number)
     height, width = shape
     image = rng.integers(150, 210, (height, width, 1)) + rng.integers(-4, 5, (height, width, 3))
@@ -80,7 +80,7 @@ def wall(number: int, shape: tuple[int, int] = (64, 96), *, width_px: int = 3, c
 
 
 def write_walls(folder: Path, count: int, *, first: int = 0) -> Path:
-    """Write walls, every third without a crack."""
+    """Write walls, every third without a crack; return their folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(first, first + count):
         write_png(folder / f"wall{number:03d}.png", wall(number, crack=number % 3 != 2))
@@ -88,25 +88,25 @@ def write_walls(folder: Path, count: int, *, first: int = 0) -> Path:
 
 
 def rows(output: Path) -> dict[str, dict[str, Any]]:
-    """The rows of an inspection, by name."""
+    """Return the rows of an inspection, by name."""
     with sqlite3.connect(f"file:{output / 'results.sqlite'}?mode=ro", uri=True) as database:
         database.row_factory = sqlite3.Row
-        found = [dict(row) for row in database.execute("SELECT * FROM results ORDER BY path")]
+        records = [dict(row) for row in database.execute("SELECT * FROM results ORDER BY path")]
     database.close()
-    return {row["name"]: row for row in found}
+    return {row["name"]: row for row in records}
 
 
 def content(output: Path) -> dict[str, Any]:
-    """All that an inspection wrote, less what may differ between two runs that end the same: times and tries."""
-    told = rows(output)
-    for row in told.values():
+    """Return the output of an inspection without its times and tries."""
+    records = rows(output)
+    for row in records.values():
         for name in ("seconds", "tries", "read_ns", "ctime_ns", "mtime_ns"):
             del row[name]
-    pictures = {
+    images = {
         path.relative_to(output).as_posix(): path.read_bytes()
         for folder in ("masks", "overlays")
         for path in sorted((output / folder).rglob("*"))
         if path.is_file()
     }
     table = (output / "results.csv").read_text(encoding="utf-8").splitlines()
-    return {"rows": told, "pictures": pictures, "lines": len(table)}
+    return {"rows": records, "images": images, "lines": len(table)}

@@ -1,4 +1,4 @@
-"""Foreign, broken and hostile files, all in one run: one row each, and the run goes on."""
+"""Test that foreign, broken and hostile files get one row each in one run."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ pytestmark = pytest.mark.train
 @pytest.mark.shared
 def test_every_foreign_file_gets_a_row_in_one_run(shared_folder: Path, dark_model: Path, tmp_path: Path) -> None:
     folder, output = shared_folder / "badinputs", tmp_path / "out"
-    done = run_module(
+    process = run_module(
         "inspect", folder, "-o", output, "--model", dark_model, "--workers", "1", "--memory", "2", "--quiet",
         "--time-limit", "1800", timeout_s=3600,
     )  # fmt: skip
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert all(line.startswith("crackseg: error: ") for line in done.stderr.splitlines())
-    found = rows(output)
+    assert process.returncode == 1
+    assert "Traceback" not in process.stderr
+    assert all(line.startswith("crackseg: error: ") for line in process.stderr.splitlines())
+    records = rows(output)
     files = [path for path in folder.rglob("*") if not path.is_dir()]
-    assert len(found) == len(files)
-    codes = Counter(row["code"] for row in found.values())
+    assert len(records) == len(files)
+    codes = Counter(row["code"] for row in records.values())
     assert not codes["crashed"] + codes["timeout"] + codes["memory"] + codes["error"], codes
-    assert all(row["verdict"] == "CANNOT JUDGE" for row in found.values() if row["status"] == "failed")
+    assert all(row["verdict"] == "CANNOT JUDGE" for row in records.values() if row["status"] == "failed")
 
 
-def test_names_of_all_bytes_get_a_row_and_pictures_of_their_own(dark_model: Path, tmp_path: Path) -> None:
+def test_names_of_all_bytes_get_a_row_and_outputs_of_their_own(dark_model: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     data = (write_walls(tmp_path / "one", 1) / "wall000.png").read_bytes()
     assert wall(0).shape == (64, 96, 3)
@@ -45,14 +45,14 @@ def test_names_of_all_bytes_get_a_row_and_pictures_of_their_own(dark_model: Path
             (folder / os.fsdecode(name)).write_bytes(data)
         except OSError:
             pytest.skip("this file system has no such names")
-    done = run_module(
+    process = run_module(
         "inspect", folder, "-o", output, "--model", dark_model, "--workers", "1", "--quiet", timeout_s=900
     )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    found = rows(output)
-    assert {row["path"] for row in found.values()} == set(names)
-    assert {row["verdict"] for row in found.values()} == {"WARN"}
-    overlays = {row["overlay_path"] for row in found.values()}
+    assert process.returncode == 0, process.stderr
+    assert "Traceback" not in process.stderr
+    records = rows(output)
+    assert {row["path"] for row in records.values()} == set(names)
+    assert {row["verdict"] for row in records.values()} == {"WARN"}
+    overlays = {row["overlay_path"] for row in records.values()}
     assert len(overlays) == len(names)
     assert all((output / os.fsdecode(path)).is_file() for path in overlays)

@@ -1,4 +1,4 @@
-"""The report: one file that needs nothing else, says what the rows say, and that no name can break."""
+"""Test that the report is one file, shows the rows, and that no name can break it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOSTILE = b"</script><script>alert(1)</script>&\xff\n.png"
 
 
 class Scripts(html.parser.HTMLParser):
-    """Collects the script elements of a page as a browser would see them, and every address it names."""
+    """Parser that collects scripts, definitions, policy and addresses of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,9 +55,9 @@ class Scripts(html.parser.HTMLParser):
 
 
 def judged(path: bytes, number: int, thumbnail: bytes) -> Row:
-    """A row of a judged image."""
+    """Return the row of a judged image."""
     measurements = {"components": 1.0, "width_max_px": float(number), "length_max_px": 9.5, "crack_fraction": 0.01}
-    finding = FileResult(
+    result = FileResult(
         status="ok",
         verdict="WARN",
         reasons=("WARN crack: <b>components</b> 1 >= 1",),
@@ -67,15 +67,15 @@ def judged(path: bytes, number: int, thumbnail: bytes) -> Row:
         overlay=OutputFile(b"overlays/" + path, 5),
         thumbnail=thumbnail,
     )
-    return Row(path, KEY, FileStamp(1, 1, 1, 1), finding)
+    return Row(path, KEY, FileStamp(1, 1, 1, 1), result)
 
 
 @pytest.fixture
 def page(tmp_path: Path) -> Scripts:
-    done, data = cv2.imencode(".webp", np.full((4, 6, 3), 90, np.uint8))
-    assert done
+    encoded, data = cv2.imencode(".webp", np.full((4, 6, 3), 90, np.uint8))
+    assert encoded
     rows = [judged(b"wall%04d.png" % number, number, data.tobytes()) for number in range(2 * THUMBNAILS_PER_BLOCK + 5)]
-    rows += [judged(HOSTILE, 7, b""), Row(b"cut.png", KEY, None, failed("decode", "is cut short"))]
+    rows += [judged(HOSTILE, 7, b""), Row(b"cut.png", KEY, None, failed("decode", "truncated"))]
     rows += [Row(b"pipe", KEY, None, skipped("special", "a FIFO"))]
     with Store(tmp_path / "results.sqlite") as store:
         store.write_settings({"about": json.dumps({"Folder": "walls </script>"}), "terms": "research only <&>"})
@@ -86,19 +86,19 @@ def page(tmp_path: Path) -> Scripts:
     return scripts
 
 
-def test_it_holds_every_row_and_no_name_breaks_out_of_it(page: Scripts) -> None:
+def test_the_report_holds_every_row_and_no_name_breaks_out_of_it(page: Scripts) -> None:
     data: dict[str, Any] = json.loads(page.texts["data"])
     assert len(data["rows"]) == 2 * THUMBNAILS_PER_BLOCK + 8
     (hostile,) = [row for row in data["rows"] if "alert" in row[0]]
     assert hostile[0] == r"</script><script>alert(1)</script>&\xff\n.png"
     assert unquote_to_bytes(hostile[7]) == b"overlays/" + HOSTILE
     by_name = {row[0]: row for row in data["rows"]}
-    assert by_name["cut.png"][1:3] == ["CANNOT JUDGE", ["is cut short"]]
+    assert by_name["cut.png"][1:3] == ["CANNOT JUDGE", ["truncated"]]
     assert by_name["pipe"][1] == "SKIPPED"
     assert by_name["wall0042.png"][5] == 42
 
 
-def test_every_thumbnail_is_inside_and_stands_beside_its_row(page: Scripts) -> None:
+def test_every_thumbnail_is_inside_and_next_to_its_row(page: Scripts) -> None:
     rows = json.loads(page.texts["data"])["rows"]
     images = [image for number in range(3) for image in json.loads(page.texts[f"t{number}"])]
     assert len(images) == len(rows)
@@ -109,7 +109,7 @@ def test_every_thumbnail_is_inside_and_stands_beside_its_row(page: Scripts) -> N
     assert shown.shape == (4, 6, 3)
 
 
-def test_it_asks_for_nothing_from_outside(page: Scripts, tmp_path: Path) -> None:
+def test_the_report_loads_nothing_from_outside(page: Scripts, tmp_path: Path) -> None:
     assert page.addresses == []
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert set(re.findall(r"https?://[^\s\"']+", text)) <= {"http://www.w3.org/2000/svg"}

@@ -1,4 +1,4 @@
-"""The pictures of an inspection: the verdict, its reasons, and the widest place can be seen in them."""
+"""Test that overlays and thumbnails show verdict, reasons and the widest place."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ pytestmark = pytest.mark.train
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
-def test_verdict_and_reasons_stand_below_the_picture_and_hide_none_of_it(verdict: str) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (120, 400, 3), dtype=np.uint8)
+def test_verdict_and_reasons_stand_below_the_image_and_hide_none_of_it(verdict: str) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (120, 400, 3), dtype=np.uint8)
     heights = []
     for reasons in ((), ("NG long crack: length_px 130 >= 100",), ("NG one", "NG two", "WARN three: " + "word " * 60)):
-        shown = add_caption(picture, verdict, reasons)  # type: ignore[arg-type]
-        assert (shown[:120] == picture).all()
+        shown = add_caption(image, verdict, reasons)  # type: ignore[arg-type]
+        assert (shown[:120] == image).all()
         strip = shown[120:]
         assert (strip[-1] == VERDICT_COLOURS[verdict]).all()  # type: ignore[index]
         white = np.asarray((strip > 240).all(axis=2))
@@ -42,7 +42,7 @@ def test_verdict_and_reasons_stand_below_the_picture_and_hide_none_of_it(verdict
 
 
 @pytest.mark.parametrize("colour", VERDICT_COLOURS.values(), ids=VERDICT_COLOURS)
-def test_white_writing_can_be_read_on_every_verdict(colour: tuple[int, int, int]) -> None:
+def test_white_text_is_readable_on_every_verdict_colour(colour: tuple[int, int, int]) -> None:
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in np.array(colour) / 255]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     assert 1.05 / (luminance + 0.05) >= 4.5
@@ -66,10 +66,10 @@ def test_a_ring_marks_where_the_widest_crack_is_widest() -> None:
 
 
 def test_a_thumbnail_is_small_and_shows_the_whole(tmp_path: Path) -> None:
-    picture = np.zeros((300, 900, 3), np.uint8)
-    picture[:, 450:] = (200, 60, 20)
-    (tmp_path / "thumbnail.webp").write_bytes(encode_thumbnail(picture))
+    image = np.zeros((300, 900, 3), np.uint8)
+    image[:, 450:] = (200, 60, 20)
+    (tmp_path / "thumbnail.webp").write_bytes(encode_thumbnail(image))
     shown = read_image(tmp_path / "thumbnail.webp")
     assert max(shown.shape) == THUMBNAIL_SIDE_PX
-    whole = cv2.resize(picture, shown.shape[1::-1], interpolation=cv2.INTER_AREA)
+    whole = cv2.resize(image, shown.shape[1::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(shown.astype(int) - whole).mean() < 8

@@ -1,4 +1,4 @@
-"""Rules: which verdict, for which reason, and what is refused before an image is opened."""
+"""Test verdicts and reasons of rules, and errors in rules."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "rules"
 
 
 def cracks(*lengths: int) -> tuple[CrackMeasurement, ...]:
-    """Horizontal lines, three pixels wide, of these lengths."""
+    """Return horizontal lines of these lengths, three pixels wide."""
     mask = np.zeros((8 * len(lengths) + 1, 400), dtype=np.bool_)
     for number, length in enumerate(lengths):
         mask[8 * number + 2 : 8 * number + 5, 5 : 5 + length] = True
     return measure_cracks(mask)
 
 
-def rules(*made: Rule) -> Rules:
-    return Rules(rules=made)
+def rules(*items: Rule) -> Rules:
+    return Rules(rules=items)
 
 
-def test_the_default_file_says_what_holds_without_it() -> None:
+def test_the_default_file_equals_the_built_in_rules() -> None:
     assert load_rules(CONFIGS / "default.yaml").rules == Rules()
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_file_of_rules_loads_and_survives_being_written(path: Path, tmp_path: Path) -> None:
+def test_every_rules_file_loads_and_survives_a_round_trip(path: Path, tmp_path: Path) -> None:
     loaded = load_rules(path).rules
     (tmp_path / "again.yaml").write_text(dump_config(loaded), encoding="utf-8")
     assert load_rules(tmp_path / "again.yaml").rules == loaded
 
 
-def test_the_gravest_verdict_counts_and_every_reason_is_told() -> None:
-    found = cracks(200, 30)
-    verdict, reasons = judge(Rules(), {"components": 2.0}, found)
+def test_the_gravest_verdict_counts_and_every_reason_is_given() -> None:
+    measured = cracks(200, 30)
+    verdict, reasons = judge(Rules(), {"components": 2.0}, measured)
     assert verdict == "NG"
     assert [reason.partition(":")[0] for reason in reasons] == ["NG long crack", "WARN crack"]
     assert "length_px" in reasons[0]
@@ -54,7 +54,7 @@ def test_the_gravest_verdict_counts_and_every_reason_is_told() -> None:
     assert judge(Rules(), {"components": 0.0}, ()) == ("OK", ())
 
 
-def test_conditions_on_cracks_must_hold_for_one_and_the_same() -> None:
+def test_conditions_on_cracks_must_hold_for_the_same_crack() -> None:
     both = rules(Rule(name="long and small", verdict="NG", when=("length_px > 100", "area_px < 150")))
     assert judge(both, {}, cracks(200, 30))[0] == "OK"
     assert judge(both, {}, cracks(200))[0] == "OK"
@@ -63,7 +63,7 @@ def test_conditions_on_cracks_must_hold_for_one_and_the_same() -> None:
     )
 
 
-def test_a_measurement_that_could_not_be_made_makes_no_image_ok() -> None:
+def test_a_missing_measurement_makes_no_image_ok() -> None:
     wide = rules(Rule(name="wide", verdict="NG", when=("width_max_mm > 0.3",)))
     verdict, reasons = judge(wide, {}, cracks(30))
     assert verdict == "CANNOT JUDGE"
@@ -83,7 +83,7 @@ def test_a_width_below_the_limit_by_less_than_its_uncertainty_is_not_ok() -> Non
     assert [verdict(width) for width in (0.15, 0.25, 0.35)] == ["OK", "CANNOT JUDGE", "NG"]
 
 
-def test_an_unknown_length_does_not_matter_where_another_condition_fails() -> None:
+def test_an_unknown_measurement_does_not_matter_if_another_condition_fails() -> None:
     wide = rules(Rule(name="wide and long", verdict="NG", when=("width_max_mm > 0.3", "length_px > 100")))
     assert judge(wide, {}, cracks(30)) == ("OK", ())
 
@@ -91,9 +91,9 @@ def test_an_unknown_length_does_not_matter_where_another_condition_fails() -> No
 @given(st.lists(st.integers(3, 300), max_size=5), st.floats(1, 300), st.floats(1, 300))
 def test_a_stricter_limit_never_makes_a_verdict_milder(lengths: list[int], one: float, other: float) -> None:
     strict, lax = sorted((one, other))
-    found = cracks(*lengths) if lengths else ()
+    measured = cracks(*lengths) if lengths else ()
     graver, milder = (
-        judge(rules(Rule(name="long", verdict="NG", when=(f"length_px > {limit}",))), {}, found)[0]
+        judge(rules(Rule(name="long", verdict="NG", when=(f"length_px > {limit}",))), {}, measured)[0]
         for limit in (strict, lax)
     )
     assert VERDICTS.index(graver) <= VERDICTS.index(milder)
@@ -117,7 +117,7 @@ def test_a_wrong_condition_is_named_with_file_and_line(tmp_path: Path, text: str
     assert "rules.yaml:4" in str(caught.value)
 
 
-def test_density_is_the_share_of_crack_pixels() -> None:
+def test_density_is_the_fraction_of_crack_pixels() -> None:
     assert parse_condition("density > 0.1").measurement == "crack_fraction"
 
 
@@ -128,21 +128,21 @@ def test_millimetres_without_a_scale_are_refused_before_the_work() -> None:
     check_scale(Rules(), known=False)
 
 
-def test_a_mask_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_missing_mask(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text("ignore_mask: gone.png\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"gone\.png"):
         load_rules(tmp_path / "rules.yaml")
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.floats(0, 1), st.floats(0, 1))
-def test_what_is_ignored_does_not_count_and_the_rest_does(height: int, width: int, row: float, col: float) -> None:
+def test_ignored_pixels_do_not_count_and_the_others_do(height: int, width: int, row: float, col: float) -> None:
     config = load_config(Rules, overrides=[f"ignore=[{{row0: {row:.6f}, col0: {col:.6f}}}]"])
     counts = JudgedArea(config).mask((height, width))
     top, left = round(float(f"{row:.6f}") * height), round(float(f"{col:.6f}") * width)
     assert int((~counts).sum()) == (height - top) * (width - left)
 
 
-def test_a_width_too_small_to_be_told_is_below_a_limit_that_is_far_above_what_can_be_told() -> None:
+def test_a_width_too_small_to_measure_is_below_a_limit_far_above_the_resolution() -> None:
     mask = np.zeros((40, 200), np.bool_)
     mask[20, 10:190] = True
     (hair,) = measure_cracks(mask, scale=Scale(0.1, "--scale"))

@@ -1,4 +1,4 @@
-"""The inspection of a folder: one row per file, whatever the file does, and no work done twice."""
+"""Test that every file of a folder gets one row and that no work is done twice."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from tests.inspection.scenes import content, rows, wall, write_model, write_wall
 pytestmark = pytest.mark.train
 
 
-def test_every_file_gets_one_row_a_verdict_and_its_pictures(dark_model: Path, tmp_path: Path) -> None:
+def test_every_file_gets_one_row_a_verdict_and_its_outputs(dark_model: Path, tmp_path: Path) -> None:
     folder, output = write_walls(tmp_path / "in", 6), tmp_path / "out"
     (folder / "notes.txt").write_text("not an image")
     (folder / "cut.png").write_bytes((folder / "wall000.png").read_bytes()[:500])
     write_walls(folder / "deep" / "er", 1)
     summary = inspect(make_request(folder, output, dark_model))
-    found = rows(output)
-    assert set(found) == {*(f"wall{n:03d}.png" for n in range(6)), "notes.txt", "cut.png", "deep/er/wall000.png"}
-    assert [found[f"wall{n:03d}.png"]["verdict"] for n in range(6)] == ["WARN", "WARN", "OK", "WARN", "WARN", "OK"]
-    assert (found["notes.txt"]["status"], found["notes.txt"]["verdict"]) == ("skipped", None)
-    assert (found["cut.png"]["status"], found["cut.png"]["verdict"]) == ("failed", "CANNOT JUDGE")
+    records = rows(output)
+    assert set(records) == {*(f"wall{n:03d}.png" for n in range(6)), "notes.txt", "cut.png", "deep/er/wall000.png"}
+    assert [records[f"wall{n:03d}.png"]["verdict"] for n in range(6)] == ["WARN", "WARN", "OK", "WARN", "WARN", "OK"]
+    assert (records["notes.txt"]["status"], records["notes.txt"]["verdict"]) == ("skipped", None)
+    assert (records["cut.png"]["status"], records["cut.png"]["verdict"]) == ("failed", "CANNOT JUDGE")
     assert summary.counts == {"ok": 7, "failed": 1, "skipped": 1, "WARN": 5, "OK": 2, "CANNOT JUDGE": 1}
     for name in ("wall000.png", "deep/er/wall000.png"):
         with Image.open(output / "masks" / name) as mask, Image.open(output / "overlays" / name) as overlay:
@@ -60,7 +60,9 @@ def test_a_second_run_inspects_nothing_and_changes_no_row(dark_model: Path, tmp_
 
 
 @pytest.mark.parametrize("change", ["file", "rules", "scale", "threshold", "model", "mask", "touched"])
-def test_only_what_a_result_depends_on_is_inspected_again(dark_model: Path, tmp_path: Path, change: str) -> None:
+def test_a_file_is_inspected_again_only_if_its_result_could_change(
+    dark_model: Path, tmp_path: Path, change: str
+) -> None:
     folder, output = write_walls(tmp_path / "in", 3), tmp_path / "out"
     first = make_request(folder, output, dark_model)
     inspect(first)
@@ -114,12 +116,12 @@ def test_the_same_scene_in_every_encoding_gets_the_same_verdict_and_widths(dark_
     image.rotate(90, expand=True).save(folder / "turned.png", exif=turned)
     cv2.imwrite(str(folder / "deep.png"), grey[..., 0].astype(np.uint16) * 16)
     inspect(make_request(folder, output, dark_model))
-    found = rows(output)
-    assert len(found) == 13
-    told = {name: (row["verdict"], row["components"], row["reasons"]) for name, row in found.items()}
-    assert {(row["verdict"], row["components"]) for row in found.values()} == {("WARN", 1)}, told
-    widths = {name: row["width_max_px"] for name, row in found.items()}
-    lengths = {name: row["length_max_px"] for name, row in found.items()}
+    records = rows(output)
+    assert len(records) == 13
+    summary = {name: (row["verdict"], row["components"], row["reasons"]) for name, row in records.items()}
+    assert {(row["verdict"], row["components"]) for row in records.values()} == {("WARN", 1)}, summary
+    widths = {name: row["width_max_px"] for name, row in records.items()}
+    lengths = {name: row["length_max_px"] for name, row in records.items()}
     lossy = {"a.gif": widths.pop("a.gif"), "fine.jpg": widths.pop("fine.jpg")}
     assert len(set(widths.values())) == 1, widths
     assert widths["a.png"] is not None
@@ -127,17 +129,17 @@ def test_the_same_scene_in_every_encoding_gets_the_same_verdict_and_widths(dark_
     assert lengths == pytest.approx(dict.fromkeys(lengths, lengths["a.png"]), abs=0.5)
 
 
-def test_millimetres_come_from_the_scale_and_decide(dark_model: Path, tmp_path: Path) -> None:
+def test_the_scale_gives_millimetres_that_decide(dark_model: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     for name, width_px in (("thin", 2), ("wide", 19)):
         write_png(folder / f"{name}.png", wall(1, (160, 240), width_px=width_px))
     limits = "rules=[{name: wide, verdict: NG, when: [width_max_mm > 1.2]}]"
     inspect(with_rules(make_request(folder, output, dark_model), limits, scale=0.1))
-    found = rows(output)
-    assert (found["thin.png"]["verdict"], found["wide.png"]["verdict"]) == ("OK", "NG")
-    assert found["wide.png"]["width_max_mm"] == pytest.approx(0.1 * found["wide.png"]["width_max_px"])
-    assert "width_max_mm" in found["wide.png"]["reasons"]
+    records = rows(output)
+    assert (records["thin.png"]["verdict"], records["wide.png"]["verdict"]) == ("OK", "NG")
+    assert records["wide.png"]["width_max_mm"] == pytest.approx(0.1 * records["wide.png"]["width_max_px"])
+    assert "width_max_mm" in records["wide.png"]["reasons"]
     inspect(with_rules(make_request(folder, output, dark_model), limits.replace("1.2", "0.2"), scale=0.1))
     assert rows(output)["thin.png"]["verdict"] == "CANNOT JUDGE"
     assert "is undecided for" in rows(output)["thin.png"]["reasons"]
@@ -145,7 +147,7 @@ def test_millimetres_come_from_the_scale_and_decide(dark_model: Path, tmp_path: 
         inspect(with_rules(make_request(folder, output, dark_model), limits))
 
 
-def test_each_picture_may_bring_its_own_scale_with_a_marker(dark_model: Path, tmp_path: Path) -> None:
+def test_each_image_may_bring_its_own_scale_with_a_marker(dark_model: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50)
@@ -157,22 +159,22 @@ def test_each_picture_may_bring_its_own_scale_with_a_marker(dark_model: Path, tm
         write_png(folder / name, image)
     first = make_request(folder, output, dark_model)
     inspect(dataclasses.replace(first, settings=dataclasses.replace(first.settings, scale=Marker(24.0))))
-    found = rows(output)
-    assert found["near.png"]["scale_mm_per_px"] == pytest.approx(0.25, rel=0.03)
-    assert found["far.png"]["scale_mm_per_px"] == pytest.approx(0.5, rel=0.05)
-    assert "marker 3 of 24 mm" in found["near.png"]["scale_source"]
-    assert found["none.png"]["scale_mm_per_px"] is None
-    assert found["none.png"]["verdict"] == "CANNOT JUDGE"
-    assert "no marker found" in found["none.png"]["reasons"]
+    records = rows(output)
+    assert records["near.png"]["scale_mm_per_px"] == pytest.approx(0.25, rel=0.03)
+    assert records["far.png"]["scale_mm_per_px"] == pytest.approx(0.5, rel=0.05)
+    assert "marker 3 of 24 mm" in records["near.png"]["scale_source"]
+    assert records["none.png"]["scale_mm_per_px"] is None
+    assert records["none.png"]["verdict"] == "CANNOT JUDGE"
+    assert "no marker found" in records["none.png"]["reasons"]
 
 
-def test_what_was_found_becomes_labels_in_folders_like_those_of_the_images(dark_model: Path, tmp_path: Path) -> None:
+def test_cracks_become_labels_in_folders_like_those_of_the_images(dark_model: Path, tmp_path: Path) -> None:
     folder, output = write_walls(tmp_path / "in" / "north", 3).parent, tmp_path / "out"
     write_png(folder / "wall000.bmp.png", wall(0))
     write_png(folder / "wall000.png", wall(0))
     Image.fromarray(wall(0)).save(folder / "wall000.bmp")
-    wanted = dataclasses.replace(make_request(folder, output, dark_model), formats=LABEL_FORMATS)
-    assert not inspect(wanted).unlabelled
+    request = dataclasses.replace(make_request(folder, output, dark_model), formats=LABEL_FORMATS)
+    assert not inspect(request).unlabelled
     document = json.loads((output / "labels" / "coco" / "annotations" / "instances.json").read_text())
     assert len({image["file_name"] for image in document["images"]}) == 6
     assert all(item["score"] > 0.5 for item in document["annotations"])
@@ -181,25 +183,25 @@ def test_what_was_found_becomes_labels_in_folders_like_those_of_the_images(dark_
     assert {"labels/wall000.txt", "north/labels/wall001.txt", "north/labels/wall002.txt"} <= names
     assert len(names) == 6
     with pytest.raises(UsageError, match="--watch"):
-        inspect(dataclasses.replace(wanted, watch=True))
+        inspect(dataclasses.replace(request, watch=True))
 
 
-def test_what_is_inspected_is_left_as_it_was(dark_model: Path, tmp_path: Path) -> None:
+def test_the_inspected_folder_is_left_as_it_was(dark_model: Path, tmp_path: Path) -> None:
     folder = write_walls(tmp_path / "in" / "deep", 3).parent
     (folder / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (folder / "link.png").symlink_to("deep/wall000.png")
 
-    def seen() -> dict[str, tuple[int, int, int, bytes]]:
-        found = {}
+    def snapshot() -> dict[str, tuple[int, int, int, bytes]]:
+        records = {}
         for path in sorted(folder.rglob("*")):
             state = path.lstat()
             content = path.read_bytes() if path.is_file() else b""
-            found[path.name] = (state.st_mode, state.st_mtime_ns, state.st_ctime_ns, content)
-        return found
+            records[path.name] = (state.st_mode, state.st_mtime_ns, state.st_ctime_ns, content)
+        return records
 
-    before = seen()
+    before = snapshot()
     inspect(make_request(folder, tmp_path / "out", dark_model, parquet=True, formats=LABEL_FORMATS))
-    assert seen() == before
+    assert snapshot() == before
 
 
 def test_cracks_outside_the_regions_do_not_count(dark_model: Path, tmp_path: Path) -> None:
@@ -228,36 +230,36 @@ def test_cracks_outside_the_regions_do_not_count(dark_model: Path, tmp_path: Pat
         assert read_mask(output / "masks" / "top.png").any() == (verdict == "WARN")
 
 
-def test_what_cannot_be_judged_says_why_in_the_row(dark_model: Path, tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_judged_has_a_reason(dark_model: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     good = wall(3)
-    pictures = {
+    images = {
         "too dark": (good // 8).astype(np.uint8),
         "too bright": np.full_like(good, 253) - (good // 100).astype(np.uint8),
         "too small": good[:20, :20],
         "blurred": np.asarray(cv2.GaussianBlur(good, (0, 0), 5), dtype=np.uint8),
         "too little contrast": np.full_like(good, 120),
     }
-    for reason, picture in pictures.items():
-        write_png(folder / f"{reason}.png", picture)
+    for reason, image in images.items():
+        write_png(folder / f"{reason}.png", image)
     nan = np.full((40, 40), np.nan, np.float32)
     Image.fromarray(nan).save(folder / "nan.tif")
     inspect(make_request(folder, output, dark_model))
-    found = rows(output)
-    assert {row["verdict"] for row in found.values()} == {"CANNOT JUDGE"}
-    for reason in pictures:
-        assert reason in found[f"{reason}.png"]["reasons"]
-    assert found["nan.tif"]["status"] == "failed"
+    records = rows(output)
+    assert {row["verdict"] for row in records.values()} == {"CANNOT JUDGE"}
+    for reason in images:
+        assert reason in records[f"{reason}.png"]["reasons"]
+    assert records["nan.tif"]["status"] == "failed"
 
 
-def test_a_model_that_answers_nan_makes_no_image_ok(tmp_path: Path) -> None:
+def test_a_model_that_returns_nan_makes_no_image_ok(tmp_path: Path) -> None:
     folder, output = write_walls(tmp_path / "in", 2), tmp_path / "out"
     summary = inspect(make_request(folder, output, write_model(tmp_path / "nan.onnx", nan=True)))
     assert summary.counts == {"failed": 2, "CANNOT JUDGE": 2}
 
 
-def test_a_model_that_is_none_is_an_error_and_not_a_failed_file(tmp_path: Path) -> None:
+def test_an_invalid_model_is_an_error_and_not_a_failed_file(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no model")
     with pytest.raises(ModelError):
         inspect(make_request(write_walls(tmp_path / "in", 1), tmp_path / "out", tmp_path / "text.onnx"))
@@ -324,11 +326,11 @@ def test_the_output_may_lie_inside_the_folder(dark_model: Path, tmp_path: Path) 
     assert set(rows(folder / "out")) == {"wall000.png", "wall001.png"}
 
 
-@pytest.mark.parametrize("told_by", ["the system", "looking again"])
-def test_watching_takes_a_new_file_once_it_is_whole(
-    dark_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told_by: str
+@pytest.mark.parametrize("signal", ["the system", "polling"])
+def test_watching_inspects_a_new_file_once_it_is_complete(
+    dark_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signal: str
 ) -> None:
-    if told_by == "the system":
+    if signal == "the system":
         pytest.importorskip("watchdog", reason="watchdog is not installed")
     else:
         monkeypatch.setitem(sys.modules, "watchdog.events", None)
@@ -344,7 +346,7 @@ def test_watching_takes_a_new_file_once_it_is_whole(
         with (folder / "later.png").open("wb") as file:
             file.write(data[: len(data) // 2])
             file.flush()
-            time.sleep(0.3)  # shorter than a file must lie still to count as whole
+            time.sleep(0.3)  # shorter than a file must stay unchanged to be complete
             file.write(data[len(data) // 2 :])
         _wait_for(lambda: "later.png" in rows(output))
     finally:
