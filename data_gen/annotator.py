@@ -1,4 +1,4 @@
-"""A tired hand: masks that are a little wrong, for studies of label noise."""
+"""Simulate annotation errors in masks, for studies of label noise."""
 
 import cv2
 import numpy as np
@@ -11,33 +11,33 @@ from data_gen.render import render
 from data_gen.stroke import Stroke
 
 
-def annotated(
+def annotate(
     rng: np.random.Generator, cracks: tuple[PlacedCrack, ...], shape: tuple[int, int], recipe: AnnotatorRecipe
 ) -> NDArray[np.bool_]:
-    """Draw the mask that a tired annotator would.
+    """Draw the mask of an inaccurate annotator.
 
     Args:
         rng: Source of randomness.
-        cracks: The exact cracks.
-        shape: ``(H, W)`` in pixels.
-        recipe: How tired.
+        cracks: Exact cracks.
+        shape: Height and width ``(H, W)`` of the image, in pixels.
+        recipe: Probabilities and sizes of the errors.
 
     Returns:
-        ``(H, W)`` bool, missed branches and ends left out, then eroded or dilated, and shifted.
+        ``(H, W)`` bool mask without missed branches and ends, eroded or dilated, and shifted.
     """
     mask = np.zeros(shape, np.uint8)
     for crack in cracks:
-        truth = crack.truth
+        exact = crack.exact
         strokes = tuple(
-            Stroke(line, width / 2, width / 2) for line, width in zip(truth.centrelines, truth.widths_px, strict=True)
+            Stroke(line, width / 2, width / 2) for line, width in zip(exact.centrelines, exact.widths_px, strict=True)
         )
-        seen = [_seen(rng, stroke, recipe) for stroke in strokes]
-        drawn = tuple(stroke for stroke in seen if stroke is not None)
-        row0, col0, row1, col1 = truth.box
-        if all(part is whole for part, whole in zip(seen, strokes, strict=True)):
-            part = truth.mask
+        noticed = [_noticed_part(rng, stroke, recipe) for stroke in strokes]
+        kept = tuple(stroke for stroke in noticed if stroke is not None)
+        row0, col0, row1, col1 = exact.box
+        if all(part is whole for part, whole in zip(noticed, strokes, strict=True)):
+            part = exact.mask
         else:
-            part = truth.mask & render(drawn, (row1 - row0, col1 - col0), (row0, col0)).mask
+            part = exact.mask & render(kept, (row1 - row0, col1 - col0), (row0, col0)).mask
         mask[row0:row1, col0:col1] |= part.view(np.uint8)
     grow = draw_integer(rng, recipe.dilate_px) - draw_integer(rng, recipe.erode_px)
     if grow != 0:
@@ -49,8 +49,8 @@ def annotated(
     return np.asarray(moved > 0)
 
 
-def _seen(rng: np.random.Generator, stroke: Stroke, recipe: AnnotatorRecipe) -> Stroke | None:
-    """Return the part of a branch that is noticed: all, all but a piece at its thinner end, or nothing."""
+def _noticed_part(rng: np.random.Generator, stroke: Stroke, recipe: AnnotatorRecipe) -> Stroke | None:
+    """Return the whole branch, its thicker part, or None."""
     if happens(rng, recipe.miss_probability):
         return None
     if not happens(rng, recipe.shorten_probability):

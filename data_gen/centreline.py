@@ -1,4 +1,4 @@
-"""Centrelines of cracks: correlated random walks and rough bridges between fixed points."""
+"""Draw centrelines of cracks: random walks and rough lines between fixed points."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ STEP_PX = 1.5
 
 @dataclass(frozen=True)
 class Wander:
-    """How much a line strays.
+    """Shape of a random line.
 
     Attributes:
-        roughness: 0 is straight, 1 is a usual crack.
-        angularity: 0 bends smoothly, 1 turns in kinks.
-        finest_px: Bends shorter than this are damped, as in wide cracks; in pixels.
+        roughness: Strength of the bends; 0 is straight, 1 is a usual crack.
+        angularity: Share of kinks; 0 bends smoothly, 1 turns in kinks.
+        finest_px: Length below which bends are damped, as in wide cracks, in pixels.
     """
 
     roughness: float
@@ -27,24 +27,29 @@ class Wander:
     finest_px: float = 0.0
 
     def share(self, period_px: float) -> float:
-        """Return how much of a bend of the given length is left, in [0, 1]."""
+        """Return the remaining strength of bends of a length, in [0, 1]."""
         return 1 / (1 + (self.finest_px / period_px) ** 2)
 
 
 def walk(
     rng: np.random.Generator, start: tuple[float, float], heading_rad: float, length_px: float, wander: Wander
 ) -> Points:
-    """Walk with a correlated random heading that keeps returning to its main direction.
+    """Draw a random walk that keeps returning to its main direction.
 
     Args:
         rng: Source of randomness.
         start: First point (row, col), in pixels.
-        heading_rad: Main direction; 0 points along columns, pi/2 down the rows.
+        heading_rad: Main direction, in radians; 0 points along a row, pi/2 down the columns.
         length_px: Length of the walk, in pixels.
-        wander: How it strays.
+        wander: Shape of the line.
 
     Returns:
-        ``(n, 2)`` float64 (row, col), about ``STEP_PX`` apart, n >= 3; the first point is ``start``.
+        ``(n, 2)`` float64 points (row, col), in pixels, about ``STEP_PX`` apart, n >= 3; the first is ``start``.
+
+    Example:
+        >>> line = walk(np.random.default_rng(0), (5.0, 2.0), 0.0, 30.0, Wander(0.0, 0.0))
+        >>> line.shape, line[-1].tolist()
+        ((21, 2), [5.0, 32.0])
     """
     count = max(3, round(length_px / STEP_PX) + 1)
     heading = heading_rad + _heading_noise(rng, count - 1, wander)
@@ -53,7 +58,7 @@ def walk(
 
 
 def _heading_noise(rng: np.random.Generator, count: int, wander: Wander) -> Values:
-    """Turn angle at every step: slow bends, kinks and jitter, about equally strong at every scale."""
+    """Return the ``(count,)`` deviation of the heading at each step, in radians."""
     bends = ((220.0, 0.16), (80.0, 0.22), (28.0, 0.28), (9.0, 0.34), (4.0, 0.30))
     total = octaves_1d(rng, count, [(period / STEP_PX, wander.share(period) * share) for period, share in bends])
     kinks = np.zeros(count)
@@ -64,27 +69,27 @@ def _heading_noise(rng: np.random.Generator, count: int, wander: Wander) -> Valu
 
 
 def _steps(rng: np.random.Generator, count: int, period: float) -> Values:
-    """Piecewise constant noise with random lengths of pieces."""
+    """Return ``(count,)`` piecewise constant noise with random piece lengths."""
     changes = rng.random(count) < 1 / max(period, 1.0)
     values = rng.standard_normal(int(changes.sum()) + 1)
     return np.asarray(values[np.cumsum(changes)])
 
 
-def both_ways(first: Points, second: Points) -> Points:
-    """Join two walks that leave the same point into one line through it."""
+def join_walks(first: Points, second: Points) -> Points:
+    """Join two ``(n, 2)`` walks from the same point into one line."""
     return np.concatenate([first[:0:-1], second])
 
 
-def bridges(rng: np.random.Generator, ends: NDArray[np.float64], wander: Wander) -> tuple[Points, ...]:
+def draw_bridges(rng: np.random.Generator, ends: NDArray[np.float64], wander: Wander) -> tuple[Points, ...]:
     """Draw rough lines, each between two fixed points.
 
     Args:
         rng: Source of randomness.
-        ends: ``(m, 2, 2)`` float64, first and last point (row, col) of each line.
-        wander: How the lines stray in between.
+        ends: ``(m, 2, 2)`` float64, first and last point (row, col) of each line, in pixels.
+        wander: Shape of the lines.
 
     Returns:
-        ``m`` times ``(n, 2)`` float64 (row, col), about ``STEP_PX`` apart, n >= 3.
+        ``m`` lines, each ``(n, 2)`` float64 points (row, col), in pixels, about ``STEP_PX`` apart, n >= 3.
     """
     span = ends[:, 1] - ends[:, 0]
     steps = np.maximum(np.rint(np.hypot(span[:, 0], span[:, 1]) / STEP_PX).astype(np.int64), 2)

@@ -1,4 +1,4 @@
-"""Random draws from the ranges and mixes of a recipe."""
+"""Draw random values from the ranges and mixes of a recipe."""
 
 from collections.abc import Collection
 
@@ -8,17 +8,23 @@ from data_gen.recipe import Mix
 
 
 def draw_uniform(rng: np.random.Generator, span: tuple[float, float]) -> float:
-    """Draw a number evenly from ``[low, high]``."""
+    """Draw a number uniformly from ``[low, high]``."""
     return float(rng.uniform(span[0], span[1]))
 
 
 def draw_log_uniform(rng: np.random.Generator, span: tuple[float, float], *, skew: float = 1.0) -> float:
-    """Draw a positive number whose logarithm is even over ``[low, high]``; ``skew`` above 1 favours low ones."""
+    """Draw a positive number uniformly on a logarithmic scale.
+
+    Args:
+        rng: Source of randomness.
+        span: ``(low, high)``, both positive.
+        skew: Exponent of the uniform draw; above 1 favours low numbers.
+    """
     return float(span[0] * (span[1] / span[0]) ** (rng.random() ** skew))
 
 
 def draw_integer(rng: np.random.Generator, span: tuple[int, int]) -> int:
-    """Draw a whole number evenly from ``low`` to ``high``, both included."""
+    """Draw a whole number uniformly from ``low`` to ``high`` inclusive."""
     return int(rng.integers(span[0], span[1], endpoint=True))
 
 
@@ -33,17 +39,17 @@ def pick(rng: np.random.Generator, mix: Mix, *, without: Collection[str] = ()) -
     Args:
         rng: Source of randomness.
         mix: Weights by name.
-        without: Names that cannot be drawn now, such as a surface for which no files were given.
+        without: Names to exclude, such as a surface without images.
 
     Returns:
         One name.
 
     Raises:
-        ValueError: If nothing with a weight above 0 can be drawn now.
+        ValueError: If every other name has the weight 0.
     """
     weights = {name: weight for name, weight in mix.weights().items() if name not in without}
     total = sum(weights.values())
     if not total > 0:
-        raise ValueError(f"expected pictures for {', '.join(without)} or another weight above 0, got neither")
+        raise ValueError(f"expected images for {', '.join(without)} or another weight above 0, got neither")
     shares = np.cumsum([weight / total for weight in weights.values()])
     return list(weights)[min(int(np.searchsorted(shares, rng.random(), side="right")), len(weights) - 1)]

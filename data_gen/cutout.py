@@ -1,4 +1,4 @@
-"""Cracks cut out of pictures: binarised, split into connected parts, turned, scaled, deformed."""
+"""Cut cracks out of images, warp them and measure their centrelines and widths."""
 
 import math
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from data_gen.geometry import Turn
 from data_gen.plane import Plane, clip
 from data_gen.render import Raster
 from data_gen.stroke import Joined, Points, Stroke, starts
-from data_gen.thinning import thinned, traced
+from data_gen.thinning import thin, trace
 
-_LEVELS_OF_A_PHOTOGRAPH = 16
+_MANY_LEVELS = 16
 _SPECK_AREA_PX = 30
 _CLASSIC_LEVEL = 50
 _LEVEL = 0.4
@@ -22,50 +22,53 @@ _NEAR_PX = 2.5
 _NORMAL_PX = 3.0
 _NOTHING = 0.02
 _MOST_ROWS = 16_384
-"""cv2.remap takes no more than 32767."""
+"""Largest number of rows for cv2.remap, which is limited to 32767."""
 
 
-def binarised(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Tell crack from background.
+def binarise(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Separate crack pixels from the background.
 
     Args:
-        picture: ``(h, w)`` uint8: a mask of 0 and 1 or 0 and 255, a drawing, or a photograph.
+        image: ``(h, w)`` uint8: a mask of 0 and 1 or of 0 and 255, a drawing, or a grey image.
 
     Returns:
-        ``(h, w)`` bool. Masks and drawings: brighter than 50, or darker where most of it is bright. Pictures with 16
-        levels and more: the smaller side of Otsu's threshold.
+        ``(h, w)`` bool crack mask. The threshold is 50, or that of Otsu for images with 16 levels or more; the smaller
+        side is the crack.
+
+    Example:
+        >>> binarise(np.array([[0, 0, 255]], np.uint8)).tolist()
+        [[False, False, True]]
     """
-    if picture.max(initial=0) <= 1:
-        return picture > 0
-    if np.count_nonzero(np.bincount(picture.ravel(), minlength=256)) < _LEVELS_OF_A_PHOTOGRAPH:
-        return _smaller(picture > _CLASSIC_LEVEL)
-    level, _ = cv2.threshold(picture, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    bright = picture > level
-    return _smaller(bright)
+    if image.max(initial=0) <= 1:
+        return image > 0
+    if np.count_nonzero(np.bincount(image.ravel(), minlength=256)) < _MANY_LEVELS:
+        return _smaller_side(image > _CLASSIC_LEVEL)
+    level, _ = cv2.threshold(image, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    return _smaller_side(image > level)
 
 
-def _smaller(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _smaller_side(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return mask if mask.mean() <= 0.5 else ~mask
 
 
-def cut(rng: np.random.Generator, picture: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
-    """Cut one connected crack out of a picture, tight to its pixels.
+def cut(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+    """Cut one connected crack out of an image, tight to its pixels.
 
     Args:
         rng: Source of randomness.
-        picture: ``(h, w)`` uint8.
+        image: ``(h, w)`` uint8 mask, drawing or grey image.
 
     Returns:
-        ``(h, w)`` bool, or None if the picture holds nothing but specks.
+        ``(h2, w2)`` bool mask of the crack; None if the image holds only specks.
 
     Raises:
-        ValueError: If the picture is not ``(h, w)`` uint8.
+        ValueError: If the image is not ``(h, w)`` uint8.
     """
-    if picture.ndim != 2 or picture.dtype != np.uint8:
-        raise ValueError(f"expected a crack pattern (h, w) uint8, got {picture.shape} {picture.dtype}")
-    if not picture.size:
+    if image.ndim != 2 or image.dtype != np.uint8:
+        raise ValueError(f"expected a crack pattern (h, w) uint8, got {image.shape} {image.dtype}")
+    if not image.size:
         return None
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(binarised(picture).view(np.uint8), connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(binarise(image).view(np.uint8), connectivity=8)
     large = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= _SPECK_AREA_PX) + 1
     if not len(large):
         return None
@@ -74,15 +77,15 @@ def cut(rng: np.random.Generator, picture: NDArray[np.uint8]) -> NDArray[np.bool
     return np.asarray(labels[top : top + height, left : left + width] == label)
 
 
-def turned(shape: NDArray[np.bool_], turn: Turn) -> Plane:
-    """Turn, scale, flip and deform a cut-out.
+def warp(shape: NDArray[np.bool_], turn: Turn) -> Plane:
+    """Rotate, scale, flip and deform a cut-out.
 
     Args:
-        shape: ``(h, w)`` bool.
-        turn: How.
+        shape: ``(h, w)`` bool mask.
+        turn: Transformation.
 
     Returns:
-        ``(h2, w2)`` float32 coverage in [0, 1], large enough for all of it.
+        ``(h2, w2)`` float32 coverage in [0, 1], large enough for the result.
     """
     source = np.pad(shape.astype(np.float32), 2)
     scale = turn.scale
@@ -111,8 +114,12 @@ def turned(shape: NDArray[np.bool_], turn: Turn) -> Plane:
     )
 
 
-def raster_of(coverage: Plane) -> Raster:
-    """Add depth to a coverage ``(h, w)``; the mask is coverage of a half and more."""
+def make_raster(coverage: Plane) -> Raster:
+    """Add the depth to a coverage.
+
+    Args:
+        coverage: ``(h, w)`` float32, in [0, 1]; a pixel of 0.5 or more belongs to the mask.
+    """
     inside = (coverage >= 0.5).view(np.uint8)
     deep = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5)
     far = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_5) if inside.any() else np.float32(1e3)
@@ -120,11 +127,11 @@ def raster_of(coverage: Plane) -> Raster:
     return Raster(coverage, np.asarray(depth, dtype=np.float32))
 
 
-def strokes_of(raster: Raster, origin: tuple[int, int]) -> tuple[Stroke, ...]:
-    """Measure centrelines and widths of a drawn crack, to a fraction of a pixel.
+def measure_strokes(raster: Raster, origin: tuple[int, int]) -> tuple[Stroke, ...]:
+    """Measure centrelines and widths of a drawn crack with sub-pixel accuracy.
 
-    Thinned lines give the course. Along the normal at each of their points the coverage is summed: the sum on either
-    side is the distance to that edge, and the line is moved to the middle between the two.
+    Thinning gives the approximate lines. The sum of the coverage along the normal of a point, on each side, is the
+    distance to that edge. The point is moved to the middle between both edges.
 
     Args:
         raster: The drawn crack.
@@ -133,7 +140,7 @@ def strokes_of(raster: Raster, origin: tuple[int, int]) -> tuple[Stroke, ...]:
     Returns:
         Strokes in image coordinates, one per branch; free ends reach to the tip.
     """
-    lines = traced(thinned(raster.mask))
+    lines = trace(thin(raster.mask))
     if not lines:
         return ()
     ends = np.concatenate([line[[0, -1]] for line in lines])
@@ -143,12 +150,12 @@ def strokes_of(raster: Raster, origin: tuple[int, int]) -> tuple[Stroke, ...]:
         away[2 * number : 2 * number + 2] = np.inf
         free = away.min(axis=0) > _NEAR_PX
         lengthened.append(_to_tips(raster, line, (bool(free[0]), bool(free[1]))))
-    whole = _measured(raster, lengthened)
-    return replace(whole, points=whole.points + np.asarray(origin, np.float64)).parted()
+    whole = _measure(raster, lengthened)
+    return replace(whole, points=whole.points + np.asarray(origin, np.float64)).split()
 
 
 def _at(plane: Plane, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return a plane at sub-pixel places ``(n, k)``, linear in between, 0 outside."""
+    """Interpolate a ``(h, w)`` plane linearly at ``(n, k)`` points; 0 outside."""
     value = np.empty(rows.shape, np.float32)
     for start in range(0, len(rows), _MOST_ROWS):
         part = slice(start, start + _MOST_ROWS)
@@ -158,7 +165,10 @@ def _at(plane: Plane, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> N
 
 
 def _to_tips(raster: Raster, line: Points, free: tuple[bool, bool]) -> Points:
-    """Lengthen a line at its free ends, straight on, as far as the crack goes; thinning stops short of the tip."""
+    """Extend a ``(n, 2)`` line to the tips of the crack.
+
+    Thinning ends before the tip.
+    """
     for last in (False, True):
         line = line[::-1]
         if not free[1 if last else 0]:
@@ -172,8 +182,8 @@ def _to_tips(raster: Raster, line: Points, free: tuple[bool, bool]) -> Points:
     return line
 
 
-def _measured(raster: Raster, lines: Sequence[Points]) -> Joined:
-    """Centre lines in their cracks and measure both sides."""
+def _measure(raster: Raster, lines: Sequence[Points]) -> Joined:
+    """Centre ``(n, 2)`` lines in their cracks and measure both sides."""
     points, first = np.concatenate(lines), starts([len(line) for line in lines])
     spots = np.maximum(np.rint(points).astype(np.int64), 0)
     depth = raster.depth_px[spots[:, 0], spots[:, 1]].astype(np.float64)
@@ -193,15 +203,21 @@ def _measured(raster: Raster, lines: Sequence[Points]) -> Joined:
 
 
 def _reach(profile: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the sum of every row ``(n, k)`` up to where it first falls to nothing, in steps."""
+    """Sum ``(n, k)`` rows up to their first empty step."""
     on = np.logical_and.accumulate(profile > _NOTHING, axis=1)
     return np.asarray((profile * on).sum(axis=1, dtype=np.float64) - profile[:, 0] / 2)
 
 
 def _smooth(values: NDArray[np.float64], first: NDArray[np.int64], sigma: float) -> NDArray[np.float64]:
-    """Smooth columns ``(n, k)`` by a Gaussian, each line for itself; its first and last row stay.
+    """Smooth the points of each line by a Gaussian; ends are kept.
 
-    ``first`` ``(m + 1,)`` says where each line begins, and ``n``. Lines go on beyond their ends turned by half a turn.
+    Args:
+        values: ``(n, k)`` float64 columns of all lines.
+        first: ``(m + 1,)`` int64 index of the first row of each line, and ``n``.
+        sigma: Standard deviation of the Gaussian, in rows.
+
+    Returns:
+        ``(n, k)`` float64. Beyond its ends, a line is continued by point reflection.
     """
     counts = np.diff(first)
     begin, last, most = (np.repeat(each, counts) for each in (first[:-1], first[1:] - 1, counts - 1))
@@ -213,8 +229,8 @@ def _smooth(values: NDArray[np.float64], first: NDArray[np.int64], sigma: float)
         there = here + step
         beyond = (there < begin) if step < 0 else (there > last)
         mirrored = np.where(beyond, 2 * end - there, there)
-        found = values[np.clip(mirrored, begin, last)]
-        found[beyond] = 2 * values[end[beyond]] - found[beyond]
-        total += weight[:, None] * found
+        shifted = values[np.clip(mirrored, begin, last)]
+        shifted[beyond] = 2 * values[end[beyond]] - shifted[beyond]
+        total += weight[:, None] * shifted
         sum_ += weight
     return np.asarray(total / sum_[:, None])

@@ -1,4 +1,4 @@
-"""Correlated noise along a line and over an image."""
+"""Draw correlated noise along a line and over an image."""
 
 import functools
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SMOOTH = 3.5
-"""Pixels per period from which straight lines between pixels look smooth."""
+"""Pixels per period above which linear interpolation looks smooth."""
 _STORE, _STRETCH = 2**21, 2**18
-"""Draws kept for white noise, and how many of them at most are used in a row."""
+"""Number of stored normal draws, and the longest run of them that is used at once."""
 
 
 def noise_1d(rng: np.random.Generator, length: int, period: float) -> NDArray[np.float64]:
@@ -22,7 +22,7 @@ def noise_1d(rng: np.random.Generator, length: int, period: float) -> NDArray[np
         period: Distance between independent values, in steps; at least 1.
 
     Returns:
-        ``(length,)`` float64, mean about 0, standard deviation about 1.
+        ``(n,)`` float64 with n = ``length``, mean about 0, standard deviation about 1.
     """
     return octaves_1d(rng, length, ((period, 1.0),))
 
@@ -33,10 +33,10 @@ def octaves_1d(rng: np.random.Generator, length: int, octaves: Sequence[tuple[fl
     Args:
         rng: Source of randomness.
         length: Number of values.
-        octaves: Period, in steps, and standard deviation of each.
+        octaves: Period, in steps, and standard deviation of each noise.
 
     Returns:
-        ``(length,)`` float64, mean about 0.
+        ``(n,)`` float64 with n = ``length``, mean about 0.
     """
     table = np.array(octaves, dtype=np.float64)
     period = np.maximum(table[:, :1], 1.0)
@@ -47,13 +47,13 @@ def octaves_1d(rng: np.random.Generator, length: int, octaves: Sequence[tuple[fl
     share = where - left
     left += (np.cumsum(counts) - counts)[:, None]
     p0, p1, p2, p3 = (knots[left + k] for k in (-1, 0, 1, 2))
-    # Catmull and Rom's cubic through the knots.
+    # Catmull-Rom spline through the knots.
     value = p1 + 0.5 * share * (p2 - p0 + share * (2 * p0 - 5 * p1 + 4 * p2 - p3 + share * (3 * (p1 - p2) + p3 - p0)))
     return np.asarray(1.15 * (table[:, 1] @ value))
 
 
 def jagged_1d(rng: np.random.Generator, length: int, period: float) -> NDArray[np.float64]:
-    """Draw noise along a line that is straight between random corners.
+    """Draw noise along a line, linear between random corners.
 
     Args:
         rng: Source of randomness.
@@ -61,7 +61,7 @@ def jagged_1d(rng: np.random.Generator, length: int, period: float) -> NDArray[n
         period: Mean distance between corners, in steps; at least 1.
 
     Returns:
-        ``(length,)`` float64, mean about 0, standard deviation about 1.
+        ``(n,)`` float64 with n = ``length``, mean about 0, standard deviation about 1.
     """
     count = int(np.ceil(length / max(float(period), 1.0))) + 3
     corners = np.cumsum(rng.uniform(0.2, 1.8, count)) * max(float(period), 1.0)
@@ -75,11 +75,16 @@ def noise_2d(
 
     Args:
         rng: Source of randomness.
-        shape: ``(H, W)`` in pixels.
-        period: Distance between independent values in pixels, or one for rows and one for columns; at least 1.
+        shape: Height and width ``(H, W)``, in pixels.
+        period: Distance between independent values, in pixels, or one for rows and one for columns; at least 1.
 
     Returns:
         ``(H, W)`` float32, mean about 0, standard deviation about 1.
+
+    Example:
+        >>> noise = noise_2d(np.random.default_rng(0), (64, 96), 8.0)
+        >>> noise.shape, noise.dtype.name, bool(abs(noise.std() - 1) < 0.3)
+        ((64, 96), 'float32', True)
     """
     row_period, col_period = (period, period) if isinstance(period, (int, float)) else period
     rows, row_offset = _cells(rng, shape[0], max(float(row_period), 1.0))
@@ -100,34 +105,36 @@ def noise_2d(
 
 
 def white_2d(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Draw noise without any correlation: stretches of one long fixed draw, each from a random place.
+    """Draw uncorrelated noise.
+
+    The values are random runs of one long fixed draw, which is faster than drawing them.
 
     Args:
         rng: Source of randomness.
-        shape: ``(H, W)`` in pixels.
+        shape: Height and width ``(H, W)``, in pixels.
 
     Returns:
         ``(H, W)`` float32, mean 0, standard deviation 1.
     """
     store, count = _normal_draws(), shape[0] * shape[1]
-    drawn = np.empty(count, np.float32)
+    values = np.empty(count, np.float32)
     for first in range(0, count, _STRETCH):
-        part = drawn[first : first + _STRETCH]
+        part = values[first : first + _STRETCH]
         start = int(rng.integers(0, len(store) - len(part), endpoint=True))
         part[:] = store[start : start + len(part)]
-    return drawn.reshape(shape)
+    return values.reshape(shape)
 
 
 @functools.lru_cache(maxsize=1)
 def _normal_draws() -> NDArray[np.float32]:
-    """Return many normal draws, always the same: to draw a million of them takes as long as a third of an image."""
+    """Return a fixed ``(2**21,)`` float32 array of normal draws."""
     draws = np.random.Generator(np.random.SFC64(0)).standard_normal(_STORE, np.float32)
     draws.flags.writeable = False
     return draws
 
 
 def _cells(rng: np.random.Generator, length: int, period: float) -> tuple[tuple[int, int], int]:
-    """Return how many values to draw, how many pixels they become, and the first pixel to keep."""
+    """Return the number of values, of pixels they cover, and the offset."""
     if period <= 1.0:
         return (length, length), 0
     count = int(np.ceil(length / period)) + 1
@@ -142,7 +149,7 @@ def fractal_2d(
 
     Args:
         rng: Source of randomness.
-        shape: ``(H, W)`` in pixels.
+        shape: Height and width ``(H, W)``, in pixels.
         periods: Smallest and largest period, in pixels.
         gain: Weight of each octave relative to the next larger one, in ``(0, 1]``.
 

@@ -1,4 +1,4 @@
-"""Moving strokes: rotation, scaling, flips, elastic deformation and clipping. Truth moves along."""
+"""Rotate, scale, flip, deform and clip strokes together with their widths."""
 
 import math
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ class Displacement:
     """A smooth displacement field on a grid.
 
     Attributes:
-        rows_px: ``(h, w)`` float32, how far each grid point moves down, in pixels.
-        cols_px: ``(h, w)`` float32, how far it moves right, in pixels.
+        rows_px: ``(h, w)`` float32 displacement of the grid points along rows, downwards, in pixels.
+        cols_px: ``(h, w)`` float32 displacement along columns, to the right, in pixels.
         step_px: Distance between grid points, in pixels; the first one is at (0, 0).
     """
 
@@ -26,7 +26,14 @@ class Displacement:
     step_px: float = 1.0
 
     def at(self, points: Points) -> Points:
-        """Return the displacement ``(n, 2)`` at sub-pixel points, linear in between, that of the border outside."""
+        """Interpolate the displacement linearly; outside the grid, use its border.
+
+        Args:
+            points: ``(n, 2)`` float64 points (row, col), in pixels.
+
+        Returns:
+            ``(n, 2)`` float64 displacements (row, col), in pixels.
+        """
         where = np.ascontiguousarray(points[:, None, ::-1] / self.step_px, dtype=np.float64)
         limits = (self.rows_px.shape[1] - 1, self.rows_px.shape[0] - 1)
         where = np.clip(where, 0, np.array(limits, np.float64))
@@ -49,7 +56,7 @@ def draw_displacement(
 
     Args:
         rng: Source of randomness.
-        shape: ``(H, W)`` in pixels.
+        shape: Height and width ``(H, W)`` of the image, in pixels.
         alpha_px: Standard deviation of the displacement, in pixels.
         sigma_px: Standard deviation of the Gaussian, in pixels.
 
@@ -71,29 +78,29 @@ def draw_displacement(
     return Displacement(np.asarray(rows, np.float32), np.asarray(cols, np.float32), step)
 
 
-def displaced(strokes: Sequence[Stroke], field: Displacement) -> tuple[Stroke, ...]:
-    """Move strokes through a displacement field; widths follow the stretch across each stroke."""
+def displace(strokes: Sequence[Stroke], field: Displacement) -> tuple[Stroke, ...]:
+    """Move strokes by a displacement field and stretch their widths."""
     whole = join(strokes)
     normal = whole.tangents[:, ::-1] * (1.0, -1.0)
     count = len(normal)
-    asked = np.concatenate([whole.points + normal, whole.points - normal, whole.points])
-    moved = asked + field.at(asked)
+    points = np.concatenate([whole.points + normal, whole.points - normal, whole.points])
+    moved = points + field.at(points)
     bent = replace(whole, points=moved[2 * count :])
     direction, span = bent.tangents, (moved[:count] - moved[count : 2 * count]) / 2
     stretch = np.clip(np.abs(span[:, 0] * direction[:, 1] - span[:, 1] * direction[:, 0]), 0.5, 2.0)
-    return replace(bent, left_px=whole.left_px * stretch, right_px=whole.right_px * stretch).parted()
+    return replace(bent, left_px=whole.left_px * stretch, right_px=whole.right_px * stretch).split()
 
 
-def transformed(strokes: Sequence[Stroke], matrix: NDArray[np.float64]) -> tuple[Stroke, ...]:
+def transform(strokes: Sequence[Stroke], matrix: NDArray[np.float64]) -> tuple[Stroke, ...]:
     """Apply a rotation, scaling, shear or flip.
 
     Args:
-        strokes: What to move.
-        matrix: ``(2, 3)`` float64 acting on (row, col, 1). Areas grow by its determinant and lengths by its stretch
-            along the stroke, so widths grow by the one over the other.
+        strokes: Strokes to move.
+        matrix: ``(2, 3)`` float64 matrix for (row, col, 1). Widths grow by its determinant over its stretch along the
+            stroke.
 
     Returns:
-        The moved strokes; a reflection swaps left and right.
+        Moved strokes; a reflection swaps left and right.
     """
     whole, linear = join(strokes), matrix[:, :2]
     determinant = float(np.linalg.det(linear))
@@ -101,19 +108,19 @@ def transformed(strokes: Sequence[Stroke], matrix: NDArray[np.float64]) -> tuple
     wider = abs(determinant) / np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)
     sides = whole.left_px * wider, whole.right_px * wider
     left, right = sides if determinant > 0 else sides[::-1]
-    return Joined(whole.points @ linear.T + matrix[:, 2], left, right, whole.first).parted()
+    return Joined(whole.points @ linear.T + matrix[:, 2], left, right, whole.first).split()
 
 
 @dataclass(frozen=True)
 class Turn:
-    """How a pattern is turned and bent before it is put in its place.
+    """Transformation of a pattern before it is placed.
 
     Attributes:
-        angle_deg: Rotation, in degrees, from rows towards columns.
-        scale: Factor of size, > 0.
+        angle_deg: Rotation from rows towards columns, in degrees.
+        scale: Scale factor, > 0.
         flip: True to mirror the columns first.
-        shear: Columns by which each row is pushed against the one above, as a factor.
-        field: Elastic deformation, or None.
+        shear: Shift of each row against the previous one, in columns.
+        field: Elastic deformation; None for none.
     """
 
     angle_deg: float = 0.0
@@ -123,7 +130,19 @@ class Turn:
     field: Displacement | None = None
 
     def matrix(self, centre: tuple[float, float], move: tuple[float, float] = (0.0, 0.0)) -> NDArray[np.float64]:
-        """Return the ``(2, 3)`` float64 matrix, acting on (row, col, 1), that keeps ``centre`` and then moves."""
+        """Return the matrix that transforms about a centre and then moves.
+
+        Args:
+            centre: Fixed point (row, col), in pixels.
+            move: Translation (row, col), in pixels.
+
+        Returns:
+            ``(2, 3)`` float64 matrix for (row, col, 1).
+
+        Example:
+            >>> Turn(scale=2.0).matrix((1.0, 1.0)).tolist()
+            [[2.0, 0.0, -1.0], [0.0, 2.0, -1.0]]
+        """
         turn = math.radians(self.angle_deg)
         linear = self.scale * np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
         linear = linear @ np.array([[1.0, 0.0], [self.shear, 1.0]])
@@ -133,11 +152,15 @@ class Turn:
         return np.column_stack([linear, offset])
 
 
-def clipped(strokes: Sequence[Stroke], shape: tuple[int, int]) -> tuple[Stroke, ...]:
-    """Cut strokes at the border of an image ``(H, W)``, half a pixel outside the outermost pixel centres.
+def clip_strokes(strokes: Sequence[Stroke], shape: tuple[int, int]) -> tuple[Stroke, ...]:
+    """Clip strokes half a pixel outside the outermost pixel centres.
+
+    Args:
+        strokes: Strokes to clip.
+        shape: Height and width ``(H, W)`` of the image, in pixels.
 
     Returns:
-        The parts inside, in order; ends on the border are interpolated to it.
+        Parts inside, in order; their ends are interpolated to the border.
     """
     low, high = np.array([-0.5, -0.5]), np.array(shape) - 0.5
     whole = join(strokes)
@@ -155,7 +178,7 @@ def clipped(strokes: Sequence[Stroke], shape: tuple[int, int]) -> tuple[Stroke, 
 def _parts_inside(
     stroke: Stroke, inside: NDArray[np.bool_], low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> tuple[Stroke, ...]:
-    """Return the parts of a stroke between ``low`` and ``high``; ``inside`` ``(n,)`` tells which points are."""
+    """Return the parts of a stroke whose ``(n,)`` points are inside."""
     table = np.column_stack([stroke.points, stroke.left_px, stroke.right_px])
     edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8)))
     parts = []
@@ -174,7 +197,7 @@ def _parts_inside(
 def _crossing(
     inner: NDArray[np.float64], outer: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the row ``(1, 4)`` where the way from an inner to an outer point meets the border."""
+    """Return the ``(1, 4)`` row where a stroke crosses the border."""
     way = outer[:2] - inner[:2]
     limit = np.where(way > 0, high, low)
     safe = np.where(way == 0, 1.0, way)

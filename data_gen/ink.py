@@ -1,4 +1,4 @@
-"""Layers of paint, shade and dirt, and how they are laid on a picture."""
+"""Layers of paint, shade and dirt, and their blending into an image."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from data_gen.plane import Plane
 
 _STRIP_ROWS = 16
-"""Layers are laid in strips of this many rows, which stay in the processor's cache; empty ones are passed over."""
+"""Rows per strip; a strip fits into the processor's cache, and empty strips are skipped."""
 
 
 @dataclass(frozen=True)
 class Ink:
-    """One layer: ``picture * gain + colour`` where ``alpha`` is 1.
+    """One layer: ``image * gain + colour`` where ``alpha`` is 1.
 
     Attributes:
-        alpha: ``(H, W)`` float32, how much of the layer shows; negative values do the opposite.
-        gain: Factor on the picture below: 1 keeps it, 0 hides it.
-        colour: Red, green, blue added, in [0, 1].
+        alpha: ``(H, W)`` float32 opacity of the layer, about [0, 1]; negative values invert its effect.
+        gain: Factor on the image below; 1 keeps it, 0 hides it.
+        colour: Red, green and blue to add, in [0, 1].
     """
 
     alpha: Plane
@@ -29,16 +29,16 @@ class Ink:
 
 @dataclass(frozen=True)
 class Canvas:
-    """What a confounder needs to know of the picture it is drawn on.
+    """Properties of the image that a confounder is drawn on.
 
     Attributes:
-        shape: ``(H, W)`` in pixels.
-        brightness: Mean brightness in [0, 1].
-        light_rad: Direction the light comes from.
+        shape: Height and width ``(H, W)``, in pixels.
+        brightness: Mean brightness, in [0, 1].
+        light_rad: Direction of the light source, in radians.
         width_px: Range of the width of lines, in pixels.
-        contrast: Range of contrast, in [0, 1].
-        follow: Points ``(2, 2)`` float64 (row, col) on a crack to run beside, along or across; None for anywhere.
-        opaque: True for something that lies on top and hides what is below.
+        contrast: Range of the contrast, in [0, 1].
+        follow: ``(2, 2)`` float64 points (row, col) on a crack to run along or across, in pixels; None for anywhere.
+        opaque: True for an object that hides the surface below.
     """
 
     shape: tuple[int, int]
@@ -51,12 +51,12 @@ class Canvas:
 
 
 def lay(planes: NDArray[np.float32], inks: tuple[Ink, ...], open_share: Plane | None) -> None:
-    """Blend layers into a picture.
+    """Blend layers into an image.
 
     Args:
-        planes: ``(3, H, W)`` float32 in about [0, 1]; changed in place.
-        inks: Layers, from the lowest up.
-        open_share: ``(H, W)`` float32, 0 where nothing may be drawn; None if everything may be.
+        planes: ``(3, H, W)`` float32 image in about [0, 1]; changed in place.
+        inks: Layers from bottom to top.
+        open_share: ``(H, W)`` float32 factor on the opacity, in [0, 1]; None for 1 everywhere.
     """
     for ink in inks:
         whole = ink.alpha if open_share is None else cv2.multiply(ink.alpha, open_share)

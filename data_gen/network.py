@@ -1,27 +1,28 @@
-"""Networks of cracks that close round cells: alligator and map cracking."""
+"""Draw networks of cracks around closed cells: alligator and map cracking."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.centreline import Wander, bridges
+from data_gen.centreline import Wander, draw_bridges
 from data_gen.stroke import Points
 
 
-def network(
+def draw_network(
     rng: np.random.Generator, centre: tuple[float, float], radius_px: float, cell_px: float, wander: Wander
 ) -> tuple[Points, ...]:
     """Draw the borders of random cells within a disc.
 
     Args:
         rng: Source of randomness.
-        centre: Middle (row, col), in pixels.
+        centre: Centre (row, col), in pixels.
         radius_px: Radius of the disc, in pixels.
         cell_px: Typical size of a cell, in pixels.
-        wander: How the borders stray from straight lines.
+        wander: Shape of the borders.
 
     Returns:
-        Lines ``(n, 2)`` float64 (row, col) that share their end points, at least one; some borders are missing.
+        One or more lines ``(n, 2)`` float64 (row, col), in pixels, that share their end points; some borders are
+        missing.
     """
     lines = _cell_borders(rng, radius_px, cell_px)
     middle = lines.mean(axis=1)
@@ -33,11 +34,11 @@ def network(
     if not keep.any():
         keep[np.argmin(np.abs(lengths - cell_px))] = True
     shift = np.asarray(centre)
-    return bridges(rng, lines[keep] + shift, wander)
+    return draw_bridges(rng, lines[keep] + shift, wander)
 
 
 def _cell_borders(rng: np.random.Generator, radius_px: float, cell_px: float) -> NDArray[np.float64]:
-    """Return the unique borders of Voronoi cells round the origin as ``(n, 2, 2)`` (end, row/col)."""
+    """Return the borders of Voronoi cells as ``(n, 2, 2)`` float64 (end, row/col)."""
     half = int(np.ceil(radius_px + 2 * cell_px))
     count = max(6, int((2 * half / cell_px) ** 2))
     grid = int(np.ceil(np.sqrt(count)))

@@ -1,4 +1,4 @@
-"""Width along a crack, and darkness across it."""
+"""Draw the width along a crack and the darkness across it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from data_gen.stroke import Joined, Points, Stroke, Values, starts
 
 _TIP_PX = 0.3
 _FINE_PX = 5.0
-"""Cracks wider than this have edges no rougher at short distances, in pixels, than one of this width."""
+"""Width above which the fine roughness of the edges does not grow, in pixels."""
 
 
 @dataclass(frozen=True)
 class WidthStyle:
-    """How the width of a line behaves.
+    """Width of a line along its length.
 
     Attributes:
         width_px: Typical full width, in pixels.
         variation: Standard deviation of the logarithm of the slow change of width.
-        edge_roughness: Standard deviation of each edge, as a share of the half width, at short distances.
-        taper_start: True if the line thins out to a tip at its first point.
-        taper_end: True if it does so at its last point.
+        edge_roughness: Standard deviation of each edge at short distances, as a fraction of the half width.
+        taper_start: True if the line tapers to a tip at its first point.
+        taper_end: True if the line tapers to a tip at its last point.
     """
 
     width_px: float
@@ -34,13 +34,13 @@ class WidthStyle:
     taper_end: bool = True
 
 
-def widened(rng: np.random.Generator, lines: Sequence[Points], styles: Sequence[WidthStyle]) -> tuple[Stroke, ...]:
+def widen(rng: np.random.Generator, lines: Sequence[Points], styles: Sequence[WidthStyle]) -> tuple[Stroke, ...]:
     """Give centrelines their two edges.
 
     Args:
         rng: Source of randomness.
-        lines: ``(n, 2)`` float64 (row, col) each, about ``STEP_PX`` apart.
-        styles: Behaviour of the width of each line.
+        lines: Centrelines, each ``(n, 2)`` float64 points (row, col), in pixels, about ``STEP_PX`` apart.
+        styles: Width of each line.
 
     Returns:
         Strokes with independent left and right edges.
@@ -59,11 +59,11 @@ def widened(rng: np.random.Generator, lines: Sequence[Points], styles: Sequence[
         fast = fine * (octaves_1d(rng, total, ((3 / STEP_PX, 0.4),)) + 0.7 * jagged_1d(rng, total, 6 / STEP_PX))
         fast += 0.7 * jagged_1d(rng, total, (10 + 2 * float(basis.mean())) / STEP_PX)
         sides.append(np.maximum(width / 2 * (1 + roughness * np.clip(fast, -2.2, 2.6)), 0.05 * width))
-    return Joined(np.concatenate(lines), sides[0], sides[1], starts(counts)).parted()
+    return Joined(np.concatenate(lines), sides[0], sides[1], starts(counts)).split()
 
 
 def _taper(rng: np.random.Generator, counts: NDArray[np.int64], styles: Sequence[WidthStyle]) -> Values:
-    """Factor in [0, 1] along all lines that falls to 0 at the tapered ends, over at least some widths."""
+    """Return the ``(n,)`` width factor of all points, in [0, 1]."""
     first = starts(counts)
     share = (np.arange(first[-1]) - np.repeat(first[:-1], counts)) / np.repeat(np.maximum(counts - 1, 1), counts)
     widths = np.array([style.width_px for style in styles])
@@ -81,14 +81,14 @@ def _taper(rng: np.random.Generator, counts: NDArray[np.int64], styles: Sequence
 
 
 def darkness(depth_px: NDArray[np.float32], softness_px: float) -> NDArray[np.float32]:
-    """Turn depth inside a crack into darkness: walls are lit near the edge, the middle is dark.
+    """Return the darkness at a depth inside a crack.
 
     Args:
-        depth_px: ``(h, w)`` float32, distance from the nearer edge, in pixels, negative outside.
-        softness_px: Depth over which the darkness grows to two thirds, in pixels.
+        depth_px: ``(h, w)`` float32 distance from the nearer edge, in pixels; negative outside.
+        softness_px: Depth at which the darkness reaches about two thirds, in pixels.
 
     Returns:
-        ``(h, w)`` float32 in [0, 1]; 1 everywhere inside if ``softness_px`` is 0.
+        ``(h, w)`` float32 in [0, 1]; 1 everywhere if ``softness_px`` is 0.
     """
     if softness_px <= 0:
         return np.ones_like(depth_px)

@@ -1,4 +1,4 @@
-"""What to generate: frozen, validated settings. Every range is ``[low, high]`` with ``low <= high``."""
+"""Frozen, validated settings of a sample; every range is ``[low, high]`` with low <= high."""
 
 import math
 from typing import Annotated, Literal
@@ -53,12 +53,12 @@ class Mix(Section):
         return self
 
     def weights(self) -> dict[str, float]:
-        """Return the weight of every alternative by name."""
+        """Return the weight of each alternative by name."""
         return {name: float(getattr(self, name)) for name in type(self).model_fields}
 
 
 class PatternMix(Mix):
-    """How often each kind of crack pattern is drawn. ``cutout`` counts only where cut-out patterns are given."""
+    """Weights of the crack patterns. ``cutout`` applies only if patterns are given."""
 
     single: Weight = 5.0
     branched: Weight = 3.0
@@ -70,7 +70,10 @@ class PatternMix(Mix):
 
 
 class CracksRecipe(Section):
-    """Shape of the cracks. Lengths are fractions of the image side; widths are in pixels, thin ones more often."""
+    """Shape of the cracks.
+
+    Lengths are fractions of the image side. Widths are in pixels, and thin cracks are more frequent.
+    """
 
     empty_probability: Probability = 0.08
     count: SpanCount = (1, 4)
@@ -93,10 +96,10 @@ class CracksRecipe(Section):
 
 
 class AppearanceRecipe(Section):
-    """How a crack looks on the surface. ``contrast`` 1 is black, 0 is invisible.
+    """Appearance of the cracks. A ``contrast`` of 1 is black, 0 is invisible.
 
-    The cracks of an image without a profile are one flat tone: no depth, crumbs, lips, chips, dust or stains. Dark open
-    cracks on photographs look like that, and a network that saw only profiles misses them.
+    Without a profile, the cracks of an image have one flat tone: no depth, crumbs, lips, chips, dust or stains. Dark
+    open cracks look like that in real images, and a network trained only on profiles misses them.
     """
 
     profile_probability: Probability = 0.5
@@ -115,7 +118,7 @@ class AppearanceRecipe(Section):
 
 
 class SurfaceMix(Mix):
-    """How often each surface is drawn. ``background`` counts only where background photographs are given."""
+    """Weights of the surfaces. ``background`` applies only if background images are given."""
 
     concrete: Weight = 4.0
     asphalt: Weight = 4.0
@@ -127,7 +130,7 @@ class SurfaceMix(Mix):
 
 
 class SurfaceRecipe(Section):
-    """The crack-free surface under the cracks. Photographs smaller than the image are mirrored or tiled up to size."""
+    """Crack-free surface. Background images that are too small are mirrored or tiled."""
 
     mix: SurfaceMix = SurfaceMix()
     brightness: SpanUnit = (0.35, 0.86)
@@ -139,10 +142,10 @@ class SurfaceRecipe(Section):
 
 
 class NoiseRecipe(Section):
-    """The four families of noise patches. Counts are per 1024 x 1024 pixels and scale with the area; sizes in pixels.
+    """Noise patches of four families: specks, squares, tall and flat patches.
 
-    Families: specks and squares (``width == height``), tall (narrow and high), flat (wide and low). With
-    ``changes_truth`` the patches lie on top of the cracks, and what they hide is no crack any more.
+    Counts are per 1024 x 1024 pixels and scale with the area. Sizes are in pixels. With ``changes_truth``, the patches
+    cover the cracks, and the covered part is removed from the mask.
     """
 
     probability: Probability = 0.2
@@ -160,7 +163,7 @@ class NoiseRecipe(Section):
 
 
 class ConfounderMix(Mix):
-    """How often each look-alike is drawn."""
+    """Weights of the confounders."""
 
     joint: Weight = 2.0
     formwork: Weight = 1.0
@@ -181,10 +184,10 @@ class ConfounderMix(Mix):
 
 
 class ConfounderRecipe(Section):
-    """Things that look like cracks and are not. ``count`` is drawn when any appear at all (``probability``).
+    """Objects that look like cracks. ``probability`` is that of any, ``count`` then their number.
 
-    Cables, hairs, insects, markings, patches and seams lie over the cracks with ``over_probability``; what they hide
-    of a crack is no crack any more.
+    Cables, hairs, insects, markings, patches and seams cover cracks with ``over_probability``. The covered part is
+    removed from the mask.
     """
 
     probability: Probability = 0.6
@@ -198,7 +201,7 @@ class ConfounderRecipe(Section):
 
 
 class CameraRecipe(Section):
-    """What the camera adds. Strengths are relative to full scale (1.0) unless a unit is named."""
+    """Camera effects. Strengths without a unit are relative to full scale (1.0)."""
 
     enabled: bool = True
     defocus_probability: Probability = 0.75
@@ -223,9 +226,9 @@ class CameraRecipe(Section):
 
 
 class AnnotatorRecipe(Section):
-    """Errors of a tired hand, for studies. Off by default; the exact mask is kept in any case.
+    """Errors of a simulated annotator, for studies. The exact mask is kept as well.
 
-    A branch is missed with ``miss_probability``, and followed only part of the way with ``shorten_probability``.
+    A branch is missed with ``miss_probability`` and shortened with ``shorten_probability``.
     """
 
     enabled: bool = False
@@ -237,9 +240,13 @@ class AnnotatorRecipe(Section):
 
 
 class Recipe(Section):
-    """Everything that decides what one sample looks like; the defaults are the ``mixed`` photo recipe.
+    """All settings of a sample; the defaults are those of ``mixed.yaml``.
 
     ``size`` is the side of the square image, in pixels.
+
+    Example:
+        >>> Recipe(size=256, cracks={"count": [1, 1]}).cracks.count
+        (1, 1)
     """
 
     mode: Literal["photo", "binary"] = "photo"
@@ -257,7 +264,7 @@ class Recipe(Section):
         thinnest = min(self.cracks.width_px[0], self.cracks.hairline_width_px[0])
         if self.cracks.count[1] > 0 and thinnest > self.size / 8:
             raise ValueError(
-                f"size {self.size} is too small for any crack: the thinnest is {thinnest:g} px wide; "
-                f"expected a size of {math.ceil(8 * thinnest)} or more, or thinner cracks"
+                f"expected a size of {math.ceil(8 * thinnest)} or more for cracks of at least {thinnest:g} px width, "
+                f"got {self.size}"
             )
         return self

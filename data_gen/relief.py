@@ -1,4 +1,4 @@
-"""Relief and grains: the small-scale make-up of surfaces."""
+"""Draw relief, grains and spots, the fine structure of surfaces."""
 
 import math
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from data_gen.plane import Plane
 
 
-def lit(height: Plane, light_rad: float, strength: float) -> Plane:
+def shade_relief(height: Plane, light_rad: float, strength: float) -> Plane:
     """Shade a height map by a low light.
 
     Args:
-        height: ``(h, w)`` float32, height in pixels.
-        light_rad: Direction the light comes from; 0 is from the right, pi/2 from below.
+        height: ``(h, w)`` float32 height, in pixels.
+        light_rad: Direction of the light source, in radians; 0 is right, pi/2 is below.
         strength: Change of brightness per unit of slope.
 
     Returns:
-        ``(h, w)`` float32, relative change of brightness, about 0 where flat.
+        ``(h, w)`` float32 relative change of brightness, about 0 where flat.
     """
     across, down = math.cos(light_rad), math.sin(light_rad)
     rows = np.array([[-1, -2, -1], [0, 0, 0], [1, 2, 1]], np.float32) / 8
@@ -28,17 +28,17 @@ def lit(height: Plane, light_rad: float, strength: float) -> Plane:
 
 
 _HALF_FROM_PX, _QUARTER_FROM_PX = 10.0, 24.0
-"""Cells from these sizes on are drawn at a half and a quarter of the resolution; smaller ones would show its grid."""
+"""Cell sizes from which cells are drawn at half and quarter resolution, in pixels."""
 
 
 @dataclass(frozen=True)
 class Cells:
-    """A plane cut into random angular cells.
+    """A plane divided into random angular cells.
 
     Attributes:
-        labels: ``(h2, w2)`` int32, number of the cell of every pixel, from 0 to ``count - 1``; for large cells at a
-            half or a quarter of the resolution.
-        inset_px: ``(h, w)`` float32, distance to the border of the cell, in pixels.
+        labels: ``(h2, w2)`` int32 cell number of each pixel, from 0 to ``count - 1``; for large cells at half or
+            quarter resolution.
+        inset_px: ``(h, w)`` float32 distance to the border of the cell, in pixels.
         count: Number of cells.
     """
 
@@ -47,20 +47,24 @@ class Cells:
     count: int
 
     def spread(self, values: Plane) -> Plane:
-        """Give every pixel ``(h, w)`` the value of its cell, of ``(count,)`` float32; soft where large cells meet."""
-        return _grown(np.take(values, self.labels, mode="clip"), (self.inset_px.shape[0], self.inset_px.shape[1]))
+        """Return the value of the cell of each pixel.
+
+        Args:
+            values: ``(count,)`` float32, one value per cell.
+
+        Returns:
+            ``(h, w)`` float32; the borders of large cells are soft.
+        """
+        return _enlarge(np.take(values, self.labels, mode="clip"), (self.inset_px.shape[0], self.inset_px.shape[1]))
 
 
 def draw_cells(rng: np.random.Generator, shape: tuple[int, int], size_px: float) -> Cells:
-    """Cut a plane into the Voronoi cells of random points.
+    """Divide a plane into the Voronoi cells of random points.
 
     Args:
         rng: Source of randomness.
-        shape: ``(h, w)`` in pixels.
+        shape: Height and width ``(h, w)``, in pixels.
         size_px: Typical size of a cell, in pixels; at least 2.
-
-    Returns:
-        The cells.
     """
     factor = 1 + (size_px >= _HALF_FROM_PX) + 2 * (size_px >= _QUARTER_FROM_PX)
     small = -(-shape[0] // factor), -(-shape[1] // factor)
@@ -73,11 +77,11 @@ def draw_cells(rng: np.random.Generator, shape: tuple[int, int], size_px: float)
     same[1:] &= (labels[1:] == labels[:-1]).view(np.uint8)
     inset = cv2.distanceTransform(same, cv2.DIST_L2, cv2.DIST_MASK_3)
     numbers = np.asarray(labels, dtype=np.int32) - 1
-    return Cells(numbers, _grown(np.asarray(inset * np.float32(factor), np.float32), shape), int(numbers.max()) + 1)
+    return Cells(numbers, _enlarge(np.asarray(inset * np.float32(factor), np.float32), shape), int(numbers.max()) + 1)
 
 
-def _grown(plane: Plane, shape: tuple[int, int]) -> Plane:
-    """Enlarge a plane by a whole factor to ``shape``, which may cut its last pixels."""
+def _enlarge(plane: Plane, shape: tuple[int, int]) -> Plane:
+    """Enlarge a plane by a whole factor and crop it."""
     factor = max(-(-shape[0] // plane.shape[0]), -(-shape[1] // plane.shape[1]))
     if factor == 1:
         return plane
@@ -85,14 +89,14 @@ def _grown(plane: Plane, shape: tuple[int, int]) -> Plane:
     return np.asarray(large[: shape[0], : shape[1]], dtype=np.float32)
 
 
-def spots(rng: np.random.Generator, shape: tuple[int, int], count: int, radius_px: tuple[float, float]) -> Plane:
-    """Draw soft round spots, as pores and pits have.
+def draw_spots(rng: np.random.Generator, shape: tuple[int, int], count: int, radius_px: tuple[float, float]) -> Plane:
+    """Draw soft round spots such as pores and pits.
 
     Args:
         rng: Source of randomness.
-        shape: ``(h, w)`` in pixels.
+        shape: Height and width ``(h, w)``, in pixels.
         count: Number of spots.
-        radius_px: Smallest and largest radius; small ones are more frequent.
+        radius_px: Smallest and largest radius, in pixels; small spots are more frequent.
 
     Returns:
         ``(h, w)`` float32 in [0, 1], 1 inside a spot.

@@ -1,10 +1,10 @@
-"""Strokes to pixels: anti-aliased coverage, exact mask and depth.
+"""Render strokes as anti-aliased coverage, exact mask and depth.
 
-A pixel's coverage is the share of its square inside the crack, exact where the edges are straight. Summed over
-the pixels it gives width times length at any angle, for hairlines below one pixel too.
+The coverage of a pixel is the share of its square inside the crack, exact for straight edges. Its sum equals width
+times length at any angle, also for hairlines below one pixel.
 
-The mask holds the pixels whose centre lies inside the crack, after widening places narrower than 1 px to 1 px. For
-widths of 1 px and more that is coverage >= 0.5; a hairline gets a connected line about one pixel wide.
+The mask holds the pixels whose centres lie inside the crack, after parts narrower than 1 px are widened to 1 px. For
+widths of 1 px or more that is coverage >= 0.5. A hairline becomes a connected line about one pixel wide.
 """
 
 from collections.abc import Sequence
@@ -15,22 +15,22 @@ from numpy.typing import NDArray
 
 from data_gen.stroke import Joined, Stroke, join
 
-_CHUNK = 400_000
+_BATCH_PX = 400_000
 _GROUP_COST = 25_000
-"""Pixels that are looked at in the time that one more group of segments costs."""
+"""Cost of a group of segments, in evaluated pixels."""
 _NEVER = np.float32(-1e3)
 _RADII = np.array([3, 6, 11, 20, 40, 80, 160, 400, 2000])
 _BREADTHS = np.array([4, 6, 14, 40, 120, 400, 2000, 20_000])
-"""Sizes, in pixels, to which the surroundings of a segment are rounded up: few, because each is worked off apart."""
+"""Sizes to which the surroundings of a segment are rounded up, in pixels; each pair of sizes forms a group."""
 
 
 @dataclass(frozen=True)
 class Raster:
-    """Strokes drawn on a pixel grid.
+    """Strokes rendered on a pixel grid.
 
     Attributes:
-        coverage: ``(h, w)`` float32, share of each pixel inside the crack, in [0, 1].
-        depth_px: ``(h, w)`` float32, distance of the pixel centre from the nearer edge of the crack widened to 1 px, in
+        coverage: ``(h, w)`` float32 share of each pixel inside the crack, in [0, 1].
+        depth_px: ``(h, w)`` float32 distance of the pixel centre from the nearer edge of the crack widened to 1 px, in
             pixels; negative outside, at least -1000.
     """
 
@@ -39,37 +39,48 @@ class Raster:
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """``(h, w)`` bool, the exact mask."""
+        """Exact mask, ``(h, w)`` bool."""
         return np.asarray(self.depth_px >= -1e-3)
 
 
 def render(strokes: Sequence[Stroke], shape: tuple[int, int], origin: tuple[int, int] = (0, 0)) -> Raster:
-    """Draw strokes with sub-pixel accuracy.
+    """Render strokes with sub-pixel accuracy.
 
     Args:
-        strokes: What to draw. Parts outside the grid are cut off.
-        shape: ``(h, w)`` of the grid, in pixels.
+        strokes: Strokes to render; parts outside the grid are cut off.
+        shape: Height and width ``(h, w)`` of the grid, in pixels.
         origin: (row, col) of the grid's first pixel.
 
     Returns:
         Coverage and depth of the union of the strokes.
+
+    Example:
+        >>> points, half = np.array([[5.0, -10.0], [5.0, 30.0]]), np.full(2, 1.25)
+        >>> raster = render([Stroke(points, half, half)], (11, 20))
+        >>> round(float(raster.coverage.sum()) / 20, 3), int(raster.mask.sum())
+        (2.5, 60)
     """
     coverage = np.zeros(shape[0] * shape[1], np.float32)
     depth = np.full(shape[0] * shape[1], _NEVER, np.float32)
-    for segments in _grouped(strokes, shape, origin):
-        per_chunk = max(1, _CHUNK // ((2 * segments.radius + 1) * segments.breadth))
-        for start in range(0, len(segments.start), per_chunk):
-            _stamp(segments.part(slice(start, start + per_chunk)), shape, coverage, depth)
+    for segments in _group(strokes, shape, origin):
+        per_batch = max(1, _BATCH_PX // ((2 * segments.radius + 1) * segments.breadth))
+        for start in range(0, len(segments.start), per_batch):
+            _stamp(segments.part(slice(start, start + per_batch)), shape, coverage, depth)
     return Raster(coverage.reshape(shape), depth.reshape(shape))
 
 
 @dataclass(frozen=True)
 class _Segments:
-    """Straight pieces that fit into parallelograms of pixels of one size.
+    """Straight segments that fit into parallelograms of pixels of one size.
 
-    ``sides`` ``(n, 4)`` holds left and right at the start, then at the end; ``margin`` ``(n, 2)`` how far a piece looks
-    beyond its start and its end, to fill the outer side of a bend and to round off the ends of a stroke. Pixels are
-    looked at in ``2 * radius + 1`` lines along the axis the piece is closer to, ``breadth`` pixels in each.
+    Attributes:
+        start: ``(n, 2)`` float64 start points (row, col), in pixels.
+        end: ``(n, 2)`` float64 end points (row, col), in pixels.
+        sides: ``(n, 4)`` float64 left and right half width at the start, then at the end, in pixels.
+        margin: ``(n, 2)`` float64 extension beyond the start and the end, in pixels. It fills the outer side of bends
+            and rounds the ends of strokes.
+        radius: Number of evaluated lines of pixels on each side of a segment, along its major axis.
+        breadth: Number of evaluated pixels in each line.
     """
 
     start: NDArray[np.float64]
@@ -86,7 +97,7 @@ class _Segments:
 
 
 def _margins(whole: Joined) -> NDArray[np.float64]:
-    """Return how far the piece after each point looks beyond its ends, ``(n - 1, 2)``, in pixels."""
+    """Return the ``(n - 1, 2)`` extension of segments beyond their ends, in pixels."""
     reach = np.maximum(np.maximum(whole.left_px, whole.right_px), 0.5) + 1.0
     way = np.diff(whole.points, axis=0)
     ahead, behind = way[1:], way[:-1]
@@ -99,7 +110,7 @@ def _margins(whole: Joined) -> NDArray[np.float64]:
     return np.column_stack([each[:-1], each[1:]])
 
 
-def _grouped(strokes: Sequence[Stroke], shape: tuple[int, int], origin: tuple[int, int]) -> list[_Segments]:
+def _group(strokes: Sequence[Stroke], shape: tuple[int, int], origin: tuple[int, int]) -> list[_Segments]:
     if not strokes:
         return []
     whole = join(strokes)
@@ -114,11 +125,11 @@ def _grouped(strokes: Sequence[Stroke], shape: tuple[int, int], origin: tuple[in
     near = np.all((middle > -reach[:, None] - 1) & (middle < np.array(shape) + reach[:, None]), axis=1)
     length = np.hypot(span[:, 0], span[:, 1])
     slant = length / np.maximum(span.max(axis=1), 1e-9)
-    radius = _rounded_up(reach, _RADII)
-    breadth = _rounded_up((length + everything.margin.sum(axis=1)) * slant + 1, _BREADTHS)
+    radius = _round_up(reach, _RADII)
+    breadth = _round_up((length + everything.margin.sum(axis=1)) * slant + 1, _BREADTHS)
     keys = np.where(near, radius * 100_000 + breadth, -1)
-    found, counts = np.unique(keys[near], return_counts=True)
-    for key, host in _hosts(found.tolist(), counts.tolist()).items():
+    unique, counts = np.unique(keys[near], return_counts=True)
+    for key, host in _hosts(unique.tolist(), counts.tolist()).items():
         keys[keys == key] = host
     return [
         replace(everything.part(keys == key), radius=int(key) // 100_000, breadth=int(key) % 100_000)
@@ -127,9 +138,11 @@ def _grouped(strokes: Sequence[Stroke], shape: tuple[int, int], origin: tuple[in
 
 
 def _hosts(keys: list[int], counts: list[int]) -> dict[int, int]:
-    """Return which few segments are better worked off with larger ones, for every group costs something of its own.
+    """Map small groups of segments to larger groups that cost less.
 
-    ``keys`` are radius times 100 000 plus breadth, ascending, ``counts`` the segments of each.
+    Args:
+        keys: Radius times 100 000 plus breadth of each group, ascending.
+        counts: Number of segments in each group.
     """
     sizes = {key: divmod(key, 100_000) for key in keys}
     number = dict(zip(keys, counts, strict=True))
@@ -148,18 +161,25 @@ def _hosts(keys: list[int], counts: list[int]) -> dict[int, int]:
     return hosts
 
 
-def _rounded_up(values: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+def _round_up(values: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(sizes[np.searchsorted(sizes, np.minimum(values, sizes[-1]))])
 
 
 def _stamp(
     segments: _Segments, shape: tuple[int, int], coverage: NDArray[np.float32], depth: NDArray[np.float32]
 ) -> None:
-    """Evaluate a parallelogram of pixels round every segment and keep the maximum at each pixel."""
+    """Evaluate a parallelogram of pixels around each segment and keep the maximum.
+
+    Args:
+        segments: Segments of one group.
+        shape: Height and width ``(h, w)`` of the grid, in pixels.
+        coverage: ``(h w,)`` float32 coverage; changed in place.
+        depth: ``(h w,)`` float32 depth, in pixels; changed in place.
+    """
     way = segments.end - segments.start
     length = np.maximum(np.hypot(way[:, 0], way[:, 1]), 1e-6)
     steep = np.abs(way[:, 0]) > np.abs(way[:, 1])
-    # Lines of pixels run along the major axis: columns, or rows where the segment is steep.
+    # The lines of pixels run along the major axis: along columns, or along rows if the segment is steep.
     minor, major = np.where(steep, 1, 0), np.where(steep, 0, 1)
     each = np.arange(len(steep))
     unit_minor, unit_major = way[each, minor] / length, way[each, major] / length
@@ -173,11 +193,11 @@ def _stamp(
     off_pixel = (from_pixel - start_major[:, None]).astype(np.float32)[:, :, None] + np.arange(
         segments.breadth, dtype=np.float32
     )
-    beside = off_line.astype(np.float32)[:, :, None]
-    along = _deep(unit_minor) * beside + _deep(unit_major) * off_pixel
-    across = _deep(np.where(steep, -1.0, 1.0)) * (_deep(unit_major) * beside - _deep(unit_minor) * off_pixel)
+    off_axis = off_line.astype(np.float32)[:, :, None]
+    along = _deep(unit_minor) * off_axis + _deep(unit_major) * off_pixel
+    across = _deep(np.where(steep, -1.0, 1.0)) * (_deep(unit_major) * off_axis - _deep(unit_minor) * off_pixel)
     grid = _Grid(np.asarray(along, np.float32), np.asarray(across, np.float32))
-    covered, inside = _evaluated(grid, segments, _deep(length), (_deep(np.abs(unit_minor)), _deep(np.abs(unit_major))))
+    covered, inside = _evaluate(grid, segments, _deep(length), (_deep(np.abs(unit_minor)), _deep(np.abs(unit_major))))
     limit = np.array(shape)
     pixel = from_pixel[:, :, None] + np.arange(segments.breadth)
     near = (grid.along < _deep(length + segments.margin[:, 1])) & (grid.along > _deep(-segments.margin[:, 0]))
@@ -193,7 +213,7 @@ def _stamp(
 
 @dataclass(frozen=True)
 class _Grid:
-    """Pixels round segments: place along and across each, ``(n, lines, pixels)`` float32, in pixels."""
+    """Positions of pixels along and across each segment, ``(n, l, p)`` float32, in pixels."""
 
     along: NDArray[np.float32]
     across: NDArray[np.float32]
@@ -208,10 +228,20 @@ def _not_zero(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.abs(values) < 1e-6, 1e-6, values)
 
 
-def _evaluated(
+def _evaluate(
     grid: _Grid, segments: _Segments, length: NDArray[np.float32], unit: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return coverage and depth of every pixel of a grid; ``unit`` is the direction along the minor and major axis."""
+    """Return coverage and depth of the pixels of a grid.
+
+    Args:
+        grid: Positions of the pixels.
+        segments: The segments.
+        length: ``(n, 1, 1)`` float32 lengths of the segments, in pixels.
+        unit: ``(n, 1, 1)`` float32 absolute direction along the minor and the major axis.
+
+    Returns:
+        ``(n, l, p)`` float32 coverage in [0, 1] and ``(n, l, p)`` float32 depth, in pixels.
+    """
     clamped = np.minimum(np.maximum(grid.along, np.float32(0)), length)
     beyond = grid.along - clamped
     away = np.copysign(np.sqrt(grid.across * grid.across + beyond * beyond), grid.across)
@@ -227,22 +257,21 @@ def _evaluated(
 def _beyond(
     distance: NDArray[np.float32], unit: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Return the share of a unit square on the near side of a straight edge.
+    """Return the share of a square on one side of an edge.
 
     Args:
-        distance: ``(n, lines, pixels)`` signed distance of the square's centre from the edge, in pixels; positive on
-            the near side.
-        unit: ``(n, 1, 1)`` direction of the edge along the axis it is farther from and along the one it is closer to,
-            without sign.
+        distance: ``(n, l, p)`` float32 signed distance of the square's centre from the edge, in pixels; positive on the
+            near side.
+        unit: ``(n, 1, 1)`` float32 absolute direction of the edge along its minor and its major axis.
 
     Returns:
-        Share in [0, 1]: 1/2 at distance 0.
+        ``(n, l, p)`` float32 share in [0, 1]; 1/2 at distance 0.
     """
     short, long = np.maximum(unit[0], np.float32(1e-2)), unit[1]
     reach, flat = (long + short) / 2, (long - short) / 2
     place = np.minimum(np.maximum(distance, -reach), reach)
     total = np.zeros_like(place)
-    # Twice integrated, the square seen along its edge is four steps.
+    # The second derivative of the projected square consists of four steps.
     for step, sign in ((reach, 1), (flat, -1), (-flat, -1)):
         rise = np.maximum(place + step, np.float32(0))
         rise *= rise

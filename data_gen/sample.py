@@ -1,4 +1,4 @@
-"""One synthetic sample from a recipe, a seed and an index, and nothing else."""
+"""Generate a synthetic sample from a recipe, a seed and an index."""
 
 import math
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from data_gen.annotator import annotated
-from data_gen.camera import photograph
+from data_gen.annotator import annotate
+from data_gen.camera import capture
 from data_gen.chance import draw_integer, happens, pick
 from data_gen.compose import paint_cracks
 from data_gen.confounder import Confounder, draw_layers, mean_brightness
-from data_gen.crack import PlacedCrack, SyntheticCrack, hidden
+from data_gen.crack import PlacedCrack, SyntheticCrack, hide
 from data_gen.ink import lay
 from data_gen.noise import CLASSIC_LEVEL, NoisePatch, draw_noise, merge, paint_noise
 from data_gen.pattern import CutoutPattern, Pattern, ProceduralPattern
@@ -25,7 +25,7 @@ _TRIES = 12
 
 
 class _Stream(IntEnum):
-    """Independent sources of randomness, so that turning one stage off leaves the others as they were."""
+    """Independent random streams, so that one stage does not change another."""
 
     CRACKS = 0
     SURFACE = 1
@@ -39,13 +39,15 @@ class _Stream(IntEnum):
 
 @dataclass(frozen=True)
 class Assets:
-    """Pictures read by the caller. Sequences may be lazy: only their length and single members are asked for.
+    """Images supplied by the caller.
+
+    The sequences may be lazy: only their length and single items are used.
 
     Attributes:
-        backgrounds: Crack-free photographs ``(h, w, 3)`` uint8.
-        patterns: Masks or drawings of cracks ``(h, w)`` uint8, cracks bright.
-        noise_small: Grey patches ``(h, w)`` uint8 for specks.
-        noise_big: Grey patches ``(h, w)`` uint8 for squares, tall and flat noise.
+        backgrounds: ``(h, w, 3)`` uint8 crack-free RGB images, in [0, 255].
+        patterns: ``(h, w)`` uint8 masks or drawings of cracks, in [0, 255].
+        noise_small: ``(h, w)`` uint8 grey patches for specks, in [0, 255].
+        noise_big: ``(h, w)`` uint8 grey patches for squares, tall and flat patches, in [0, 255].
     """
 
     backgrounds: Sequence[NDArray[np.uint8]] = ()
@@ -56,19 +58,19 @@ class Assets:
 
 @dataclass(frozen=True)
 class SyntheticSample:
-    """An image with exact truth. The centre of a pixel is at its whole (row, col).
+    """An image with its exact mask and measurements. Pixel centres are at whole (row, col).
 
     Attributes:
-        index: Number of the sample.
-        seed: Seed of the run.
-        image: ``(H, W, 3)`` uint8, red, green, blue.
-        mask: ``(H, W)`` bool, exact: the union of the masks of all cracks.
-        noisy_mask: ``(H, W)`` bool as a tired annotator would draw it, or None if not asked for.
-        placed: Every crack with its pixels.
-        noise: Patches of noise in the image.
-        confounders: What else is in the image and is not a crack.
+        index: Index of the sample.
+        seed: Random seed of the run.
+        image: ``(H, W, 3)`` uint8 RGB image, in [0, 255].
+        mask: ``(H, W)`` bool exact mask, the union of the masks of all cracks.
+        noisy_mask: ``(H, W)`` bool mask of a simulated annotator; None if the recipe does not enable it.
+        placed: Cracks with their anti-aliased pixels.
+        noise: Noise patches in the image.
+        confounders: Objects in the image that look like cracks.
         surface: Name of the surface; ``black`` in binary mode.
-        left_out: Cracks that the recipe asked for and that found no place.
+        left_out: Number of cracks of the recipe for which there was no room.
     """
 
     index: int
@@ -84,65 +86,72 @@ class SyntheticSample:
 
     @property
     def cracks(self) -> tuple[SyntheticCrack, ...]:
-        """Truth of every crack."""
-        return tuple(crack.truth for crack in self.placed)
+        """Exact description of each crack."""
+        return tuple(crack.exact for crack in self.placed)
 
     @property
     def coverage(self) -> NDArray[np.float32]:
-        """``(H, W)`` float32 in [0, 1], share of each pixel that is crack."""
+        """Share of each pixel that is crack, ``(H, W)`` float32, in [0, 1]."""
         coverage = np.zeros(self.mask.shape, np.float32)
         for crack in self.placed:
-            np.maximum(coverage[crack.window], crack.raster.coverage, out=coverage[crack.window])
+            np.maximum(coverage[crack.region], crack.raster.coverage, out=coverage[crack.region])
         return coverage
 
 
 def generate_sample(recipe: Recipe, *, seed: int, index: int, assets: Assets | None = None) -> SyntheticSample:
     """Generate one sample.
 
+    The arguments determine the sample completely.
+
     Args:
-        recipe: What to generate.
-        seed: Seed of the run, >= 0.
-        index: Number of the sample, >= 0. The result depends on ``recipe``, ``seed``, ``index`` and ``assets`` alone.
-        assets: Pictures to use; none if None.
+        recipe: Settings of the sample.
+        seed: Random seed of the run, >= 0.
+        index: Index of the sample, >= 0.
+        assets: Images to use; None for none.
 
     Returns:
-        The sample.
+        Image, mask and exact cracks.
 
     Raises:
-        ValueError: If ``seed`` or ``index`` is negative, if a picture has the wrong shape or type, or if the recipe
-            wants nothing but pictures that were not given.
+        ValueError: If ``seed`` or ``index`` is negative, an asset has the wrong shape or type, or the recipe needs
+            assets that are missing.
+
+    Example:
+        >>> sample = generate_sample(Recipe(size=128), seed=0, index=3)
+        >>> sample.image.shape, sample.mask.shape, len(sample.cracks)
+        ((128, 128, 3), (128, 128), 5)
     """
     if seed < 0 or index < 0:
         raise ValueError(f"expected seed >= 0 and index >= 0, got {seed} and {index}")
-    given = Assets() if assets is None else assets
-    cracks, left_out = _draw_cracks(_rng(seed, index, _Stream.CRACKS), recipe, given)
+    assets = Assets() if assets is None else assets
+    cracks, left_out = _draw_cracks(_rng(seed, index, _Stream.CRACKS), recipe, assets)
     mask = _union(cracks, (recipe.size, recipe.size))
     rng = _rng(seed, index, _Stream.NOISE)
     patches: tuple[NoisePatch, ...] = ()
-    seen = cracks
+    visible = cracks
     if happens(rng, recipe.noise.probability):
-        patches = draw_noise(rng, recipe.noise, mask, given.noise_small, given.noise_big)
+        patches = draw_noise(rng, recipe.noise, mask, assets.noise_small, assets.noise_big)
         if recipe.noise.changes_truth:
-            seen = _without(cracks, _merged(patches, mask) > CLASSIC_LEVEL)
+            visible = _remove_covered(cracks, _merge_patches(patches, mask) > CLASSIC_LEVEL)
     if recipe.mode == "binary":
-        picture = _binary(_Scene(seen, mask, patches))
+        view = _render_binary(_Scene(visible, mask, patches))
     else:
-        picture = _photo(recipe, given, _Scene(seen, mask, patches), (seed, index))
-    if picture.cracks is not cracks:
-        mask = _union(picture.cracks, (recipe.size, recipe.size))
+        view = _render_photo(recipe, assets, _Scene(visible, mask, patches), (seed, index))
+    if view.cracks is not cracks:
+        mask = _union(view.cracks, (recipe.size, recipe.size))
     noisy = None
     if recipe.annotator.enabled:
-        noisy = annotated(_rng(seed, index, _Stream.ANNOTATOR), picture.cracks, mask.shape, recipe.annotator)
+        noisy = annotate(_rng(seed, index, _Stream.ANNOTATOR), view.cracks, mask.shape, recipe.annotator)
     return SyntheticSample(
         index=index,
         seed=seed,
-        image=picture.image,
+        image=view.image,
         mask=mask,
         noisy_mask=noisy,
-        placed=picture.cracks,
+        placed=view.cracks,
         noise=patches,
-        confounders=picture.confounders,
-        surface=picture.surface,
+        confounders=view.confounders,
+        surface=view.surface,
         left_out=left_out,
     )
 
@@ -152,7 +161,7 @@ def _rng(seed: int, index: int, stream: _Stream) -> np.random.Generator:
 
 
 def _draw_cracks(rng: np.random.Generator, recipe: Recipe, assets: Assets) -> tuple[tuple[PlacedCrack, ...], int]:
-    """Draw the cracks of one image, and count those that found no place and are left out."""
+    """Draw the cracks of an image and count those without room."""
     cracks, size = recipe.cracks, recipe.size
     taken = np.zeros((size, size), np.bool_)
     placed: list[PlacedCrack] = []
@@ -164,50 +173,56 @@ def _draw_cracks(rng: np.random.Generator, recipe: Recipe, assets: Assets) -> tu
             pattern: Pattern = (
                 CutoutPattern(cracks, assets.patterns) if kind == "cutout" else ProceduralPattern(cracks, kind)
             )
-            found = pattern.draw(rng, size, inside=recipe.mode == "binary")
-            free = cracks.overlap or not any(taken[_window(c.truth)][c.truth.mask].any() for c in found)
-            if found and free:
+            parts = pattern.draw(rng, size, inside=recipe.mode == "binary")
+            free = cracks.overlap or not any(taken[_region(part.exact)][part.exact.mask].any() for part in parts)
+            if parts and free:
                 break
         else:
             left_out += 1
             continue
-        placed += found
-        for crack in found if not cracks.overlap else ():
-            taken[_window(crack.truth)] |= crack.truth.mask
+        placed += parts
+        for crack in parts if not cracks.overlap else ():
+            taken[_region(crack.exact)] |= crack.exact.mask
     return tuple(placed), left_out
 
 
-def _window(truth: SyntheticCrack) -> tuple[slice, slice]:
-    row0, col0, row1, col1 = truth.box
+def _region(crack: SyntheticCrack) -> tuple[slice, slice]:
+    row0, col0, row1, col1 = crack.box
     return slice(row0, row1), slice(col0, col1)
 
 
 def _union(cracks: tuple[PlacedCrack, ...], shape: tuple[int, int]) -> NDArray[np.bool_]:
     mask = np.zeros(shape, np.bool_)
     for crack in cracks:
-        mask[_window(crack.truth)] |= crack.truth.mask
+        mask[_region(crack.exact)] |= crack.exact.mask
     return mask
 
 
-def _without(cracks: tuple[PlacedCrack, ...], cover: NDArray[np.bool_]) -> tuple[PlacedCrack, ...]:
-    """Take the pixels ``(H, W)`` that something else covers out of the cracks."""
+def _remove_covered(cracks: tuple[PlacedCrack, ...], cover: NDArray[np.bool_]) -> tuple[PlacedCrack, ...]:
+    """Remove the pixels of a ``(H, W)`` bool cover from the cracks."""
     parts: list[PlacedCrack] = []
     for crack in cracks:
-        parts += hidden(crack, cover) if (crack.truth.mask & cover[_window(crack.truth)]).any() else (crack,)
+        parts += hide(crack, cover) if (crack.exact.mask & cover[_region(crack.exact)]).any() else (crack,)
     return tuple(parts)
 
 
-def _merged(patches: tuple[NoisePatch, ...], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return patches merged onto black ``(H, W)`` uint8, of the size of ``mask``."""
+def _merge_patches(patches: tuple[NoisePatch, ...], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Merge patches into a black ``(H, W)`` uint8 image of the mask's shape."""
     canvas = np.zeros(mask.shape, np.uint8)
     for patch in patches:
-        merge(canvas, patch.window, patch.grey)
+        merge(canvas, patch.region, patch.grey)
     return canvas
 
 
 @dataclass(frozen=True)
 class _Scene:
-    """What lies on the surface; ``mask`` ``(H, W)`` bool are all cracks, whether they can be seen or not."""
+    """Contents of an image.
+
+    Attributes:
+        cracks: Cracks that are not covered by noise.
+        mask: ``(H, W)`` bool mask of all cracks, covered or not.
+        patches: Noise patches.
+    """
 
     cracks: tuple[PlacedCrack, ...]
     mask: NDArray[np.bool_]
@@ -215,8 +230,15 @@ class _Scene:
 
 
 @dataclass(frozen=True)
-class _Picture:
-    """An image, the cracks that can be seen in it, and what else is in it."""
+class _View:
+    """A rendered image.
+
+    Attributes:
+        image: ``(H, W, 3)`` uint8 RGB image, in [0, 255].
+        cracks: Visible cracks.
+        confounders: Visible confounders.
+        surface: Name of the surface.
+    """
 
     image: NDArray[np.uint8]
     cracks: tuple[PlacedCrack, ...]
@@ -224,17 +246,17 @@ class _Picture:
     surface: str
 
 
-def _binary(scene: _Scene) -> _Picture:
-    """Merge noise and cracks onto black, each where it exceeds 50, then make everything 0 or 255."""
-    canvas = _merged(scene.patches, scene.mask)
+def _render_binary(scene: _Scene) -> _View:
+    """Merge noise and cracks onto black and binarise the result at 50."""
+    canvas = _merge_patches(scene.patches, scene.mask)
     for crack in scene.cracks:
-        merge(canvas, _window(crack.truth), crack.truth.mask.view(np.uint8) * np.uint8(255))
+        merge(canvas, _region(crack.exact), crack.exact.mask.view(np.uint8) * np.uint8(255))
     _, plane = cv2.threshold(canvas, CLASSIC_LEVEL, 255, cv2.THRESH_BINARY)
-    return _Picture(np.asarray(cv2.merge([plane, plane, plane]), dtype=np.uint8), scene.cracks, (), "black")
+    return _View(np.asarray(cv2.merge([plane, plane, plane]), dtype=np.uint8), scene.cracks, (), "black")
 
 
-def _photo(recipe: Recipe, assets: Assets, scene: _Scene, key: tuple[int, int]) -> _Picture:
-    """Build the photograph: surface, what lies under the cracks, noise patches, cracks, what lies over them, camera."""
+def _render_photo(recipe: Recipe, assets: Assets, scene: _Scene, key: tuple[int, int]) -> _View:
+    """Render the surface, layers, noise and cracks through a camera."""
     rng = _rng(*key, _Stream.SURFACE)
     light_rad = float(rng.uniform(0, 2 * math.pi))
     ground = draw_ground(rng, recipe.surface, recipe.size, light_rad, assets.backgrounds)
@@ -243,7 +265,7 @@ def _photo(recipe: Recipe, assets: Assets, scene: _Scene, key: tuple[int, int]) 
     layers = draw_layers(rng, mean_brightness(planes), scene.mask, recipe.confounders, light_rad)
     for layer in layers:
         if layer.confounder.over:
-            cracks = _without(cracks, layer.cover())
+            cracks = _remove_covered(cracks, layer.cover())
         else:
             lay(planes, layer.inks, None)
     dirt, strength = _rng(*key, _Stream.DIRT), recipe.noise.strength
@@ -255,5 +277,5 @@ def _photo(recipe: Recipe, assets: Assets, scene: _Scene, key: tuple[int, int]) 
     for layer in layers:
         if layer.confounder.over:
             lay(planes, layer.inks, None)
-    image = photograph(_rng(*key, _Stream.CAMERA), planes, recipe.camera)
-    return _Picture(image, cracks, tuple(layer.confounder for layer in layers), ground.kind)
+    image = capture(_rng(*key, _Stream.CAMERA), planes, recipe.camera)
+    return _View(image, cracks, tuple(layer.confounder for layer in layers), ground.kind)

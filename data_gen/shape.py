@@ -1,14 +1,14 @@
-"""Shapes of procedural cracks: lines, branches, crossings, parallel pairs, hairlines and networks."""
+"""Draw procedural cracks: lines, branches, crossings, pairs, hairlines and networks."""
 
 import math
 from dataclasses import replace
 
 import numpy as np
 
-from data_gen.centreline import Wander, both_ways, walk
+from data_gen.centreline import Wander, join_walks, walk
 from data_gen.chance import draw_log_uniform, draw_uniform, happens
-from data_gen.network import network
-from data_gen.profile import WidthStyle, widened
+from data_gen.network import draw_network
+from data_gen.profile import WidthStyle, widen
 from data_gen.recipe import CracksRecipe
 from data_gen.stroke import Points, Stroke, polyline_length
 
@@ -18,14 +18,14 @@ def draw_shape(rng: np.random.Generator, recipe: CracksRecipe, kind: str, size_p
 
     Args:
         rng: Source of randomness.
-        recipe: Widths, lengths, roughness.
-        kind: A name of ``PatternMix`` other than ``cutout``.
+        recipe: Widths, lengths and roughness.
+        kind: Name of a field of ``PatternMix`` other than ``cutout``.
         size_px: Side of the image, in pixels.
 
     Returns:
         Strokes in image coordinates; they may reach beyond the image.
     """
-    width = _width(rng, recipe, kind)
+    width = _draw_width(rng, recipe, kind)
     length = draw_log_uniform(rng, recipe.length) * size_px
     style = WidthStyle(
         width_px=min(width, max(length / 14, 1.0)),
@@ -37,19 +37,19 @@ def draw_shape(rng: np.random.Generator, recipe: CracksRecipe, kind: str, size_p
     if kind == "network":
         return _network(rng, (middle[0], middle[1]), length, style, wander)
     length = max(length, min(25 * style.width_px, 1.5 * size_px))
-    main = _through(rng, (middle[0], middle[1]), length, wander)
-    strokes = list(widened(rng, [main], [style]))
+    main = _draw_main(rng, (middle[0], middle[1]), length, wander)
+    strokes = list(widen(rng, [main], [style]))
     if kind == "parallel":
-        strokes.append(_beside(rng, main, style, wander))
+        strokes.append(_draw_parallel(rng, main, style, wander))
     if kind in ("branched", "crossing"):
-        strokes += _branches(rng, strokes[0], style, wander, crossing=kind == "crossing")
+        strokes += _draw_branches(rng, strokes[0], style, wander, crossing=kind == "crossing")
     elif happens(rng, recipe.gap_probability):
-        strokes = [part for stroke in strokes for part in _with_gaps(rng, stroke)]
+        strokes = [part for stroke in strokes for part in _cut_gaps(rng, stroke)]
     return tuple(strokes)
 
 
-def _width(rng: np.random.Generator, recipe: CracksRecipe, kind: str) -> float:
-    """Draw the typical width of a crack, in pixels; thin ones are more frequent."""
+def _draw_width(rng: np.random.Generator, recipe: CracksRecipe, kind: str) -> float:
+    """Draw the typical width of a crack, in pixels, favouring thin cracks."""
     if kind == "hairline":
         return draw_log_uniform(rng, recipe.hairline_width_px, skew=1.3)
     if happens(rng, recipe.wide_probability):
@@ -57,10 +57,10 @@ def _width(rng: np.random.Generator, recipe: CracksRecipe, kind: str) -> float:
     return draw_log_uniform(rng, recipe.width_px, skew=1.3)
 
 
-def _through(rng: np.random.Generator, middle: tuple[float, float], length: float, wander: Wander) -> Points:
+def _draw_main(rng: np.random.Generator, middle: tuple[float, float], length: float, wander: Wander) -> Points:
     heading = rng.uniform(0, 2 * math.pi)
     share = rng.uniform(0.3, 0.7)
-    return both_ways(
+    return join_walks(
         walk(rng, middle, heading + math.pi, length * share, wander),
         walk(rng, middle, heading, length * (1 - share), wander),
     )
@@ -70,17 +70,19 @@ def _network(
     rng: np.random.Generator, middle: tuple[float, float], length: float, style: WidthStyle, wander: Wander
 ) -> tuple[Stroke, ...]:
     cell = float(np.clip(length * rng.uniform(0.08, 0.25), max(10.0, 5 * style.width_px), 220.0))
-    lines = network(rng, middle, min(length / 2, 5 * cell), cell, replace(wander, roughness=0.8 * wander.roughness))
+    lines = draw_network(
+        rng, middle, min(length / 2, 5 * cell), cell, replace(wander, roughness=0.8 * wander.roughness)
+    )
     narrower, ends = rng.uniform(0.35, 1.0, len(lines)), rng.random(len(lines)) < 0.1
     styles = [
         replace(style, width_px=style.width_px * share, taper_start=False, taper_end=bool(end))
         for share, end in zip(narrower.tolist(), ends, strict=True)
     ]
-    return widened(rng, lines, styles)
+    return widen(rng, lines, styles)
 
 
-def _beside(rng: np.random.Generator, main: Points, style: WidthStyle, wander: Wander) -> Stroke:
-    """Draw a second crack that runs along the first at some distance."""
+def _draw_parallel(rng: np.random.Generator, main: Points, style: WidthStyle, wander: Wander) -> Stroke:
+    """Draw a second crack parallel to ``(n, 2)`` points of the first."""
     first, last = sorted(rng.integers(0, len(main), 2))
     piece = main[first : max(last, first + min(12, len(main) - 1 - first)) + 1]
     if len(piece) < 3:
@@ -91,13 +93,13 @@ def _beside(rng: np.random.Generator, main: Points, style: WidthStyle, wander: W
     heading = float(np.arctan2(span[0], span[1]))
     start = piece[0] + offset * away
     path = walk(rng, (start[0], start[1]), heading, polyline_length(piece), wander)
-    return widened(rng, [path], [replace(style, width_px=style.width_px * rng.uniform(0.4, 1.0))])[0]
+    return widen(rng, [path], [replace(style, width_px=style.width_px * rng.uniform(0.4, 1.0))])[0]
 
 
-def _branches(
+def _draw_branches(
     rng: np.random.Generator, main: Stroke, style: WidthStyle, wander: Wander, *, crossing: bool
 ) -> list[Stroke]:
-    """Draw side branches of a line, some with branches of their own; a crossing goes on at the far side."""
+    """Draw branches or a crossing line from points of a line."""
     strokes: list[Stroke] = []
     parents = [main]
     for _ in range(1 if crossing else int(rng.integers(1, 4))):
@@ -112,15 +114,15 @@ def _branches(
         own = replace(style, width_px=max(local * rng.uniform(0.4, 0.95), 0.4), taper_start=False, taper_end=True)
         path = walk(rng, start, heading, length, wander)
         if crossing:
-            path = both_ways(walk(rng, start, heading + math.pi, length * rng.uniform(0.5, 1.2), wander), path)
+            path = join_walks(walk(rng, start, heading + math.pi, length * rng.uniform(0.5, 1.2), wander), path)
             own = replace(own, taper_start=True)
-        strokes += widened(rng, [path], [own])
+        strokes += widen(rng, [path], [own])
         parents.append(strokes[-1])
     return strokes
 
 
-def _with_gaps(rng: np.random.Generator, stroke: Stroke) -> list[Stroke]:
-    """Cut short pieces out of a stroke; what is left are cracks of their own."""
+def _cut_gaps(rng: np.random.Generator, stroke: Stroke) -> list[Stroke]:
+    """Cut short gaps into a stroke and return the remaining strokes."""
     count = len(stroke.points)
     keep = np.ones(count, np.bool_)
     for _ in range(int(rng.integers(1, 4))):

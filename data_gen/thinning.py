@@ -1,4 +1,4 @@
-"""Centrelines of drawn shapes: thinning, and lines traced along the thinned pixels without a loop over pixels."""
+"""Thin masks to centrelines and trace them as lines without a loop over pixels."""
 
 from functools import cache
 
@@ -12,14 +12,18 @@ _NEIGHBOURS = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, 
 _MIN_POINTS = 3
 
 
-def thinned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Thin a shape to lines one pixel wide.
+def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Thin a mask to lines one pixel wide.
 
     Args:
-        mask: ``(h, w)`` bool.
+        mask: ``(h, w)`` bool mask.
 
     Returns:
-        ``(h, w)`` bool, a connected part of every connected part of ``mask``.
+        ``(h, w)`` bool lines, one connected component for each component of ``mask``.
+
+    Example:
+        >>> thin(np.ones((3, 7), np.bool_)).sum(axis=1).tolist()
+        [0, 5, 0]
 
     Source:
         Guo, Hall, "Parallel Thinning with Two-Subiteration Algorithms", CACM 1989, algorithm A1.
@@ -39,7 +43,7 @@ def thinned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _codes(shape: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return for every pixel its eight neighbours as bits, clockwise from the one above."""
+    """Return the eight neighbours of each pixel as bits, clockwise from above."""
     kernel = np.zeros((3, 3), np.float32)
     for bit, (row, col) in enumerate(_NEIGHBOURS):
         kernel[1 + row, 1 + col] = 1 << bit
@@ -49,7 +53,7 @@ def _codes(shape: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @cache
 def _tables() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which neighbourhoods let a pixel go, in the first and in the second half of a round: ``(256,)`` bool."""
+    """Return two ``(256,)`` bool tables of neighbourhoods that remove a pixel."""
     ring = ((np.arange(256)[:, None] >> np.arange(8)) & 1).astype(np.bool_)
     after, before = np.roll(ring, -1, axis=1), np.roll(ring, 1, axis=1)
     straight = slice(0, 8, 2)
@@ -64,7 +68,7 @@ def _tables() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 @cache
 def _corners() -> NDArray[np.bool_]:
-    """Return which neighbourhoods make a pixel of a thin line superfluous, as at corners of stairs: ``(256,)`` bool.
+    """Return the ``(256,)`` bool table of superfluous corners of thin lines.
 
     Source:
         Hilditch, "Linear Skeletons from Square Cupboards", Machine Intelligence 4, 1969 (crossing number).
@@ -76,14 +80,14 @@ def _corners() -> NDArray[np.bool_]:
     return table
 
 
-def traced(lines: NDArray[np.bool_]) -> tuple[Points, ...]:
+def trace(lines: NDArray[np.bool_]) -> tuple[Points, ...]:
     """Trace the branches of thinned lines.
 
     Args:
-        lines: ``(h, w)`` bool, as ``thinned`` returns.
+        lines: ``(h, w)`` bool lines from `thin`.
 
     Returns:
-        Lines ``(n, 2)`` float64 (row, col) between ends and junctions, n >= 3, smoothed a little.
+        Slightly smoothed lines ``(n, 2)`` float64 (row, col), in pixels, between ends and junctions, n >= 3.
     """
     rows, cols = np.nonzero(lines)
     number = np.full((lines.shape[0] + 2, lines.shape[1] + 2), -1, np.int64)
@@ -92,20 +96,28 @@ def traced(lines: NDArray[np.bool_]) -> tuple[Points, ...]:
     plain = (near >= 0).sum(axis=1) <= 2
     hub = np.where((near >= 0) & ~plain[near], near, -1).max(axis=1, initial=-1)
     near = np.where((near >= 0) & plain[near] & plain[:, None], near, -1)
-    near = _without_loops(near, plain)
-    order = [_tied(part, hub) for part in _ranked(near)]
+    near = _open_loops(near, plain)
+    order = [_extend_to_hubs(part, hub) for part in _order_pixels(near)]
     spots = np.column_stack([rows, cols]).astype(np.float64)
     return tuple(_smooth(spots[part]) for part in order if len(part) >= _MIN_POINTS)
 
 
-def _tied(part: NDArray[np.int64], hub: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Let a line reach the junctions at its ends."""
+def _extend_to_hubs(part: NDArray[np.int64], hub: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Extend ``(n,)`` pixel numbers to the junctions at their ends."""
     ends = [hub[part[:1]], hub[part[-1:]]]
     return np.concatenate([ends[0][ends[0] >= 0], part, ends[1][ends[1] >= 0]])
 
 
-def _without_loops(near: NDArray[np.int64], plain: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Open every closed ring by taking one pixel out of it."""
+def _open_loops(near: NDArray[np.int64], plain: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Open each closed ring by removing one pixel.
+
+    Args:
+        near: ``(n, 8)`` int64 numbers of the neighbours of each pixel; -1 for none.
+        plain: ``(n,)`` bool, True for pixels that are not junctions.
+
+    Returns:
+        ``(n, 8)`` int64 neighbours without closed rings.
+    """
     root = _roots(near)
     ends = plain & ((near >= 0).sum(axis=1) < 2)
     closed = np.setdiff1d(np.unique(root[plain]), np.unique(root[ends]))
@@ -116,7 +128,7 @@ def _without_loops(near: NDArray[np.int64], plain: NDArray[np.bool_]) -> NDArray
 
 
 def _roots(near: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for every pixel the smallest number in its connected part, by spreading minima and jumping."""
+    """Return the ``(n,)`` smallest pixel number in the component of each pixel."""
     root = np.arange(len(near))
     while True:
         around = np.where(near >= 0, root[near], len(near)).min(axis=1, initial=len(near))
@@ -127,11 +139,14 @@ def _roots(near: NDArray[np.int64]) -> NDArray[np.int64]:
         root = lower
 
 
-def _ranked(near: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Put the pixels of every open line in order, by pointer doubling.
+def _order_pixels(near: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Sort the pixels of each open line by pointer doubling.
 
-    Every link between two pixels is walked both ways; ``ahead`` is the next link in the same direction, and after
-    doubling it holds the last one, with ``steps`` the number of links to it.
+    Each link between two pixels exists in both directions. ``ahead`` is the next link in the same direction. After the
+    doubling it is the last link, and ``steps`` is the number of links to it.
+
+    Args:
+        near: ``(n, 8)`` int64 numbers of the neighbours of each pixel; -1 for none.
 
     Source:
         Wyllie, "The Complexity of Parallel Computations", Cornell 1979 (list ranking).
@@ -161,7 +176,7 @@ def _ranked(near: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 
 def _smooth(points: Points) -> Points:
-    """Take the stairs out of a line of pixels; the ends stay."""
+    """Smooth a ``(n, 2)`` line of pixels and keep its ends."""
     if len(points) < 5:
         return points
     padded = np.concatenate([2 * points[:1] - points[2:0:-1], points, 2 * points[-1:] - points[-2:-4:-1]])

@@ -48,10 +48,10 @@ def drawn_line(rng: np.random.Generator, width_px: float) -> tuple[SyntheticCrac
     points += SIDE_PX / 2 + rng.uniform(-40, 40, 2) - points[len(points) // 2]
     half = np.full(len(points), width_px / 2)
     placed = place((Stroke(points, half, half),), "single", (SIDE_PX, SIDE_PX))
-    (longest,) = sorted(placed, key=lambda crack: crack.truth.length_px)[-1:]
+    (longest,) = sorted(placed, key=lambda crack: crack.exact.length_px)[-1:]
     coverage = np.zeros((SIDE_PX, SIDE_PX), np.float32)
-    coverage[longest.window] = longest.raster.coverage
-    return longest.truth, coverage
+    coverage[longest.region] = longest.raster.coverage
+    return longest.exact, coverage
 
 
 def render(rng: np.random.Generator, coverage: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Annotations of generated samples: files beside each image, and documents for all images at once."""
+"""Write the annotations of generated samples, per image and per data set."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _COCO, _RLE, _NAMES = "annotations/instances.json", "rle.csv", "data.yaml"
 
 
 def folders_of(formats: tuple[LabelFormat, ...]) -> tuple[str, ...]:
-    """Return the folders that some formats write to."""
-    found = [_PER_SAMPLE[name][0] for name in formats if name in _PER_SAMPLE]
-    return tuple(dict.fromkeys([*found, *(["annotations"] if "coco" in formats else [])]))
+    """Return the folders of the given formats."""
+    folders = [_PER_SAMPLE[name][0] for name in formats if name in _PER_SAMPLE]
+    return tuple(dict.fromkeys([*folders, *(["annotations"] if "coco" in formats else [])]))
 
 
 def formats_in(output: Path) -> tuple[LabelFormat, ...]:
-    """Return the formats that a folder holds already: whoever adds samples has to keep them complete."""
+    """Return the formats that a folder already holds."""
     signs: dict[LabelFormat, bool] = {
         "voc": any((output / "annotations").glob("*.xml")),
         "coco": (output / _COCO).exists(),
@@ -44,21 +44,21 @@ def formats_in(output: Path) -> tuple[LabelFormat, ...]:
 
 
 def files_of(index: int, formats: tuple[LabelFormat, ...]) -> tuple[str, ...]:
-    """Return the annotation files of one sample, relative to the output folder."""
+    """Return the annotation files of a sample, relative to the output folder."""
     places = (_PER_SAMPLE[name] for name in formats if name in _PER_SAMPLE)
     return tuple(f"{folder}/{index:06d}{suffix}" for folder, suffix in places)
 
 
 def write_sample_files(job: GenerationJob, sample: SyntheticSample, name: str) -> None:
-    """Write the annotations that stand beside an image.
+    """Write the annotation files of one sample.
 
     Args:
-        job: What to write, and where.
+        job: Formats and output folder.
         sample: The sample.
         name: File name of its image.
 
     Raises:
-        OutputError: If the disk refuses.
+        OutputError: If a file cannot be written.
     """
     shape = (sample.mask.shape[0], sample.mask.shape[1])
     encoded: dict[LabelFormat, bytes] = {}
@@ -73,10 +73,12 @@ def write_sample_files(job: GenerationJob, sample: SyntheticSample, name: str) -
 
 
 def write_documents(job: GenerationJob, journal: Journal) -> None:
-    """Write the files that hold the annotations of all images, from the records, one image in memory at a time.
+    """Write the annotation files that hold all samples.
+
+    One record is in memory at a time.
 
     Raises:
-        OutputError: If the disk refuses.
+        OutputError: If a file cannot be written.
     """
     shape = (job.recipe.size, job.recipe.size)
     if "coco" in job.formats:
@@ -114,7 +116,7 @@ def _segmentation(crack: dict[str, Any], shape: tuple[int, int], *, polygons: bo
 
 
 def _kaggle_row(record: Record) -> KaggleRow:
-    """Return the row of an image: the pixels of all its cracks, joined where they overlap."""
+    """Return the row of an image with the union of its cracks."""
     runs = [_runs(crack["rle"]) for crack in record["cracks"]]
     if not runs:
         return KaggleRow(_file_name(record), None, "")
@@ -128,7 +130,7 @@ def _kaggle_row(record: Record) -> KaggleRow:
 
 
 def _runs(rle: str) -> NDArray[np.int64]:
-    """Return the half-open runs ``(n, 2)`` of a compressed string, in pixels counted column by column from 0."""
+    """Return the ``(n, 2)`` int64 half-open runs of a compressed string, in pixels."""
     ends = np.cumsum(decompress_counts(rle))
     return ends[: len(ends) // 2 * 2].reshape(-1, 2)
 

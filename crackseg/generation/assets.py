@@ -1,4 +1,4 @@
-"""The user's own material: photographs, crack masks and patches of noise, read when they are needed."""
+"""Load the user's assets lazily: background images, crack masks and noise patches."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from data_gen import Assets
 from data_gen.cutout import cut
 
 _SMALLEST_BACKGROUND_PX = 32
-"""A smaller photograph, mirrored up to size, shows nothing but its own repetition."""
+"""Smallest side of a background; a smaller image shows only its own repetition."""
 _PATCH_PX = 128
 _PATCHES_KEPT = 2048
-"""Patches of noise are kept by each process: at most 32 MiB of them, for an image shows hundreds."""
+"""Number of noise patches that each process caches, at most 32 MiB; an image shows hundreds."""
 
-Picture = NDArray[np.uint8]
-"""``(h, w, 3)`` RGB or ``(h, w)`` grey pixels."""
+Pixels = NDArray[np.uint8]
+"""``(h, w, 3)`` uint8 RGB or ``(h, w)`` uint8 grey pixels, in [0, 255]."""
 
 
 @dataclass(frozen=True)
-class _Folder(Sequence[Picture]):
-    """The images of a folder, read one by one when they are needed."""
+class _Folder(Sequence[Pixels]):
+    """Images of a folder that are read on access."""
 
     paths: tuple[Path, ...]
-    read: Callable[[Path], Picture]
+    read: Callable[[Path], Pixels]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -44,8 +44,8 @@ class _Folder(Sequence[Picture]):
 
 
 @functools.lru_cache(maxsize=_PATCHES_KEPT)
-def _read_patch(path: Path) -> Picture:
-    """Return a patch of noise ``(h, w)``, no side longer than `_PATCH_PX`, kept for the next time."""
+def _read_patch(path: Path) -> Pixels:
+    """Read a ``(h, w)`` noise patch with no side longer than `_PATCH_PX`."""
     levels = read_mask_levels(path)
     longest = max(levels.shape)
     if longest <= _PATCH_PX:
@@ -55,20 +55,20 @@ def _read_patch(path: Path) -> Picture:
 
 
 def load_assets(folders: AssetFolders) -> tuple[list[str], Assets]:
-    """Find what of the user's material can be used.
+    """Find the usable images in the user's folders.
 
     Args:
-        folders: Where it lies.
+        folders: Folders of the assets.
 
     Returns:
-        One line for each file that is left aside, and the rest.
+        One line for each file that cannot be used, and the assets.
 
     Raises:
-        UsageError: If a folder is missing, or nothing in it can be used.
+        UsageError: If a folder is missing or holds no usable image.
     """
     skipped: list[str] = []
 
-    def usable(folder: Path | None, read: Callable[[Path], Picture], check: Callable[[Path], None]) -> _Folder:
+    def usable(folder: Path | None, read: Callable[[Path], Pixels], check: Callable[[Path], None]) -> _Folder:
         good = []
         for path in () if folder is None else list_images(folder):
             try:
@@ -79,7 +79,7 @@ def load_assets(folders: AssetFolders) -> tuple[list[str], Assets]:
         if folder is not None and not good:
             reason = f" ({skipped[-1]})" if skipped else ""
             raise UsageError(
-                f"holds no readable image that can be used{reason}", where=folder, hint="put images there, as PNG"
+                f"the folder holds no usable image{reason}", where=folder, hint="add images, for example PNG files"
             )
         return _Folder(tuple(good), read)
 
@@ -95,7 +95,10 @@ def _check_background(path: Path) -> None:
     height, width = image_size(path)
     if min(height, width) < _SMALLEST_BACKGROUND_PX:
         raise ImageError(
-            f"is {width}x{height} pixels, and a background needs {_SMALLEST_BACKGROUND_PX} on each side", where=path
+            f"expected a background of {_SMALLEST_BACKGROUND_PX} or more pixels on each side, got {height}x{width}"
+            " (height x width)",
+            where=path,
+            hint="use a larger image",
         )
     read_image(path)
 
@@ -103,7 +106,9 @@ def _check_background(path: Path) -> None:
 def _check_pattern(path: Path) -> None:
     image_size(path)
     if cut(np.random.default_rng(0), read_mask_levels(path)) is None:
-        raise ImageError("holds no crack, nothing or specks alone", where=path)
+        raise ImageError(
+            "the pattern holds no crack larger than a speck", where=path, hint="draw the crack bright on black"
+        )
 
 
 def _check_patch(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What to generate, and where to."""
+"""Settings of a generation run."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Literal, get_args
 from data_gen import Recipe
 
 LabelFormat = Literal["voc", "coco", "yolo", "rle"]
-"""Pascal VOC, COCO, YOLO-seg, and the run lengths of competitions."""
+"""Annotation format: Pascal VOC, COCO, YOLO-seg or competition run lengths."""
 
 FORMATS: tuple[LabelFormat, ...] = get_args(LabelFormat)
 
 
 @dataclass(frozen=True, slots=True)
 class AssetFolders:
-    """Folders of the user's own material; None leaves it to `data_gen`.
+    """Folders of the user's assets; None uses only procedural content.
 
     Attributes:
-        backgrounds: Crack-free photographs.
-        patterns: Crack masks to cut out.
-        noise: Patches, in its folders ``small`` and ``big``.
+        backgrounds: Crack-free images.
+        patterns: Crack masks to cut cracks from.
+        noise: Noise patches, in the subfolders ``small`` and ``big``.
     """
 
     backgrounds: Path | None = None
@@ -31,16 +31,16 @@ class AssetFolders:
 
 @dataclass(frozen=True, slots=True)
 class GenerationJob:
-    """What to generate, and where to.
+    """Samples to generate and folder to write.
 
     Attributes:
-        recipe: What the samples look like.
-        output: The folder to write.
-        count: How many samples.
-        seed: Of everything random.
-        folders: The user's own material.
-        formats: Annotations to write.
-        polygons: COCO outlines as polygons, not as run lengths.
+        recipe: Settings of the samples.
+        output: Folder to write.
+        count: Number of samples.
+        seed: Random seed.
+        folders: Folders of the user's assets.
+        formats: Annotation formats to write.
+        polygons: True for polygons instead of run lengths in COCO.
     """
 
     recipe: Recipe

@@ -1,4 +1,4 @@
-"""The records of a run while it is made: on disk, one line each, found again after a kill, never all in memory."""
+"""Keep the records of a run on disk, so that a killed run can be resumed."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from crackseg.errors import OutputError
 from crackseg.files import replacing
 
 Record = dict[str, Any]
-"""What the manifest says about a sample."""
+"""Entry of the manifest for a sample."""
 
 MANIFEST = "manifest.jsonl"
 _PARTIAL = "manifest.partial.jsonl"
 
 
 class Journal:
-    """Records of samples, added in any order, given back by their index.
+    """Records of samples, added in any order and read by index.
 
-    In memory there are eight bytes for each sample: where its line begins.
+    Memory holds eight bytes for each sample, the start of its line in the file.
 
     Args:
-        folder: Where the manifest lies.
-        count: Of samples; records of later ones are dropped.
-        accept: Tells whether a record found on disk still stands; may raise an error to refuse the folder.
+        folder: Folder of the manifest.
+        count: Number of samples; records with a larger index are dropped.
+        accept: Returns whether a record on disk is complete; may raise an error to refuse the folder.
 
     Raises:
-        OutputError: If the disk refuses.
+        OutputError: If a file cannot be written.
     """
 
     def __init__(self, folder: Path, count: int, accept: Callable[[Record], bool]) -> None:
@@ -41,15 +41,15 @@ class Journal:
         self._starts = array("q", [-1]) * count
         self.done = 0
         self._end = 0
-        with replacing(self._path) as temporary, temporary.open("wb") as kept:
+        with replacing(self._path) as temporary, temporary.open("wb") as file:
             for path in (self._final, self._path):
                 for line in _lines(path):
                     record = _record(line)
                     if record is not None and 0 <= record["index"] < count and accept(record):
-                        kept.write(line)
+                        file.write(line)
                         self._note(record["index"], len(line))
         with _disk(self._path):
-            # Without a buffer, so that what a full disk refused is not tried again on closing.
+            # No buffer: closing must not retry a write that failed on a full disk.
             self._file = self._path.open("ab", buffering=0)
 
     def __enter__(self) -> Journal:
@@ -62,18 +62,18 @@ class Journal:
 
     @property
     def missing(self) -> int:
-        """How many samples have no record."""
+        """Number of samples without a record."""
         return len(self._starts) - self.done
 
     def indices(self) -> Iterator[int]:
-        """Yield the samples without a record, by their index."""
+        """Yield the indices of the samples without a record."""
         return (index for index, start in enumerate(self._starts) if start < 0)
 
     def add(self, index: int, line: bytes) -> None:
-        """Keep the record of a sample, one line of JSON.
+        """Append the record of a sample, one line of JSON.
 
         Raises:
-            OutputError: If the disk refuses.
+            OutputError: If the file cannot be written.
         """
         with _disk(self._path):
             if self._file.write(line) != len(line):
@@ -81,7 +81,7 @@ class Journal:
         self._note(index, len(line))
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines of all samples, by their index; every sample must have one."""
+        """Yield the lines of all samples by index; none may be missing."""
         with _disk(self._path):
             file = self._path.open("rb")
         with file:
@@ -90,14 +90,14 @@ class Journal:
                 yield file.readline()
 
     def records(self) -> Iterator[Record]:
-        """Yield the records of all samples, by their index; every sample must have one."""
+        """Yield the records of all samples by index; none may be missing."""
         return (json.loads(line) for line in self.lines())
 
     def finish(self) -> None:
-        """Write the manifest, whole or not at all, and remove what led to it.
+        """Write the manifest atomically and remove the partial one.
 
         Raises:
-            OutputError: If the disk refuses.
+            OutputError: If a file cannot be written.
         """
         with replacing(self._final) as temporary, temporary.open("wb") as manifest:
             manifest.writelines(self.lines())
@@ -113,17 +113,19 @@ class Journal:
 
 @contextlib.contextmanager
 def _disk(path: Path) -> Iterator[None]:
-    """Turn an error of the system into one of ours."""
+    """Turn an `OSError` into an `OutputError`."""
     try:
         yield
     except OSError as error:
         raise OutputError(
-            f"cannot be written ({error.strerror})", where=path, hint="mend that, and add --resume to go on"
+            f"cannot write the file ({error.strerror})",
+            where=path,
+            hint="check the folder and the free space, then add --resume",
         ) from error
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a file that need not exist."""
+    """Yield the lines of a file, none if it does not exist."""
     with _disk(path):
         if not path.exists():
             return
@@ -133,7 +135,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _record(line: bytes) -> Record | None:
-    """Return the record of a line; None for one that a kill cut short."""
+    """Parse the record of a line; None if the line is incomplete."""
     try:
         record = json.loads(line)
         return record if line.endswith(b"\n") and isinstance(record["index"], int) else None

@@ -1,4 +1,4 @@
-"""What the manifest says about a sample: one line of JSON."""
+"""Encode the manifest record of a sample as one line of JSON."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from data_gen import SyntheticCrack, SyntheticSample
 
 
 def encode_record(sample: SyntheticSample, name: str) -> bytes:
-    """Return the line of a sample.
+    """Encode the record of a sample.
 
     Args:
         sample: The sample.
         name: File name of its image.
     """
     shape = (sample.mask.shape[0], sample.mask.shape[1])
-    told = {
+    fields = {
         "index": sample.index,
         "seed": sample.seed,
         "image": f"images/{name}",
@@ -33,12 +33,12 @@ def encode_record(sample: SyntheticSample, name: str) -> bytes:
         "cracks_left_out": sample.left_out,
     }
     cracks = ", ".join(_crack(crack, shape) for crack in sample.cracks)
-    return f'{json.dumps(told)[:-1]}, "cracks": [{cracks}]}}\n'.encode("ascii")
+    return f'{json.dumps(fields)[:-1]}, "cracks": [{cracks}]}}\n'.encode("ascii")
 
 
 def _crack(crack: SyntheticCrack, shape: tuple[int, int]) -> str:
-    """Return a crack as a JSON object; ``rle`` is COCO's compressed string over the whole image."""
-    told = {
+    """Return a crack as JSON; ``rle`` is COCO's compressed string."""
+    fields = {
         "kind": crack.kind,
         "box": list(crack.box),
         "length_px": round(crack.length_px, 3),
@@ -50,9 +50,9 @@ def _crack(crack: SyntheticCrack, shape: tuple[int, int]) -> str:
     }
     lines = ", ".join(_numbers(line, "[%.2f, %.2f]") for line in crack.centrelines)
     widths = ", ".join(_numbers(line, "%.2f") for line in crack.widths_px)
-    return f'{json.dumps(told)[:-1]}, "centrelines": [{lines}], "widths_px": [{widths}]}}'
+    return f'{json.dumps(fields)[:-1]}, "centrelines": [{lines}], "widths_px": [{widths}]}}'
 
 
 def _numbers(values: NDArray[np.float64], form: str) -> str:
-    """Return ``(n,)`` or ``(n, 2)`` numbers as a JSON list, in less than half the time that `json` takes."""
+    """Return ``(n,)`` or ``(n, 2)`` numbers as a JSON list, faster than `json`."""
     return f"[{', '.join([form] * len(values))}]" % tuple(values.ravel().tolist())

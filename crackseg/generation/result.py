@@ -46,7 +46,7 @@ class GenerationResult:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one flat row for each sample from the manifest, ready for a data frame.
+        """Return one flat row for each sample, read from the manifest.
 
         Raises:
             UsageError: If the manifest is gone.

@@ -113,7 +113,7 @@ def _prepare(job: GenerationJob, *, resume: bool) -> None:
 
 
 def _exact(job: GenerationJob) -> tuple[str, ...]:
-    """Return the folder of the exact masks if ``masks`` holds those of a simulated annotator."""
+    """Return the folder of exact masks if an annotator is simulated."""
     return ("exact",) if job.recipe.annotator.enabled else ()
 
 
@@ -136,7 +136,7 @@ def _is_complete(job: GenerationJob, record: Record) -> bool:
 
 
 def _run(job: GenerationJob, assets: Assets, journal: Journal, workers: int) -> Iterator[tuple[int, bytes]]:
-    """Yield index and record of each missing sample in index order, after its files are written."""
+    """Write each missing sample and yield its index and record."""
     if workers == 1 or journal.missing < 2:
         for index in journal.indices():
             yield index, _write_sample(job, assets, index)
@@ -165,7 +165,7 @@ def _start_worker() -> None:
 
 
 def _write_sample(job: GenerationJob, assets: Assets, index: int) -> bytes:
-    """Generate a sample, write its files and return its record as a line of JSON."""
+    """Generate a sample, write its files and return its record."""
     try:
         sample = generate_sample(job.recipe, seed=job.seed, index=index, assets=assets)
     except ValueError as error:

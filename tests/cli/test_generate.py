@@ -128,7 +128,7 @@ def test_the_recipe_beside_the_samples_makes_them_again(made: Path, tmp_path: Pa
         pytest.param(
             ["out", "--size", "64", "--set", "cracks.width_px=[20,30]", "--set", "cracks.hairline_width_px=[9,9]"],
             2,
-            "too small for any crack",
+            "expected a size of 72 or more",
             id="size below any crack",
         ),
         pytest.param(["out", "--set", "crack.count=3"], 2, "did you mean 'cracks'?", id="unknown section"),
@@ -137,7 +137,9 @@ def test_the_recipe_beside_the_samples_makes_them_again(made: Path, tmp_path: Pa
         pytest.param(["out", "--config", "typo.yaml"], 2, "typo.yaml:3: ", id="unknown key in a recipe"),
         pytest.param(["out", "--config", "broken.yaml"], 2, "broken.yaml:2: not valid YAML", id="no YAML"),
         pytest.param(["out", "--backgrounds", "missing"], 2, "missing", id="no such backgrounds"),
-        pytest.param(["out", "--backgrounds", "empty"], 2, "empty: holds no readable image", id="no background"),
+        pytest.param(
+            ["out", "--backgrounds", "empty"], 2, "empty: the folder holds no usable image", id="no background"
+        ),
         pytest.param(["out", "--noise", "empty"], 2, "empty/small", id="no noise"),
         pytest.param(["file"], 3, "file", id="output is a file"),
         pytest.param(["file/out"], 3, "a file is in the way", id="output is below a file"),

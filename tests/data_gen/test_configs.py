@@ -1,4 +1,4 @@
-"""The recipes that come with the project."""
+"""Tests of the recipes in ``configs/generate``."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from data_gen import Recipe, generate_sample
 FOLDER = Path(__file__).parents[2] / "configs" / "generate"
 
 
-def test_all_recipes_are_there() -> None:
+def test_all_recipes_exist() -> None:
     names = {path.stem for path in FOLDER.glob("*.yaml")}
     assert names == {"classic", "concrete", "asphalt", "masonry", "tile", "metal", "mixed", "wide", "gravel"}
 
@@ -22,7 +22,7 @@ def test_a_recipe_loads_and_generates(path: Path) -> None:
     assert sample.image.shape == (128, 128, 3)
 
 
-def test_mixed_is_the_default_with_everything_written_out() -> None:
+def test_mixed_spells_out_all_defaults() -> None:
     values = yaml.safe_load((FOLDER / "mixed.yaml").read_text(encoding="utf-8"))
     assert Recipe.model_validate(values) == Recipe()
     assert values == Recipe().model_dump(mode="json")

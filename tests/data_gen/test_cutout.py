@@ -1,4 +1,4 @@
-"""Cracks cut out of pictures, and lines traced along them."""
+"""Tests of cracks that are cut out of images, and of their traced lines."""
 
 import math
 from collections.abc import Callable
@@ -11,40 +11,40 @@ from hypothesis import strategies as st
 from skimage.morphology import skeletonize
 
 from data_gen import Assets, Recipe, generate_sample
-from data_gen.cutout import binarised, cut, raster_of, strokes_of, turned
+from data_gen.cutout import binarise, cut, make_raster, measure_strokes, warp
 from data_gen.geometry import Turn
 from data_gen.recipe import PatternMix
 from data_gen.render import render
 from data_gen.stroke import Stroke
-from data_gen.thinning import thinned, traced
+from data_gen.thinning import thin, trace
 
 reference_thinning: Callable[[np.ndarray], np.ndarray] = skeletonize
 
 
 def drawing() -> np.ndarray:
-    """A bent line 5 px wide with a branch, and a speck."""
-    picture = np.zeros((120, 160), np.uint8)
-    cv2.polylines(picture, [np.array([[20, 20], [80, 60], [140, 50]])], isClosed=False, color=255, thickness=5)
-    cv2.line(picture, (80, 60), (90, 110), 255, 5)
-    picture[5:7, 150:152] = 255
-    return picture
+    """Return a bent line with a branch, and a speck."""
+    image = np.zeros((120, 160), np.uint8)
+    cv2.polylines(image, [np.array([[20, 20], [80, 60], [140, 50]])], isClosed=False, color=255, thickness=5)
+    cv2.line(image, (80, 60), (90, 110), 255, 5)
+    image[5:7, 150:152] = 255
+    return image
 
 
-def test_masks_of_one_and_of_255_and_drawings_and_photographs_are_binarised_alike() -> None:
+def test_masks_drawings_and_grey_images_are_binarised_alike() -> None:
     mask = drawing() > 0
     rng = np.random.default_rng(0)
-    photograph = np.where(mask, 60, 180) + rng.integers(-20, 20, mask.shape)
-    for picture in (
+    grey = np.where(mask, 60, 180) + rng.integers(-20, 20, mask.shape)
+    for image in (
         mask.astype(np.uint8),
         mask * np.uint8(255),
         ~mask * np.uint8(255),
         mask * np.uint8(90),
-        photograph.astype(np.uint8),
+        grey.astype(np.uint8),
     ):
-        np.testing.assert_array_equal(binarised(picture), mask)
+        np.testing.assert_array_equal(binarise(image), mask)
 
 
-def test_a_cutout_is_tight_and_no_speck() -> None:
+def test_a_cutout_is_tight_and_not_a_speck() -> None:
     for seed in range(5):
         shape = cut(np.random.default_rng(seed), drawing())
         assert shape is not None
@@ -55,16 +55,16 @@ def test_a_cutout_is_tight_and_no_speck() -> None:
         assert shape.sum() > 100
 
 
-@pytest.mark.parametrize("picture", [np.zeros((50, 50), np.uint8), np.eye(4, dtype=np.uint8)], ids=["empty", "speck"])
-def test_a_picture_without_a_crack_gives_none(picture: np.ndarray) -> None:
-    assert cut(np.random.default_rng(0), picture) is None
+@pytest.mark.parametrize("image", [np.zeros((50, 50), np.uint8), np.eye(4, dtype=np.uint8)], ids=["empty", "speck"])
+def test_an_image_without_a_crack_gives_none(image: np.ndarray) -> None:
+    assert cut(np.random.default_rng(0), image) is None
 
 
 @pytest.mark.parametrize("angle_deg", [0.0, 30.0, 90.0, 211.0])
 @pytest.mark.parametrize("scale", [0.6, 1.0, 2.0])
-def test_turning_and_scaling_a_cutout_scales_its_area(angle_deg: float, scale: float) -> None:
+def test_rotating_and_scaling_a_cutout_scales_its_area(angle_deg: float, scale: float) -> None:
     shape = drawing()[:100, :145] > 0
-    coverage = turned(shape, Turn(angle_deg, scale, flip=True, shear=0.1))
+    coverage = warp(shape, Turn(angle_deg, scale, flip=True, shear=0.1))
     assert coverage.sum() == pytest.approx(shape.sum() * scale**2, rel=0.12)
     assert not coverage[[0, -1]].any()
     assert not coverage[:, [0, -1]].any()
@@ -72,7 +72,7 @@ def test_turning_and_scaling_a_cutout_scales_its_area(angle_deg: float, scale: f
 
 def test_thinning_agrees_with_another_library() -> None:
     mask = drawing() > 0
-    ours, theirs = thinned(mask), reference_thinning(mask)
+    ours, theirs = thin(mask), reference_thinning(mask)
     assert not (ours & ~mask).any()
     near = cv2.dilate(theirs.astype(np.uint8), np.ones((3, 3))) > 0
     assert (ours & near).sum() >= 0.95 * ours.sum()
@@ -82,7 +82,7 @@ def test_thinning_agrees_with_another_library() -> None:
 def test_traced_lines_follow_the_drawing_between_ends_and_junctions() -> None:
     mask = cut(np.random.default_rng(0), drawing())
     assert mask is not None
-    lines = traced(thinned(mask))
+    lines = trace(thin(mask))
     assert len(lines) == 3
     assert sum(np.hypot(*np.diff(line, axis=0).T).sum() for line in lines) == pytest.approx(72 + 61 + 51, rel=0.1)
     for line in lines:
@@ -90,9 +90,9 @@ def test_traced_lines_follow_the_drawing_between_ends_and_junctions() -> None:
 
 
 def test_a_closed_ring_is_traced_once_round() -> None:
-    picture = np.zeros((80, 80), np.uint8)
-    cv2.circle(picture, (40, 40), 25, 255, 1)
-    (line,) = traced(thinned(picture > 0))
+    image = np.zeros((80, 80), np.uint8)
+    cv2.circle(image, (40, 40), 25, 255, 1)
+    (line,) = trace(thin(image > 0))
     assert np.hypot(*np.diff(line, axis=0).T).sum() == pytest.approx(2 * np.pi * 25, rel=0.08)
 
 
@@ -106,21 +106,21 @@ def test_centrelines_and_widths_of_a_drawn_crack_are_measured_to_a_quarter_of_a_
     turn = math.radians(angle_deg) + np.linspace(0, span_rad, 200)
     half = np.full(200, width_px / 2)
     drawn = Stroke(250.3 + radius_px * np.column_stack([np.sin(turn), np.cos(turn)]), half, half)
-    raster = raster_of(render((drawn,), (500, 500)).coverage)
-    (stroke,) = strokes_of(raster, (0, 0))
+    raster = make_raster(render((drawn,), (500, 500)).coverage)
+    (stroke,) = measure_strokes(raster, (0, 0))
     end = 4 + math.ceil(width_px)
     inner = stroke.width_px[end:-end]
     assert abs(float(inner.mean()) - width_px) < 0.1
     assert np.abs(inner - width_px).max() < 0.25 + 0.02 * width_px
     away = np.hypot(*(stroke.points[end:-end] - 250.3).T) - radius_px
     assert np.abs(away).max() < 0.25
-    # The tips are round: the measured line may go on for up to half a width at each end.
+    # The tips are round, so the measured line may be longer by up to half a width at each end.
     length = radius_px * span_rad
     assert -0.01 * length - 0.5 < stroke.length_px - length < 0.01 * length + width_px + 0.5
 
 
 @pytest.mark.parametrize("mode", ["photo", "binary"])
-def test_samples_use_given_patterns(mode: str) -> None:
+def test_samples_use_the_patterns_of_the_assets(mode: str) -> None:
     only = dict.fromkeys(PatternMix().weights(), 0) | {"cutout": 1}
     cracks = {"mix": only, "empty_probability": 0, "scale": [0.7, 1.2]}
     recipe = Recipe.model_validate({"size": 200, "mode": mode, "cracks": cracks})

@@ -1,4 +1,4 @@
-"""The four families of noise."""
+"""Tests of the four families of noise patches."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from data_gen.recipe import NoiseRecipe
 EMPTY = np.zeros((1024, 1024), np.bool_)
 
 
-def test_counts_and_sizes_of_the_families_are_those_of_the_recipe() -> None:
+def test_counts_and_sizes_of_the_families_follow_the_recipe() -> None:
     patches = draw_noise(np.random.default_rng(0), NoiseRecipe(), EMPTY)
     sizes = {
         family: [p.grey.shape for p in patches if p.family == family] for family in ("speck", "square", "tall", "flat")
@@ -24,7 +24,7 @@ def test_counts_and_sizes_of_the_families_are_those_of_the_recipe() -> None:
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (70, 400), (400, 70)])
-def test_nothing_crosses_the_edge_of_the_image(shape: tuple[int, int]) -> None:
+def test_no_patch_crosses_the_image_border(shape: tuple[int, int]) -> None:
     recipe = NoiseRecipe(specks=(2000, 3000), squares=(200, 300), tall=(200, 300), flat=(200, 300))
     for patch in draw_noise(np.random.default_rng(1), recipe, np.zeros(shape, np.bool_)):
         row0, col0, row1, col1 = patch.box
@@ -35,17 +35,17 @@ def test_nothing_crosses_the_edge_of_the_image(shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(("placement", "touches"), [("on", True), ("beside", False)])
-def test_placement_on_and_beside_cracks_is_kept(placement: str, touches: bool) -> None:  # noqa: FBT001
+def test_patches_lie_on_or_next_to_cracks(placement: str, touches: bool) -> None:  # noqa: FBT001
     mask = EMPTY.copy()
     mask[:, 500:520] = True
     mask[300:330] = True
     recipe = NoiseRecipe.model_validate({"placement": placement})
     patches = draw_noise(np.random.default_rng(2), recipe, mask)
-    met = [bool(mask[patch.window].any()) for patch in patches]
+    met = [bool(mask[patch.region].any()) for patch in patches]
     assert np.mean(np.array(met) == touches) > 0.95
 
 
-def test_given_patches_fill_the_noise() -> None:
+def test_noise_uses_the_patches_of_the_assets() -> None:
     small, big = [np.full((8, 8), 100, np.uint8)], [np.full((90, 20), 200, np.uint8)]
     for patch in draw_noise(np.random.default_rng(0), NoiseRecipe(), EMPTY, small, big):
         assert (patch.grey == (100 if patch.family == "speck" else 200)).all()
@@ -56,7 +56,7 @@ def test_a_patch_of_the_wrong_shape_is_refused() -> None:
         draw_noise(np.random.default_rng(0), NoiseRecipe(), EMPTY, [np.zeros((4, 4, 3), np.uint8)])
 
 
-def test_merging_then_thresholding_keeps_the_brighter_of_both_where_the_pattern_exceeds_50() -> None:
+def test_merging_and_thresholding_keeps_patterns_above_50() -> None:
     rng = np.random.default_rng(0)
     canvas, grey = (rng.integers(0, 120, (40, 40), dtype=np.uint8) for _ in range(2))
     plain = np.where(grey > 50, np.maximum(canvas, grey), canvas) > 50

@@ -1,4 +1,4 @@
-"""Drawn strokes against plane geometry."""
+"""Tests of rendered strokes against plane geometry."""
 
 import math
 
@@ -15,7 +15,7 @@ SIDE = 160
 
 
 def straight(angle_deg: float, width_px: float, length_px: float = 100.0) -> Stroke:
-    """A straight stroke of even width through the middle of the picture, off the pixel grid."""
+    """Return a straight stroke through the image centre, off the pixel grid."""
     way = np.array([math.sin(math.radians(angle_deg)), math.cos(math.radians(angle_deg))])
     share = np.linspace(-0.5, 0.5, 60)[:, None]
     points = np.array([79.63, 80.21]) + share * length_px * way
@@ -24,7 +24,7 @@ def straight(angle_deg: float, width_px: float, length_px: float = 100.0) -> Str
 
 
 def measured_width(coverage: np.ndarray, stroke: Stroke) -> float:
-    """Width from the coverage image alone: its sum within a slab across the middle of the stroke, over the slab."""
+    """Measure the width from the coverage in a slab across the stroke."""
     way = stroke.points[-1] - stroke.points[0]
     way = way / np.hypot(*way)
     rows, cols = np.indices(coverage.shape)
@@ -34,7 +34,7 @@ def measured_width(coverage: np.ndarray, stroke: Stroke) -> float:
 
 
 @given(angle_deg=st.floats(0, 360), width_px=st.floats(1, 20))
-def test_width_on_the_coverage_image_is_the_true_width_at_any_angle(angle_deg: float, width_px: float) -> None:
+def test_the_width_in_the_coverage_is_exact_at_any_angle(angle_deg: float, width_px: float) -> None:
     stroke = straight(angle_deg, width_px)
     coverage = render((stroke,), (SIDE, SIDE)).coverage
     assert abs(measured_width(coverage, stroke) - width_px) < 0.02
@@ -56,7 +56,7 @@ def test_a_hairline_has_a_connected_mask_about_one_pixel_wide(angle_deg: float, 
 
 
 @given(angle_deg=st.floats(0, 360), width_px=st.floats(1, 20))
-def test_for_widths_of_a_pixel_and_more_the_mask_is_coverage_of_a_half(angle_deg: float, width_px: float) -> None:
+def test_the_mask_is_coverage_of_a_half_for_widths_of_a_pixel_or_more(angle_deg: float, width_px: float) -> None:
     raster = render((straight(angle_deg, width_px),), (SIDE, SIDE))
     clear = np.abs(raster.coverage - 0.5) > 0.01
     assert (raster.mask == (raster.coverage >= 0.5))[clear].all()

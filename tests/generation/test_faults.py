@@ -1,4 +1,4 @@
-"""Every operation on a file fails once: the run ends in an error of ours, and resumed it ends like an unbroken one."""
+"""Tests that a run survives the failure of any single file operation."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ print(number - 1)
 """
 
 
-def test_a_disk_that_fails_at_any_operation_costs_one_error_and_no_byte(tmp_path: Path) -> None:
+def test_a_failed_file_operation_is_one_error_and_resuming_loses_nothing(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", LAB, tmp_path], capture_output=True, text=True, timeout=900, check=False
     )

@@ -1,4 +1,4 @@
-"""Annotations of generated samples, read back by other libraries, against the truth of the generator."""
+"""Tests of the annotations of generated samples, read by other libraries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from data_gen import Recipe, SyntheticCrack, SyntheticSample, generate_sample
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SIDE, COUNT, SEED = 96, 6, 5
-# Cracks that cross, so that pixels belong to several of them, and rings of cracks, so that there are holes.
+# Crossing cracks share pixels, and rings of cracks have holes.
 CROWDED = Recipe.model_validate(
     {
         "size": SIDE,
@@ -54,16 +54,16 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run in all formats, made in one go by one process."""
-    folder = tmp_path_factory.mktemp("formats") / "made"
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Generate samples in all formats in one process."""
+    folder = tmp_path_factory.mktemp("formats") / "generated"
     generate(job(folder), workers=1)
     return folder
 
 
 @pytest.fixture(scope="module")
-def truth() -> tuple[SyntheticSample, ...]:
-    """The same samples, made again in memory; at least two cracks overlap, one has a hole, one image has none."""
+def samples() -> tuple[SyntheticSample, ...]:
+    """Generate the same samples in memory."""
     samples = tuple(generate_sample(CROWDED, seed=SEED, index=index) for index in range(COUNT))
     assert any(sum(int(c.mask.sum()) for c in s.cracks) > s.mask.sum() for s in samples)
     assert any(
@@ -74,7 +74,7 @@ def truth() -> tuple[SyntheticSample, ...]:
 
 
 def whole(crack: SyntheticCrack) -> Mask:
-    """The pixels of a crack in its image."""
+    """Return the mask of a crack in its image."""
     row0, col0, row1, col1 = crack.box
     mask = np.zeros((SIDE, SIDE), np.bool_)
     mask[row0:row1, col0:col1] = crack.mask
@@ -86,29 +86,29 @@ def mask_of(folder: Path, index: int) -> Mask:
         return np.asarray(image) > 0
 
 
-def test_all_formats_lie_where_the_contract_says(made: Path) -> None:
+def test_all_formats_have_the_files_of_the_contract(generated: Path) -> None:
     names = [f"{index:06d}" for index in range(COUNT)]
     expected = {"manifest.jsonl", "recipe.yaml", "preview.png", "rle.csv", "data.yaml", "annotations/instances.json"}
     expected |= {f"images/{name}.png" for name in names} | {f"masks/{name}.png" for name in names}
     expected |= {f"annotations/{name}.xml" for name in names} | {f"labels/{name}.txt" for name in names}
-    assert set(contents(made)) == expected
+    assert set(contents(generated)) == expected
 
 
 @pytest.mark.parametrize("polygons", [False, True], ids=["run lengths", "polygons"])
-def test_pycocotools_sees_every_crack_to_the_pixel(
-    made: Path,
-    truth: tuple[SyntheticSample, ...],
+def test_pycocotools_reads_every_crack_to_the_pixel(
+    generated: Path,
+    samples: tuple[SyntheticSample, ...],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     polygons: bool,  # noqa: FBT001
 ) -> None:
-    folder = made
+    folder = generated
     if polygons:
         folder = tmp_path / "polygons"
         generate(job(folder, formats=("coco",), polygons=True), workers=1)
     coco = COCO(str(folder / "annotations" / "instances.json"))
     capsys.readouterr()
-    for image, sample in zip(coco.loadImgs(coco.getImgIds()), truth, strict=True):
+    for image, sample in zip(coco.loadImgs(coco.getImgIds()), samples, strict=True):
         assert (image["file_name"], image["height"], image["width"]) == (f"{sample.index:06d}.png", SIDE, SIDE)
         annotations = coco.loadAnns(coco.getAnnIds([image["id"]]))
         assert len(annotations) == len(sample.cracks)
@@ -122,27 +122,31 @@ def test_pycocotools_sees_every_crack_to_the_pixel(
     assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == ["crack"]
 
 
-def test_another_voc_reader_finds_the_tight_boxes_of_all_cracks(made: Path, truth: tuple[SyntheticSample, ...]) -> None:
-    found = {
+def test_another_voc_reader_reads_the_tight_boxes_of_all_cracks(
+    generated: Path, samples: tuple[SyntheticSample, ...]
+) -> None:
+    labels = {
         label.image.filename: label
-        for label in PascalVOCObjectDetectionInput(made / "annotations", "crack").get_labels()
+        for label in PascalVOCObjectDetectionInput(generated / "annotations", "crack").get_labels()
     }
-    assert sorted(found) == [f"{index:06d}.png" for index in range(COUNT)]
-    for sample in truth:
-        label = found[f"{sample.index:06d}.png"]
+    assert sorted(labels) == [f"{index:06d}.png" for index in range(COUNT)]
+    for sample in samples:
+        label = labels[f"{sample.index:06d}.png"]
         assert (label.image.width, label.image.height) == (SIDE, SIDE)
         for item, crack in zip(label.objects, sample.cracks, strict=True):
             rows, cols = np.nonzero(whole(crack))
-            corners = [cols.min() + 1, rows.min() + 1, cols.max() + 1, rows.max() + 1]  # from 1, the last included
+            corners = [cols.min() + 1, rows.min() + 1, cols.max() + 1, rows.max() + 1]  # 1-based and inclusive
             assert [item.box.xmin, item.box.ymin, item.box.xmax, item.box.ymax] == corners
             assert item.category.name == "crack"
 
 
-def test_voc_files_hold_every_field_of_the_development_kit(made: Path, truth: tuple[SyntheticSample, ...]) -> None:
-    for sample in truth:
-        root = etree.parse(made / "annotations" / f"{sample.index:06d}.xml").getroot()
+def test_voc_files_hold_every_field_of_the_development_kit(
+    generated: Path, samples: tuple[SyntheticSample, ...]
+) -> None:
+    for sample in samples:
+        root = etree.parse(generated / "annotations" / f"{sample.index:06d}.xml").getroot()
         assert root.findtext("path") == f"images/{sample.index:06d}.png"
-        assert (made / str(root.findtext("path"))).is_file()
+        assert (generated / str(root.findtext("path"))).is_file()
         assert [root.findtext(f"size/{key}") for key in ("width", "height", "depth")] == [str(SIDE), str(SIDE), "3"]
         for item, crack in zip(root.findall("object"), sample.cracks, strict=True):
             at_edge = min(crack.box) == 0 or max(crack.box) == SIDE
@@ -150,16 +154,16 @@ def test_voc_files_hold_every_field_of_the_development_kit(made: Path, truth: tu
             assert item.findtext("difficult") == "0"
 
 
-def test_another_yolo_reader_finds_boxes_and_pixels_of_all_cracks(
-    made: Path, truth: tuple[SyntheticSample, ...]
+def test_another_yolo_reader_reads_boxes_and_pixels_of_all_cracks(
+    generated: Path, samples: tuple[SyntheticSample, ...]
 ) -> None:
-    """Filled as YOLO's trainers do it: points cut to whole pixels, then ``cv2.fillPoly``."""
+    """Fill polygons like YOLO trainers: truncate points, then ``cv2.fillPoly``."""
     labels = {
         label.image.filename: label.objects
-        for label in YOLOv8InstanceSegmentationInput(made / "data.yaml", "train").get_labels()
+        for label in YOLOv8InstanceSegmentationInput(generated / "data.yaml", "train").get_labels()
     }
     assert sorted(labels) == [f"{index:06d}.png" for index in range(COUNT)]
-    for sample in truth:
+    for sample in samples:
         for item, crack in zip(labels[f"{sample.index:06d}.png"], sample.cracks, strict=True):
             assert isinstance(item.segmentation, MultiPolygon)
             canvas = np.zeros((SIDE, SIDE), np.uint8)
@@ -168,12 +172,12 @@ def test_another_yolo_reader_finds_boxes_and_pixels_of_all_cracks(
             np.testing.assert_array_equal(canvas.view(np.bool_), whole(crack))
             box = item.segmentation.bounding_box()
             row0, col0, row1, col1 = crack.box
-            seen = [int(box.ymin), int(box.xmin), int(box.ymax) + 1, int(box.xmax) + 1]
-            assert seen == [row0, col0, row1, col1]
+            corners = [int(box.ymin), int(box.xmin), int(box.ymax) + 1, int(box.xmax) + 1]
+            assert corners == [row0, col0, row1, col1]
 
 
 def plain_decode(text: str) -> Mask:
-    """Competition run lengths the plain way."""
+    """Decode competition run lengths run by run."""
     flat = np.zeros(SIDE * SIDE, np.bool_)
     numbers = [int(word) for word in text.split()]
     last = -1
@@ -184,17 +188,17 @@ def plain_decode(text: str) -> Mask:
     return flat.reshape((SIDE, SIDE), order="F")
 
 
-def test_run_lengths_of_the_table_decode_to_the_mask_files(made: Path) -> None:
-    with (made / "rle.csv").open(newline="", encoding="utf-8") as file:
+def test_run_lengths_of_the_table_decode_to_the_mask_files(generated: Path) -> None:
+    with (generated / "rle.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["ImageId"] for row in rows] == [f"{index:06d}.png" for index in range(COUNT)]
     for index, row in enumerate(rows):
-        np.testing.assert_array_equal(plain_decode(row["EncodedPixels"]), mask_of(made, index))
+        np.testing.assert_array_equal(plain_decode(row["EncodedPixels"]), mask_of(generated, index))
 
 
-def test_the_manifest_holds_the_pixels_of_every_crack(made: Path, truth: tuple[SyntheticSample, ...]) -> None:
-    lines = (made / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
-    for line, sample in zip(lines, truth, strict=True):
+def test_the_manifest_holds_the_pixels_of_every_crack(generated: Path, samples: tuple[SyntheticSample, ...]) -> None:
+    lines = (generated / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    for line, sample in zip(lines, samples, strict=True):
         record = json.loads(line)
         assert (record["surface"], record["cracks_left_out"]) == (sample.surface, sample.left_out)
         for described, crack in zip(record["cracks"], sample.cracks, strict=True):
@@ -204,7 +208,7 @@ def test_the_manifest_holds_the_pixels_of_every_crack(made: Path, truth: tuple[S
 
 
 @given(seed=st.integers(0, 2**32), shape=st.tuples(st.integers(1, 9), st.integers(1, 9)), data=st.data())
-def test_run_lengths_of_a_cutout_are_those_pycocotools_finds_on_the_whole_mask(
+def test_run_lengths_of_a_cutout_equal_those_of_pycocotools(
     seed: int, shape: tuple[int, int], data: st.DataObject
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -216,15 +220,15 @@ def test_run_lengths_of_a_cutout_are_those_pycocotools_finds_on_the_whole_mask(
     assert ours == coco_mask.encode(np.asfortranarray(mask.view(np.uint8)))["counts"].decode()
 
 
-# Going on
+# Resuming
 
 
-def test_two_workers_write_the_same_annotations_as_one(made: Path, tmp_path: Path) -> None:
+def test_two_workers_write_the_same_annotations_as_one(generated: Path, tmp_path: Path) -> None:
     generate(job(tmp_path / "two"), workers=2)
-    assert contents(tmp_path / "two") == contents(made)
+    assert contents(tmp_path / "two") == contents(generated)
 
 
-def test_a_run_in_all_formats_cut_short_and_resumed_ends_like_an_unbroken_one(made: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_in_all_formats_equals_an_unbroken_one(generated: Path, tmp_path: Path) -> None:
     class Stop(Exception):  # noqa: N818
         pass
 
@@ -240,12 +244,10 @@ def test_a_run_in_all_formats_cut_short_and_resumed_ends_like_an_unbroken_one(ma
     (out / "labels" / "000001.txt").unlink()
     (out / "annotations" / ".partial-0123456789abcdef.json").write_bytes(b"half")
     generate(job(out), workers=1, resume=True)
-    assert contents(out) == contents(made)
+    assert contents(out) == contents(generated)
 
 
-def test_resuming_with_more_formats_adds_them_and_formats_that_are_there_stay_complete(
-    made: Path, tmp_path: Path
-) -> None:
+def test_resuming_with_more_formats_adds_them_and_completes_the_others(generated: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     generate(job(out, count=2, formats=("coco", "rle")), workers=1)
     generate(job(out, count=3, formats=("yolo",)), workers=1, resume=True)
@@ -254,10 +256,10 @@ def test_resuming_with_more_formats_adds_them_and_formats_that_are_there_stay_co
     assert len((out / "rle.csv").read_text(encoding="utf-8").splitlines()) == 4
     assert sorted(path.name for path in (out / "labels").iterdir()) == [f"{index:06d}.txt" for index in range(3)]
     generate(job(out, formats=("voc",)), workers=1, resume=True)
-    assert contents(out) == contents(made)
+    assert contents(out) == contents(generated)
 
 
-def test_only_masks_are_as_a_tired_annotator_draws_them(tmp_path: Path) -> None:
+def test_only_masks_contain_annotation_errors(tmp_path: Path) -> None:
     tired = {"enabled": True, "dilate_px": [2, 2], "erode_px": [0, 0]}
     recipe = Recipe.model_validate({**CROWDED.model_dump(), "annotator": tired})
     generate(GenerationJob(recipe, tmp_path / "out", 2, SEED, formats=("rle",)), workers=1)

@@ -1,4 +1,4 @@
-"""Records of a run on disk: found again after a kill, never all in memory."""
+"""Tests of the journal, which keeps the records of a run on disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def opened(folder: Path, count: int) -> Journal:
     return Journal(folder, count, lambda _: True)
 
 
-def test_records_come_back_by_their_index_in_whatever_order_they_were_added(tmp_path: Path) -> None:
+def test_records_are_read_by_index_in_any_order_of_writing(tmp_path: Path) -> None:
     with opened(tmp_path, 4) as journal:
         for index in (2, 0, 3, 1):
             journal.add(index, line_of(index, length=index))
@@ -31,7 +31,7 @@ def test_records_come_back_by_their_index_in_whatever_order_they_were_added(tmp_
 
 
 @pytest.mark.parametrize("cut", range(1, len(line_of(1)) + 1))
-def test_a_line_cut_short_at_any_byte_is_made_again(tmp_path: Path, cut: int) -> None:
+def test_a_line_truncated_at_any_byte_is_missing(tmp_path: Path, cut: int) -> None:
     (tmp_path / "manifest.partial.jsonl").write_bytes(line_of(0) + line_of(1)[:-cut])
     with opened(tmp_path, 3) as journal:
         assert list(journal.indices()) == [1, 2]
@@ -54,14 +54,14 @@ def test_a_line_cut_short_at_any_byte_is_made_again(tmp_path: Path, cut: int) ->
         b"\n",
     ],
 )
-def test_lines_that_are_no_record_of_this_run_are_dropped(tmp_path: Path, junk: bytes) -> None:
+def test_lines_that_are_not_records_of_this_run_are_dropped(tmp_path: Path, junk: bytes) -> None:
     (tmp_path / "manifest.jsonl").write_bytes(junk + line_of(0))
     with opened(tmp_path, 2) as journal:
         assert (journal.done, list(journal.indices())) == (1, [1])
 
 
 def test_memory_does_not_grow_with_the_records(tmp_path: Path) -> None:
-    """Four megabytes of records pass through a tenth of that."""
+    """Handle four megabytes of records with a tenth of the memory."""
     count = 2000
     tracemalloc.start()
     try:
@@ -79,9 +79,9 @@ def test_memory_does_not_grow_with_the_records(tmp_path: Path) -> None:
     assert peak < 400_000
 
 
-def test_a_place_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot be written"):
+def test_an_unwritable_folder_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot write the file"):
         opened(tmp_path / "gone", 1)
     (tmp_path / "manifest.partial.jsonl").mkdir()
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot write the file"):
         opened(tmp_path, 1)

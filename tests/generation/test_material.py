@@ -1,4 +1,4 @@
-"""The user's own material: every kind of file people have in such folders, and disks that refuse."""
+"""Tests of the user's assets: files of every kind, and full disks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def walls(tmp_path: Path) -> Path:
-    """Backgrounds of every kind: three that cannot be used, four that can."""
+    """Write seven backgrounds, three of them unusable."""
     folder = tmp_path / "walls"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -41,19 +41,19 @@ def walls(tmp_path: Path) -> Path:
     (folder / "f_broken.png").write_bytes((folder / "e_colour.png").read_bytes()[:200])
     (folder / "g_empty.jpg").write_bytes(b"")
     write_png(folder / "h_tiny.png", np.full((4, 200, 3), 120, np.uint8))
-    (folder / "notes.txt").write_text("no image, and nobody takes it for one")
+    (folder / "notes.txt").write_text("not an image")
     return folder
 
 
-def test_backgrounds_that_cannot_be_used_are_named_and_the_others_come_upright_in_eight_bits(walls: Path) -> None:
+def test_unusable_backgrounds_are_named_and_the_others_are_upright_8_bit_images(walls: Path) -> None:
     skipped, assets = load_assets(AssetFolders(backgrounds=walls))
     assert [Path(line.split(": ")[0]).name for line in skipped] == ["f_broken.png", "g_empty.jpg", "h_tiny.png"]
-    assert "200x4 pixels" in skipped[2]
-    assert [picture.shape for picture in assets.backgrounds] == [(60, 90, 3), (60, 90, 3), (90, 60, 3), (60, 90, 3)]
-    for picture in assets.backgrounds:
-        assert picture.dtype == np.uint8
-        assert 115 < picture.mean() < 135
-        np.testing.assert_array_equal(picture[..., 0], picture[..., 2])
+    assert "got 4x200" in skipped[2]
+    assert [image.shape for image in assets.backgrounds] == [(60, 90, 3), (60, 90, 3), (90, 60, 3), (60, 90, 3)]
+    for image in assets.backgrounds:
+        assert image.dtype == np.uint8
+        assert 115 < image.mean() < 135
+        np.testing.assert_array_equal(image[..., 0], image[..., 2])
 
 
 def test_a_run_on_a_mixed_folder_of_backgrounds_ends_with_every_sample(walls: Path, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_run_on_a_mixed_folder_of_backgrounds_ends_with_every_sample(walls: Pa
     assert len(list((tmp_path / "out" / "images").iterdir())) == 6
 
 
-def test_patterns_without_a_crack_are_named_and_left_aside(tmp_path: Path) -> None:
+def test_patterns_without_a_crack_are_named_and_skipped(tmp_path: Path) -> None:
     folder = tmp_path / "patterns"
     folder.mkdir()
     line = np.zeros((80, 120), np.bool_)
@@ -91,12 +91,12 @@ def test_a_folder_of_empty_patterns_is_refused(tmp_path: Path) -> None:
     (tmp_path / "patterns").mkdir()
     write_png(tmp_path / "patterns" / "a.png", np.zeros((50, 50), np.uint8))
     job = GenerationJob(SMALL, tmp_path / "out", 1, folders=AssetFolders(patterns=tmp_path / "patterns"))
-    with pytest.raises(UsageError, match=r"holds no readable image that can be used \(.*holds no crack"):
+    with pytest.raises(UsageError, match=r"the folder holds no usable image \(.*holds no crack"):
         generate(job, workers=1)
     assert not (tmp_path / "out").exists()
 
 
-def test_noise_is_filled_with_the_patches_of_a_folder_read_once_each(tmp_path: Path) -> None:
+def test_noise_patches_of_a_folder_are_used_and_read_once(tmp_path: Path) -> None:
     for name, side in (("small", 12), ("big", 400)):
         (tmp_path / "noise" / name).mkdir(parents=True)
         write_png(tmp_path / "noise" / name / "a.png", np.full((side, side, 3), (255, 40, 40), np.uint8))
@@ -110,12 +110,12 @@ def test_noise_is_filled_with_the_patches_of_a_folder_read_once_each(tmp_path: P
     assert all((patch.grey == 255).all() for patch in sample.noise)
 
 
-# Disks that refuse
+# Full disks
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 96 KiB."""
+    """Mount a disk of 96 KiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     try:
@@ -131,7 +131,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_ends_in_one_line_and_the_run_goes_on_when_there_is_room(disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_error_and_the_run_can_be_resumed(disk: Path, tmp_path: Path) -> None:
     job = GenerationJob(SMALL, disk / "out", 12, seed=1, formats=("voc", "coco", "yolo", "rle"))
     with pytest.raises(OutputError, match="No space left on device"):
         generate(job, workers=1)
@@ -153,7 +153,7 @@ sys.exit(main(["generate", sys.argv[1], "--count", "2", "--size", "64", "--worke
 """
 
 
-def test_files_larger_than_allowed_end_in_one_line_and_exit_code_3(tmp_path: Path, run_python: RunPython) -> None:
+def test_a_file_size_limit_is_one_error_and_exit_code_3(tmp_path: Path, run_python: RunPython) -> None:
     pytest.importorskip("resource")
     ended = run_python(LIMITED, tmp_path / "out")
     assert ended.returncode == 3, ended.stderr

@@ -1,4 +1,4 @@
-"""Samples on disk: the same bytes however they were made, and truth that fits them."""
+"""Tests of samples on disk: reproducible bytes and an exact manifest."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pixels_of(path: Path) -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of six samples, made in one go by one process."""
+    """Generate six samples in one process."""
     folder = tmp_path_factory.mktemp("generated") / "unbroken"
     assert generate(GenerationJob(SMALL, folder, COUNT, seed=5), workers=1).skipped == ()
     return folder
@@ -67,7 +67,7 @@ def test_another_seed_gives_other_images(unbroken: Path, tmp_path: Path) -> None
     assert ours["images/000000.png"] != theirs["images/000000.png"]
 
 
-def test_images_and_masks_are_those_of_the_generator(unbroken: Path) -> None:
+def test_images_and_masks_equal_those_of_the_generator(unbroken: Path) -> None:
     for index in range(COUNT):
         sample = generate_sample(SMALL, seed=5, index=index)
         image, mask = pixels_of(unbroken / f"images/{index:06d}.png"), pixels_of(unbroken / f"masks/{index:06d}.png")
@@ -77,7 +77,7 @@ def test_images_and_masks_are_those_of_the_generator(unbroken: Path) -> None:
 
 
 def test_boxes_are_tight_around_the_cracks_of_the_mask(tmp_path: Path) -> None:
-    """With one crack to an image, the box follows from the mask alone."""
+    """Compare boxes with masks; with one crack the mask gives the box."""
     one = Recipe.model_validate(
         {"size": 96, "cracks": {"count": [1, 1], "empty_probability": 0, "mix": {"parallel": 0, "crossing": 0}}}
     )
@@ -85,21 +85,21 @@ def test_boxes_are_tight_around_the_cracks_of_the_mask(tmp_path: Path) -> None:
     checked = 0
     for record in manifest_of(tmp_path / "out"):
         xml = ElementTree.parse(tmp_path / "out" / "annotations" / f"{record['index']:06d}.xml").getroot()
-        found = []
+        boxes = []
         for item in xml.findall("object"):
             values = [int(item.findtext(f"bndbox/{key}", "")) for key in ("ymin", "xmin", "ymax", "xmax")]
-            found.append([values[0] - 1, values[1] - 1, values[2], values[3]])
-        assert found == [crack["box"] for crack in record["cracks"]]
+            boxes.append([values[0] - 1, values[1] - 1, values[2], values[3]])
+        assert boxes == [crack["box"] for crack in record["cracks"]]
         rows, cols = np.nonzero(pixels_of(tmp_path / "out" / record["mask"]))
-        if len(found) == 1:
-            assert found[0] == [rows.min(), cols.min(), rows.max() + 1, cols.max() + 1]
+        if len(boxes) == 1:
+            assert boxes[0] == [rows.min(), cols.min(), rows.max() + 1, cols.max() + 1]
             checked += 1
         assert xml.findtext("filename") == f"{record['index']:06d}.png"
         assert (xml.findtext("size/width"), xml.findtext("size/height")) == ("96", "96")
     assert checked >= 5
 
 
-def test_every_crack_pixel_lies_in_a_box_and_every_box_touches_the_mask_on_all_sides(unbroken: Path) -> None:
+def test_boxes_hold_all_crack_pixels_and_touch_the_mask_on_all_sides(unbroken: Path) -> None:
     for record in manifest_of(unbroken):
         mask = pixels_of(unbroken / record["mask"]) > 0
         outside = mask.copy()
@@ -111,30 +111,30 @@ def test_every_crack_pixel_lies_in_a_box_and_every_box_touches_the_mask_on_all_s
         assert not outside.any()
 
 
-def test_the_manifest_tells_the_truth_about_every_sample(unbroken: Path) -> None:
+def test_the_manifest_describes_every_sample_exactly(unbroken: Path) -> None:
     records = manifest_of(unbroken)
     assert [record["index"] for record in records] == list(range(COUNT))
     assert {record["seed"] for record in records} == {5}
     assert any(record["cracks"] for record in records)
     for record in records:
-        for truth, crack in zip(
+        for exact, crack in zip(
             generate_sample(SMALL, seed=5, index=record["index"]).cracks, record["cracks"], strict=True
         ):
-            assert (crack["box"], crack["kind"]) == (list(truth.box), truth.kind)
+            assert (crack["box"], crack["kind"]) == (list(exact.box), exact.kind)
             for key in ("length_px", "width_mean_px", "width_max_px", "area_px"):
-                assert crack[key] == pytest.approx(getattr(truth, key), abs=0.001)
+                assert crack[key] == pytest.approx(getattr(exact, key), abs=0.001)
             for line, widths in zip(crack["centrelines"], crack["widths_px"], strict=True):
                 assert len(line) == len(widths)
             steps = [np.hypot(*np.diff(np.array(line), axis=0).T).sum() for line in crack["centrelines"]]
             assert crack["length_px"] == pytest.approx(sum(steps), rel=0.02, abs=0.2)
 
 
-def test_the_recipe_written_beside_the_samples_is_the_whole_recipe(unbroken: Path) -> None:
+def test_the_recipe_of_the_output_folder_is_complete(unbroken: Path) -> None:
     text = (unbroken / "recipe.yaml").read_text(encoding="utf-8")
     assert Recipe.model_validate(yaml.safe_load(text)) == SMALL
 
 
-def test_what_is_generated_can_be_trained_on(unbroken: Path) -> None:
+def test_generated_samples_form_a_training_set(unbroken: Path) -> None:
     samples = find_samples(unbroken, "train")
     assert len(samples) == COUNT
     check_sizes(samples)
@@ -163,11 +163,11 @@ def test_the_result_of_a_run_has_a_row_for_each_sample(tmp_path: Path) -> None:
     assert result._repr_png_() == (tmp_path / "out" / "preview.png").read_bytes()
 
 
-# Going on
+# Resuming
 
 
-def cut_short(source: Path, target: Path, *, kept: int, half_line: bool) -> None:
-    """What a kill after some samples leaves: a manifest in progress, and perhaps half a line of the next."""
+def write_partial_run(source: Path, target: Path, *, kept: int, half_line: bool) -> None:
+    """Write the files that a killed run leaves behind."""
     lines = (source / "manifest.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     target.mkdir()
     (target / "recipe.yaml").write_bytes((source / "recipe.yaml").read_bytes())
@@ -182,21 +182,21 @@ def cut_short(source: Path, target: Path, *, kept: int, half_line: bool) -> None
 
 @pytest.mark.parametrize("kept", [0, 1, 4, 5])
 @pytest.mark.parametrize("half_line", [False, True], ids=["whole lines", "half a line"])
-def test_a_run_cut_short_and_resumed_ends_like_an_unbroken_one(
+def test_a_resumed_run_equals_an_unbroken_one(
     unbroken: Path,
     tmp_path: Path,
     kept: int,
     half_line: bool,  # noqa: FBT001
 ) -> None:
-    cut_short(unbroken, tmp_path / "out", kept=kept, half_line=half_line)
+    write_partial_run(unbroken, tmp_path / "out", kept=kept, half_line=half_line)
     steps: list[Progress] = []
     generate(GenerationJob(SMALL, tmp_path / "out", COUNT, seed=5), workers=1, resume=True, progress=steps.append)
     assert contents(tmp_path / "out") == contents(unbroken)
     assert [step.done for step in steps] == list(range(kept + 1, COUNT + 1))
 
 
-def test_what_a_kill_left_half_written_is_cleared_away_on_resuming(unbroken: Path, tmp_path: Path) -> None:
-    cut_short(unbroken, tmp_path / "out", kept=3, half_line=False)
+def test_resuming_removes_partial_files(unbroken: Path, tmp_path: Path) -> None:
+    write_partial_run(unbroken, tmp_path / "out", kept=3, half_line=False)
     for part in ("images", "masks", "annotations"):
         (tmp_path / "out" / part / ".partial-0123456789abcdef.png").write_bytes(b"half")
     (tmp_path / "out" / ".partial-0123456789abcdef.yaml").write_bytes(b"half")
@@ -204,7 +204,7 @@ def test_what_a_kill_left_half_written_is_cleared_away_on_resuming(unbroken: Pat
     assert contents(tmp_path / "out") == contents(unbroken)
 
 
-def test_resuming_makes_again_what_was_deleted(unbroken: Path, tmp_path: Path) -> None:
+def test_resuming_restores_deleted_files(unbroken: Path, tmp_path: Path) -> None:
     generate(GenerationJob(SMALL, tmp_path / "out", COUNT, seed=5), workers=1)
     for name in ("images/000005.png", "masks/000004.png", "annotations/000003.xml"):
         (tmp_path / "out" / name).unlink()
@@ -231,7 +231,7 @@ generate(GenerationJob(Recipe(size=64), Path(sys.argv[1]), 20, seed=5), workers=
 """
 
 
-def test_a_run_that_was_killed_and_resumed_ends_like_an_unbroken_one(tmp_path: Path) -> None:
+def test_a_killed_and_resumed_run_equals_an_unbroken_one(tmp_path: Path) -> None:
     out = tmp_path / "killed"
     for stop_at in (3, 7):
         with subprocess.Popen([sys.executable, "-c", KILLED, out]) as process:
@@ -251,13 +251,13 @@ def test_a_run_that_was_killed_and_resumed_ends_like_an_unbroken_one(tmp_path: P
 
 
 @pytest.mark.parametrize("count", [0, -1])
-def test_a_count_of_nothing_is_refused(tmp_path: Path, count: int) -> None:
+def test_a_count_below_1_is_refused(tmp_path: Path, count: int) -> None:
     with pytest.raises(UsageError, match="--count: expected 1 or more, got"):
         generate(GenerationJob(SMALL, tmp_path / "out", count))
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_holds_samples_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_samples_is_refused_and_not_changed(tmp_path: Path) -> None:
     out = tmp_path / "out"
     generate(GenerationJob(SMALL, out, 1), workers=1)
     before = contents(out)
@@ -266,7 +266,7 @@ def test_a_folder_that_holds_samples_is_refused_and_left_alone(tmp_path: Path) -
     assert contents(out) == before
 
 
-def test_images_of_the_users_own_are_not_written_over(tmp_path: Path) -> None:
+def test_existing_images_of_the_user_are_not_overwritten(tmp_path: Path) -> None:
     mine = tmp_path / "out" / "images" / "000000.png"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"the only copy")
@@ -283,7 +283,7 @@ def test_images_of_the_users_own_are_not_written_over(tmp_path: Path) -> None:
         pytest.param(SMALL, 1, "another seed, 0 instead of 1", id="seed"),
     ],
 )
-def test_going_on_with_another_recipe_or_seed_is_refused(
+def test_resuming_with_another_recipe_or_seed_is_refused(
     tmp_path: Path, recipe: Recipe, seed: int, message: str
 ) -> None:
     out = tmp_path / "out"
@@ -294,7 +294,7 @@ def test_going_on_with_another_recipe_or_seed_is_refused(
     assert contents(out) == before
 
 
-# The user's own material
+# Assets of the user
 
 
 def plain_background(folder: Path) -> None:
@@ -302,10 +302,10 @@ def plain_background(folder: Path) -> None:
     write_png(folder / "a.png", np.full((80, 90, 3), (200, 60, 30), np.uint8))
 
 
-def test_a_broken_background_is_named_and_left_aside(tmp_path: Path) -> None:
+def test_a_broken_background_is_named_and_skipped(tmp_path: Path) -> None:
     folder = tmp_path / "walls"
     plain_background(folder)
-    (folder / "b.jpg").write_bytes(b"no picture")
+    (folder / "b.jpg").write_bytes(b"not an image")
     (folder / "c.png").write_bytes((folder / "a.png").read_bytes()[:-30])
     mix = dict.fromkeys(Recipe().surface.mix.weights(), 0.0) | {"background": 1.0}
     recipe = Recipe.model_validate({"size": 64, "surface": {"mix": mix}, "camera": {"grey_probability": 0}})
@@ -317,7 +317,7 @@ def test_a_broken_background_is_named_and_left_aside(tmp_path: Path) -> None:
     assert all(mean[0] > 1.5 * mean[2] for mean in means)
 
 
-def test_the_users_own_material_gives_the_same_bytes_in_two_processes(tmp_path: Path) -> None:
+def test_assets_give_the_same_bytes_in_two_processes(tmp_path: Path) -> None:
     plain_background(tmp_path / "walls")
     for name, side in (("patterns", 60), ("noise/small", 12), ("noise/big", 40)):
         (tmp_path / name).mkdir(parents=True)
@@ -333,18 +333,18 @@ def test_the_users_own_material_gives_the_same_bytes_in_two_processes(tmp_path: 
 
 @pytest.mark.parametrize("kind", ["backgrounds", "patterns"])
 @pytest.mark.parametrize("broken", [False, True], ids=["empty", "nothing readable"])
-def test_a_folder_without_material_is_refused(tmp_path: Path, kind: str, broken: bool) -> None:  # noqa: FBT001
+def test_a_folder_without_usable_assets_is_refused(tmp_path: Path, kind: str, broken: bool) -> None:  # noqa: FBT001
     folder = tmp_path / "material"
     folder.mkdir()
     if broken:
-        (folder / "a.png").write_bytes(b"no picture")
+        (folder / "a.png").write_bytes(b"not an image")
     folders = AssetFolders(**{kind: folder})
-    with pytest.raises(UsageError, match="material: holds no readable image"):
+    with pytest.raises(UsageError, match="material: the folder holds no usable image"):
         generate(GenerationJob(SMALL, tmp_path / "out", 1, folders=folders), workers=1)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_folder_of_material_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_of_assets_is_refused(tmp_path: Path) -> None:
     job = GenerationJob(SMALL, tmp_path / "out", 1, folders=AssetFolders(backgrounds=tmp_path / "gone"))
     with pytest.raises(UsageError, match="gone"):
         generate(job, workers=1)
