@@ -47,6 +47,6 @@ def test_the_noise_families_have_classic_counts_and_sizes() -> None:
 
 def test_an_image_smaller_than_any_crack_is_refused() -> None:
     wide = {"width_px": [20, 30], "hairline_width_px": [10, 12]}
-    with pytest.raises(ValidationError, match="expected a size of 80 or more for cracks .* 10 px width, got 64"):
+    with pytest.raises(ValidationError, match=r"expected a size of 80 or more for cracks .* 10 px width, got 64"):
         Recipe.model_validate({"size": 64, "cracks": wide})
     assert Recipe.model_validate({"size": 80, "cracks": wide}).size == 80

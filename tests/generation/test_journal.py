@@ -80,8 +80,8 @@ def test_memory_does_not_grow_with_the_records(tmp_path: Path) -> None:
 
 
 def test_an_unwritable_folder_is_an_output_error(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot write the file"):
+    with pytest.raises(OutputError, match=r"cannot (write|be written)"):
         opened(tmp_path / "gone", 1)
     (tmp_path / "manifest.partial.jsonl").mkdir()
-    with pytest.raises(OutputError, match="cannot write the file"):
+    with pytest.raises(OutputError, match=r"cannot (write|be written)"):
         opened(tmp_path, 1)
