@@ -14,13 +14,13 @@ LEAST_BRANCHES = 0.92
 
 
 def package_of(file: str) -> str:
-    """Return the package of a module: ``crackseg/labels`` or ``data_gen``; ``crackseg`` for a flat module."""
+    """Return the package of a module, such as ``crackseg/labels``."""
     parts = Path(file).parts
     return "/".join(parts[:-1][:2])
 
 
 def share(covered: int, total: int) -> float:
-    """Return a share in [0, 1]; 1 if there is nothing to cover."""
+    """Return a share in [0, 1], or 1 for nothing to cover."""
     return covered / total if total else 1.0
 
 

@@ -29,7 +29,7 @@ COLUMNS = {
     "centreline": {"clIoU 4 px": "cliou", "clDice": "cldice"},
     "resize512": {"ODS": "ods", "OIS": "ois", "F1": "f1", "mIoU, background averaged in": "miou"},
 }  # fmt: skip
-CLEAN = {"called crack": "false_alarm_clean", "images with a false call": "clean_images_alarmed"}
+CLEAN = {"marked as crack": "false_alarm_clean", "images with a false alarm": "clean_images_alarmed"}
 
 
 def scored(folder: Path, protocol: str, options: argparse.Namespace) -> dict[str, Any]:

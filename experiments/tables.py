@@ -32,7 +32,7 @@ def cell(scores: Mapping[str, Any] | None) -> str:
     if scores is None:
         return "-"
     if not scores["crack_px"]:
-        return f"{100 * scores['false_alarm']:.2f} % called"
+        return f"{100 * scores['false_alarm']:.2f} % marked"
     return f"{scores['f1']:.3f} / {scores['f1_2px']:.3f}"
 
 

@@ -43,6 +43,6 @@ def run_python() -> RunPython:
 
 @pytest.fixture
 def photo() -> NDArray[np.uint8]:
-    """A small picture with coarse structure and no symmetry: ``(45, 70, 3)`` RGB pixels."""
+    """A small image with coarse structure and no symmetry: ``(45, 70, 3)`` RGB pixels."""
     coarse = np.random.default_rng(7).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     return np.kron(coarse, np.ones((9, 10, 1), dtype=np.uint8))

@@ -75,7 +75,7 @@ def names(folder: Path) -> list[str]:
 
 
 def all_predicted(results: Iterable[PredictionResult]) -> list[Prediction]:
-    """Return results of which none is a failure; a failure's error is raised."""
+    """Return the results; raise the error of a failure."""
     predictions = []
     for result in results:
         if result.error is not None:

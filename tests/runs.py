@@ -1,4 +1,4 @@
-"""What the tests of training and of the commands share: small data, small configurations, one short real run."""
+"""Small data, small configurations and one short run, for tests of training and commands."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TINY = (
 )
 """A training of 8 steps on a network of stride 8 that anybody can wait for."""
 
-# Enough steps to learn that dark is crack.
+# Enough steps for the network to find that dark is crack.
 EASY = (*TINY, "schedule.epochs=3", "schedule.steps_per_epoch=16", "optimiser.learning_rate=0.01", "seed=3")
 
 FILES = {
@@ -57,9 +57,9 @@ FILES = {
     "samples.png",
     "card.json",
 }
-"""What a finished run folder holds."""
+"""Files of a finished run folder."""
 SAME = ("name=same", "schedule.epochs=3", "schedule.steps_per_epoch=2")
-"""What the trainings have in common that are compared to the byte."""
+"""Settings shared by trainings that are compared to the byte."""
 
 
 def tiny_config(*overrides: str) -> TrainConfig:
@@ -73,7 +73,7 @@ def settings(overrides: Sequence[str]) -> list[str]:
 
 
 def line_sample(number: int, shape: tuple[int, int] = (64, 80)) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A light, noisy wall with one dark line across it, and the mask that is exactly that line."""
+    """Return a light, noisy wall with one dark line, and its mask."""
     rng = np.random.default_rng(number)
     height, width = shape
     mask = np.zeros(shape, np.uint8)
@@ -106,7 +106,7 @@ def run_module(*arguments: str | Path, timeout_s: float = 120) -> subprocess.Com
 
 
 def only_error(text: str) -> str:
-    """The one line that a failed command leaves on stderr, without its prefix."""
+    """Return the one line of a failed command, without its prefix."""
     lines = text.splitlines()
     assert len(lines) == 1, text
     assert lines[0].startswith("crackseg: error: "), text
@@ -148,13 +148,13 @@ def command(data: Path, output: Path, *more: str, overrides: tuple[str, ...] = S
 
 @functools.cache
 def walls() -> Path:
-    """A data folder of twelve walls with a dark line each, made once."""
+    """Return a data folder of twelve walls with a dark line each."""
     return write_lines(_scratch() / "walls", 12)
 
 
 @functools.cache
 def trained_run() -> Path:
-    """The run folder of one short training on `walls`, made once for all tests."""
+    """Return the run folder of one short training on `walls`."""
     from crackseg.training.run import train
 
     config = load_config(TrainConfig, overrides=EASY)
@@ -176,7 +176,7 @@ def _scratch() -> Path:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute in one thread, here and in child processes: equal to the bit, and quick on a busy machine."""
+    """Compute in one thread, also in child processes: equal to the bit."""
     import torch
 
     before = torch.get_num_threads(), cv2.getNumThreads()
@@ -190,5 +190,5 @@ def one_thread() -> Iterator[None]:
 
 
 def hear_ctrl_c() -> None:
-    """Make a child process hear SIGINT even where the tests run in the background, which ignores it."""
+    """Make a child process react to SIGINT even in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

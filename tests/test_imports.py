@@ -12,7 +12,7 @@ PACKAGES = ("crackseg", "data_gen")
 
 @functools.cache
 def graph_of_imports() -> dict[str, frozenset[str]]:
-    """Every module and the modules that it imports; ``from package import module`` imports the package as well."""
+    """Return the imports of every module, packages of imported modules included."""
     graph = grimp.build_graph(*PACKAGES, cache_dir=None)
     imports: dict[str, frozenset[str]] = {}
     for module in graph.modules:

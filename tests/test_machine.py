@@ -28,7 +28,7 @@ Requires-Dist: onnx>=1.17; extra == 'train'
 
 
 def installed_command(site: Path, url: str | None) -> str:
-    """The command that a copy of the package names which was installed from a URL."""
+    """Return the command that a package installed from a URL names."""
     (site / "crackseg").mkdir(parents=True)
     (site / "crackseg" / "__init__.py").touch()
     for name in ("machine.py", "errors.py"):

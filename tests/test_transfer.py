@@ -55,9 +55,9 @@ def test_the_choice_depends_on_the_seed_and_on_no_order() -> None:
 
 @given(st.integers(1, 9), st.integers(1, 4))
 def test_real_and_generated_folders_share_the_patches_in_halves(real: int, generated: int) -> None:
-    photographs, drawn = [f"real{index}" for index in range(real)], [f"drawn{index}" for index in range(generated)]
-    shares = tables.even_halves(photographs, drawn)
-    assert sum(shares[name] for name in photographs) == pytest.approx(1, abs=1e-3)
+    real_sets, drawn = [f"real{index}" for index in range(real)], [f"drawn{index}" for index in range(generated)]
+    shares = tables.even_halves(real_sets, drawn)
+    assert sum(shares[name] for name in real_sets) == pytest.approx(1, abs=1e-3)
     assert sum(shares[name] for name in drawn) == pytest.approx(1, abs=1e-3)
 
 
@@ -65,25 +65,25 @@ def test_where_one_kind_is_missing_the_other_has_all() -> None:
     assert tables.even_halves([], ["a", "b"]) == {"a": 0.5, "b": 0.5}
 
 
-def test_a_set_without_cracks_shows_what_is_called_on_it_and_joins_no_mean() -> None:
+def test_a_set_without_cracks_shows_its_false_alarms_and_joins_no_mean() -> None:
     cracked = [scores(0.5, 0.7), scores(0.7, 0.9)]
-    assert tables.cell(CLEAN) == "0.81 % called"
+    assert tables.cell(CLEAN) == "0.81 % marked"
     assert tables.cell(cracked[0]) == "0.500 / 0.700"
     assert tables.mean_cell([*cracked, CLEAN]) == "0.600 / 0.800"
     assert tables.mean_cell([*cracked, None]) == tables.mean_cell([CLEAN]) == tables.cell(None) == "-"
 
 
-def test_a_left_out_set_stands_beside_the_model_that_saw_it() -> None:
+def test_a_left_out_set_is_compared_with_the_model_trained_on_it() -> None:
     unseen = {"walls": result(walls=scores(0.5, 0.7)), "clean": result(clean=CLEAN)}
     text = tables.without_table(["walls", "roads", "clean"], unseen, result(walls=scores(0.8, 0.9), clean=CLEAN), "all")
     assert text.splitlines()[2:] == [
         "| walls | 0.500 / 0.700 | 0.800 / 0.900 | 0.45 | 300 | 4.0 |",
-        "| clean | 0.81 % called | 0.81 % called | 0.45 | 300 | 4.0 |",
+        "| clean | 0.81 % marked | 0.81 % marked | 0.45 | 300 | 4.0 |",
         "| mean of 1 with cracks | 0.500 / 0.700 | 0.800 / 0.900 |  |  |  |",
     ]
 
 
-def test_a_mean_over_more_sets_than_the_other_model_was_scored_on_is_not_told() -> None:
+def test_a_mean_over_more_sets_than_the_other_model_was_scored_on_is_left_out() -> None:
     unseen = {"walls": result(walls=scores(0.5, 0.7)), "roads": result(roads=scores(0.7, 0.9))}
     text = tables.without_table(["walls", "roads"], unseen, result(walls=scores(0.8, 0.9)), "all")
     assert text.splitlines()[-1].startswith("| mean of 2 with cracks | 0.600 / 0.800 | - |")
@@ -104,5 +104,5 @@ def test_a_few_images_are_compared_with_none_and_averaged_over_their_choices() -
 def test_the_real_images_share_has_a_row_each_and_a_mean() -> None:
     rows = {"generated + 5 %": result(walls=scores(0.5, 0.7), clean=CLEAN)}
     assert tables.share_table(["walls", "clean"], rows).splitlines()[2:] == [
-        "| generated + 5 % | 10 | 0.500 / 0.700 | 0.81 % called | 0.500 / 0.700 | 0.45 | 300 | 4.0 |",
+        "| generated + 5 % | 10 | 0.500 / 0.700 | 0.81 % marked | 0.500 / 0.700 | 0.45 | 300 | 4.0 |",
     ]

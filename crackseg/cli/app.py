@@ -77,9 +77,9 @@ def _dispatch(arguments: list[str]) -> int:
         print(program_help())
         return EXIT_DONE
     if first == "--version":
-        from crackseg import __version__
+        from importlib.metadata import version
 
-        print(f"crackseg {__version__}")
+        print(f"crackseg {version('crackseg')}")
         return EXIT_DONE
     if first in COMMANDS:
         return _run(first, rest)

@@ -23,7 +23,7 @@ from crackseg.imaging.codec import (
     write_png,
 )
 from crackseg.imaging.decoding import MAX_PIXELS
-from tests.pictures import Pixels, encoded, png_header
+from tests.image_files import Pixels, encoded, png_header
 
 # Broken files
 

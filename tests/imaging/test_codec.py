@@ -19,7 +19,7 @@ from crackseg.imaging.codec import (
     read_mask,
     rgb_from_pil,
 )
-from tests.pictures import ORIENTATION, Pixels, assert_like, deep_png, encoded
+from tests.image_files import ORIENTATION, Pixels, assert_like, deep_png, encoded
 
 # Kinds of files
 

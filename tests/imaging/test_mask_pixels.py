@@ -22,7 +22,7 @@ from crackseg.imaging.codec import (
     rgb_from_array,
     write_png,
 )
-from tests.pictures import Pixels, assert_like, encoded
+from tests.image_files import Pixels, assert_like, encoded
 
 # Masks
 

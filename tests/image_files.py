@@ -41,21 +41,21 @@ def deep_png(array: NDArray[np.uint16]) -> bytes:
 def png_header(width: int, height: int) -> bytes:
     """A small PNG file whose header promises a large grey image."""
 
-    def chunk(kind: bytes, content: bytes) -> bytes:
+    def section(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"".join(
         [
             b"\x89PNG\r\n\x1a\n",
-            chunk(b"IHDR", header),
-            chunk(b"IDAT", zlib.compress(bytes(100_000))),
-            chunk(b"IEND", b""),
+            section(b"IHDR", header),
+            section(b"IDAT", zlib.compress(bytes(100_000))),
+            section(b"IEND", b""),
         ]
     )
 
 
-def assert_like(found: Pixels, expected: NDArray[np.generic], tolerance: int = 0) -> None:
-    assert found.dtype == np.uint8
-    assert found.shape == expected.shape
-    assert int(np.abs(found.astype(int) - expected.astype(int)).max()) <= tolerance
+def assert_like(pixels: Pixels, expected: NDArray[np.generic], tolerance: int = 0) -> None:
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == expected.shape
+    assert int(np.abs(pixels.astype(int) - expected.astype(int)).max()) <= tolerance
