@@ -116,9 +116,17 @@ class Predict(Command[PredictedImages]):
 
     def execute(self, console: "Console") -> int:
         """Predict all images and print each when its results are written."""
+        import atexit
+        import gc
+
         from crackseg.cli.prediction_writer import describe, summarise
 
+        # Searching the imported modules for garbage, now and at exit, would take a tenth of a cold start.
+        gc.disable()
+        atexit.register(gc.freeze)
+
         def begin(model: "Model") -> None:
+            gc.enable()
             if note := getattr(model.predictor, "note", ""):
                 console.note(note)
             console.detail(f"model {model.card.name}; terms: {model.card.terms}")
@@ -130,8 +138,11 @@ class Predict(Command[PredictedImages]):
                 console.detail(describe(outcome.result))
                 console.text(summarise(outcome.result, Path(self.output)))
 
-        with console.progress("predict") as progress:
-            result = replace(self, progress=progress)._predict(begin=begin, show=show, keep=console.json)
+        try:
+            with console.progress("predict") as progress:
+                result = replace(self, progress=progress)._predict(begin=begin, show=show, keep=console.json)
+        finally:
+            gc.enable()
         return self.show(result, console)
 
     def show(self, result: PredictedImages, console: "Console") -> int:
