@@ -60,6 +60,12 @@ class Parity:
         changed_px: Number of pixels that cross the threshold.
         before: Pixel counts of the original against the true masks.
         after: Pixel counts of the exported model against the true masks.
+
+    Example:
+        >>> counts = Counts(90, 10, 10, 890)
+        >>> parity = Parity(images=1, pixels=1000, difference=0.01, changed_px=2, before=counts, after=counts)
+        >>> parity.changed, parity.f1_loss
+        (0.002, 0.0)
     """
 
     images: int

@@ -38,6 +38,10 @@ class NetworkConfig(Section):
         deep_supervision: true trains ``unetplusplus`` with an output at every depth, so that it can be pruned.
         pruned_to: Depth that ``unetplusplus`` is pruned to, 1 being the fastest; null keeps all depths.
         dropout: Probability that a training step drops a channel of the input of the output layer.
+
+    Example:
+        >>> NetworkConfig(decoder_channels=(64, 32, 16)).stride
+        8
     """
 
     arch: Architecture = "unet"

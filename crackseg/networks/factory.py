@@ -136,6 +136,11 @@ def build_network(config: NetworkConfig) -> SegmentationNetwork:
     Raises:
         ConfigError: If the encoder or its weights are unknown, or the architecture cannot use the encoder.
         ModelError: If pretrained weights cannot be downloaded.
+
+    Example:
+        >>> network = build_network(NetworkConfig(decoder_channels=(16, 8, 8)))
+        >>> tuple(network(torch.zeros(1, 3, 50, 70)).shape)
+        (1, 1, 50, 70)
     """
     network: nn.Module
     match config.arch:

@@ -30,6 +30,12 @@ class FoldsResult:
         output: Folder of all folds.
         finished: False if the training was stopped and can be resumed.
         scores: Validation scores of each finished fold: ``f1``, ``precision``, ``recall`` and ``iou``.
+
+    Example:
+        >>> scores = tuple({"f1": f1, "precision": f1, "recall": f1, "iou": f1} for f1 in (0.7, 0.8))
+        >>> result = FoldsResult(Path("folds"), finished=True, scores=scores)
+        >>> result
+        FoldsResult('folds', 2 folds, F1 0.750 +- 0.071)
     """
 
     output: Path

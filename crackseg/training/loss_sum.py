@@ -34,6 +34,11 @@ def total_loss(logits: Tensor | tuple[Tensor, ...], target: Tensor, config: Loss
         target: ``(N, 1, H, W)``, or ``(N, 1 + P, H, W)`` with the planes of `crackseg.training.target_planes`. Missing
             planes are computed here.
         config: Weights and settings of the losses.
+
+    Example:
+        >>> logits, target = torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)
+        >>> round(float(total_loss(logits, target, LossConfig(bce=1, dice=0, positive_weight=1))), 4)
+        0.6931
     """
     outputs = logits if isinstance(logits, tuple) else (logits,)
     classes = int(outputs[0].shape[1])

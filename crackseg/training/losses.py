@@ -148,6 +148,11 @@ def dice_loss(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> Tensor:
 
     Source:
         Milletari, Navab, Ahmadi, "V-Net", 3DV 2016, section 3, without the squares.
+
+    Example:
+        >>> target = torch.tensor([[[[0.0, 1.0]]]])
+        >>> round(float(dice_loss(torch.tensor([[[[-20.0, 20.0]]]]), target)), 4)
+        0.0
     """
 
     def loss(probability: Tensor, true: Tensor) -> Tensor:

@@ -37,6 +37,10 @@ class RateTrial:
     Attributes:
         rates: Learning rate of each step, rising.
         losses: Smoothed loss of each step.
+
+    Example:
+        >>> RateTrial(rates=(1e-4, 1e-3, 1e-2, 1e-1), losses=(1.0, 0.8, 0.3, 2.0)).suggestion
+        0.001
     """
 
     rates: tuple[float, ...]

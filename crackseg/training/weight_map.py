@@ -45,6 +45,12 @@ def border_weights(mask: NDArray[np.bool_], *, w0: float = 10.0, sigma: float = 
 
     Source:
         Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015, eq. 2, second term.
+
+    Example:
+        >>> mask = np.zeros((1, 5), np.bool_)
+        >>> mask[0, [1, 3]] = True  # two cracks with a gap of one pixel
+        >>> border_weights(mask, w0=10, sigma=1).astype(float).round(2).tolist()
+        [[0.0, 1.35, 1.35, 1.35, 0.0]]
     """
     if w0 <= NEGLIGIBLE:
         return np.zeros(mask.shape, np.float32)
@@ -84,6 +90,11 @@ def balanced_class_weights(mask: NDArray[np.bool_]) -> tuple[float, float]:
 
     Args:
         mask: ``(H, W)`` bool true mask.
+
+    Example:
+        >>> background, crack = balanced_class_weights(np.array([[True, False, False, False]]))
+        >>> round(background, 2), crack
+        (0.67, 2.0)
     """
     share = float(mask.mean()) if mask.size else 0.0
     return (0.5 / (1 - share), 0.5 / share) if 0 < share < 1 else (1.0, 1.0)
@@ -106,6 +117,11 @@ def two_nearest(mask: NDArray[np.bool_], *, reach_px: float) -> tuple[NDArray[np
 
     Returns:
         Two ``(H, W)`` float32 arrays of distances in pixels, 0 inside a component.
+
+    Example:
+        >>> nearest, second = two_nearest(np.array([[True, False, False, True]]), reach_px=10)
+        >>> nearest.tolist(), second.tolist()
+        ([[0.0, 1.0, 1.0, 0.0]], [[3.0, 2.0, 2.0, 3.0]])
     """
     infinite = np.full(mask.shape, np.inf, np.float32)
     if not mask.any():
@@ -193,6 +209,10 @@ def signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
 
     Source:
         Kervadec et al., "Boundary loss for highly unbalanced segmentation", MIDL 2019, section 2.
+
+    Example:
+        >>> signed_distance(np.array([[False, False, True, True, True]])).tolist()
+        [[2.0, 1.0, 0.0, -1.0, -2.0]]
     """
     if not mask.any() or mask.all():
         return np.zeros(mask.shape, np.float32)
