@@ -1,4 +1,4 @@
-"""The exported model: equal to PyTorch at any size, with its card and its weights inside, or not written at all."""
+"""Exported models equal PyTorch at any size, and hold their card and weights."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_torch_runs_the_exported_file_too(run: Path) -> None:
     np.testing.assert_allclose(load_torch_predictor(run / "model.onnx", device="cpu")(pixels), exported, atol=1e-3)
 
 
-def test_the_card_travels_inside(run: Path) -> None:
+def test_the_card_is_inside_the_file(run: Path) -> None:
     predictor = OnnxPredictor((run / "model.onnx").read_bytes(), name="model.onnx")
     assert predictor.card == read_card(run / "model.onnx") == read_card(run / "best.safetensors")
     assert predictor.stride == 8
@@ -64,7 +64,7 @@ def test_the_weights_inside_equal_the_checkpoint(run: Path) -> None:
         assert torch.equal(tensor, saved[name]), name
 
 
-def test_what_the_export_leaves_out_plays_no_part(run: Path) -> None:
+def test_weights_missing_from_the_export_have_no_effect(run: Path) -> None:
     config = NetworkConfig.model_validate(read_card(run / "best.safetensors").network)
     network = build_network(config).eval()
     exported = read_weights(run / "model.onnx")
@@ -100,13 +100,13 @@ class _TiedToItsTracedSize(nn.Module):
 CARD = ModelCard(name="small", network={}, stride=8, context_px=1)
 
 
-def test_what_does_not_compute_the_same_is_not_written(tmp_path: Path) -> None:
+def test_an_export_that_differs_from_torch_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="differs from PyTorch"):
         export_onnx(SegmentationNetwork(_TiedToItsTracedSize(), 8), tmp_path / "model.onnx", CARD)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_network_that_answers_nan_is_not_written(tmp_path: Path) -> None:
+def test_a_network_that_returns_nan_is_not_written(tmp_path: Path) -> None:
     network = SegmentationNetwork(nn.Conv2d(3, 1, 3, padding=1), 8)
     with torch.no_grad():
         next(network.parameters()).fill_(float("nan"))
@@ -116,7 +116,7 @@ def test_a_network_that_answers_nan_is_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoder", ["mobilenet_v2", "resnet18"])
-def test_exporting_leaves_the_network_as_it_was(tmp_path: Path, encoder: str) -> None:
+def test_exporting_does_not_change_the_network(tmp_path: Path, encoder: str) -> None:
     torch.manual_seed(0)
     config = NetworkConfig(encoder=encoder, decoder_channels=(16, 8, 8))
     network = build_network(config).train()

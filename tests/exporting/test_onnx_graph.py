@@ -1,4 +1,4 @@
-"""Exported graphs, rearranged: the same weights and the same answers from less arithmetic."""
+"""Rearranged graphs have the same weights and output, with less arithmetic."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def kinds(model: onnx.ModelProto) -> list[str]:
 
 
 @pytest.mark.parametrize(("settings", "rearranged"), NETWORKS)
-def test_a_rearranged_network_says_the_same_with_the_same_weights(
+def test_a_rearranged_network_has_the_same_output_and_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], rearranged: int
 ) -> None:
     torch.manual_seed(0)
@@ -83,19 +83,19 @@ def test_a_rearranged_network_says_the_same_with_the_same_weights(
     assert kinds(again) == kinds(quick)
 
 
-def small_graph(*, channels: int, others: int, made: int, norm: bool, bias: bool, seed: int) -> onnx.ModelProto:
-    """Features at half size, enlarged, joined with the pixels' own and convolved, as in a U-Net; and a head."""
+def small_graph(*, channels: int, others: int, width: int, norm: bool, bias: bool, seed: int) -> onnx.ModelProto:
+    """Build one step of a U-Net decoder, and a head."""
     random = np.random.default_rng(seed)
     values = {
         "below": random.normal(size=(channels, 3, 3, 3)),
-        "beside": random.normal(size=(others, 3, 1, 1)),
-        "kernel": random.normal(size=(made, channels + others, 3, 3)) / 20,
-        "shift": random.normal(size=made),
-        "gain": random.uniform(-2, 2, made),
-        "offset": random.normal(size=made),
-        "mean": random.normal(size=made),
-        "variance": random.uniform(0.1, 3, made),
-        "head": random.normal(size=(1, made, 3, 3)),
+        "lateral": random.normal(size=(others, 3, 1, 1)),
+        "kernel": random.normal(size=(width, channels + others, 3, 3)) / 20,
+        "shift": random.normal(size=width),
+        "gain": random.uniform(-2, 2, width),
+        "offset": random.normal(size=width),
+        "mean": random.normal(size=width),
+        "variance": random.uniform(0.1, 3, width),
+        "head": random.normal(size=(1, width, 3, 3)),
         "head.bias": random.normal(size=1),
         "sizes": np.array([1.0, 1.0, 2.0, 2.0]),
         "scale": np.array(1 / 255),
@@ -106,7 +106,7 @@ def small_graph(*, channels: int, others: int, made: int, norm: bool, bias: bool
         node("Cast", ["turned"], ["float"], to=TensorProto.FLOAT),
         node("Mul", ["float", "scale"], ["image"]),
         node("Conv", ["image", "below"], ["small"], kernel_shape=[3, 3], pads=[1] * 4, strides=[2, 2]),
-        node("Conv", ["image", "beside"], ["skip"], kernel_shape=[1, 1]),
+        node("Conv", ["image", "lateral"], ["skip"], kernel_shape=[1, 1]),
         node(
             "Resize", ["small", "", "sizes"], ["large"],
             mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor",
@@ -123,15 +123,15 @@ def small_graph(*, channels: int, others: int, made: int, norm: bool, bias: bool
         node("Sigmoid", ["logits"], ["all"]),
         node("Squeeze", ["all", "axis"], ["probability"]),
     ]
-    given = [onnx.numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in values.items()]
-    given.append(onnx.numpy_helper.from_array(np.array([1]), "axis"))
+    initializers = [onnx.numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in values.items()]
+    initializers.append(onnx.numpy_helper.from_array(np.array([1]), "axis"))
     used = {name for item in nodes for name in item.input}
     graph = helper.make_graph(
         nodes,
         "g",
         [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", "h", "w", 3])],
         [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["n", "h", "w"])],
-        initializer=[item for item in given if item.name in used],
+        initializer=[item for item in initializers if item.name in used],
     )
     model: onnx.ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     return model
@@ -141,23 +141,23 @@ def small_graph(*, channels: int, others: int, made: int, norm: bool, bias: bool
 @given(
     channels=st.integers(1, 6),
     others=st.integers(1, 4),
-    made=st.integers(1, 5),
+    width=st.integers(1, 5),
     norm=st.booleans(),
     bias=st.booleans(),
     seed=st.integers(0, 99),
     last=st.booleans(),
 )
-def test_a_convolution_before_enlarging_is_that_after_it(
+def test_convolving_before_enlarging_equals_convolving_after_it(
     channels: int,
     others: int,
-    made: int,
+    width: int,
     norm: bool,  # noqa: FBT001
     bias: bool,  # noqa: FBT001
     seed: int,
     last: bool,  # noqa: FBT001
 ) -> None:
     plain, quick = (
-        small_graph(channels=channels, others=others, made=made, norm=norm, bias=bias, seed=seed) for _ in range(2)
+        small_graph(channels=channels, others=others, width=width, norm=norm, bias=bias, seed=seed) for _ in range(2)
     )
     for model in (plain, quick):
         (join,) = [node for node in model.graph.node if node.op_type == "Concat"]
@@ -169,16 +169,16 @@ def test_a_convolution_before_enlarging_is_that_after_it(
     np.testing.assert_allclose(answers(quick, pixels), answers(plain, pixels), atol=1e-5)
 
 
-def test_what_somebody_else_looks_at_too_stays_as_it_is() -> None:
-    model = small_graph(channels=2, others=2, made=3, norm=True, bias=False, seed=0)
+def test_features_with_another_user_are_not_rearranged() -> None:
+    model = small_graph(channels=2, others=2, width=3, norm=True, bias=False, seed=0)
     model.graph.output.append(helper.make_tensor_value_info("joined", TensorProto.FLOAT, None))
     optimise_graph(model, 4)
     assert "Resize" in kinds(model)
     assert "BatchNormalization" in kinds(model)
 
 
-def test_features_enlarged_smoothly_stay_as_they_are() -> None:
-    model = small_graph(channels=2, others=2, made=3, norm=True, bias=False, seed=0)
+def test_features_enlarged_bilinearly_are_not_rearranged() -> None:
+    model = small_graph(channels=2, others=2, width=3, norm=True, bias=False, seed=0)
     (resize,) = [node for node in model.graph.node if node.op_type == "Resize"]
     next(item for item in resize.attribute if item.name == "mode").s = b"linear"
     optimise_graph(model, 2)

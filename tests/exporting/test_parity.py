@@ -1,4 +1,4 @@
-"""The gate before an export: what it counts, and what it lets pass."""
+"""Counting and limiting the differences of an exported model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Brightness:
-    """The red channel, and a difference to it in the first so many pixels."""
+    """The red channel, with an offset in the first pixels."""
 
     stride, context = 1, 0
 
@@ -32,7 +32,7 @@ class Brightness:
 
 
 def sample(level: int) -> tuple[Pixels, NDArray[np.bool_]]:
-    """Ten by ten pixels, half of them crack and bright."""
+    """Return ten by ten pixels, half of them crack and bright."""
     image = np.zeros((10, 10, 3), np.uint8)
     image[:5] = level
     return image, image[..., 0] > 0
@@ -73,7 +73,7 @@ def refused(parity: Parity) -> bool:
     return False
 
 
-def test_what_is_within_the_limits_passes() -> None:
+def test_differences_within_the_limits_pass() -> None:
     assert not refused(parity_of())
     assert not refused(parity_of(hits=95)), "a better score is no loss"
     assert refused(parity_of(hits=70))
@@ -89,18 +89,18 @@ def test_what_is_within_the_limits_passes() -> None:
         pytest.param({"difference": math.nan}, id="not a number"),
     ],
 )
-def test_what_is_beyond_one_limit_does_not(changes: dict[str, float]) -> None:
+def test_a_difference_beyond_one_limit_is_an_error(changes: dict[str, float]) -> None:
     with pytest.raises(ParityError, match="nothing was written"):
         parity_of(**changes).check(TIGHT)
 
 
-def test_less_precision_is_allowed_more_and_none_may_lose_half_a_percent() -> None:
+def test_limits_grow_with_lower_precision_up_to_half_a_percent_of_f1() -> None:
     assert LIMITS["fp32"].changed < LIMITS["bf16"].changed < LIMITS["int8"].changed
     assert all(limits.f1_loss <= 0.005 for limits in LIMITS.values())
     assert LIMITS["bf16"].f1_loss <= 0.002
 
 
-def test_where_there_is_no_crack_nothing_is_lost() -> None:
+def test_images_without_cracks_have_no_f1_loss() -> None:
     wall = np.zeros((10, 10, 3), np.uint8), np.zeros((10, 10), np.bool_)
     assert compare(Brightness(), Brightness(), [wall], threshold=0.5).f1_loss == 0.0
 

@@ -70,7 +70,7 @@ def test_weights_and_card_read_back(saved: Path) -> None:
     assert read_card(saved) == CARD
 
 
-def test_saving_what_was_read_changes_nothing(saved: Path, tmp_path: Path) -> None:
+def test_saving_weights_again_changes_nothing(saved: Path, tmp_path: Path) -> None:
     again = network(1)
     again.load_state_dict(read_weights(saved))
     save_weights(tmp_path / "again.safetensors", again, CARD)
@@ -123,7 +123,7 @@ class _Bomb:
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors", ".onnx", ""])
 @pytest.mark.parametrize("way", ["pickle", "torch"])
-def test_a_pickle_with_code_is_refused_and_its_code_does_not_run(tmp_path: Path, suffix: str, way: str) -> None:
+def test_a_pickle_with_code_is_an_error_and_its_code_does_not_run(tmp_path: Path, suffix: str, way: str) -> None:
     path, target = tmp_path / f"foreign{suffix}", tmp_path / "made by the pickle"
     if way == "pickle":
         path.write_bytes(pickle.dumps({"weight": _Bomb(target)}))
@@ -141,13 +141,13 @@ def test_a_pickle_with_code_is_refused_and_its_code_does_not_run(tmp_path: Path,
         pytest.param(b"", id="empty"),
         pytest.param(b"\x00" * 100, id="zeros"),
         pytest.param(b"\xff" * 100, id="ones"),
-        pytest.param(b"\x89PNG\r\n\x1a\n" + b"\x00" * 40, id="a picture"),
+        pytest.param(b"\x89PNG\r\n\x1a\n" + b"\x00" * 40, id="an image"),
         pytest.param(b"{}", id="json"),
         pytest.param((2).to_bytes(8, "little") + b"{}", id="no tensors"),
         pytest.param((2**62).to_bytes(8, "little") + b"{}", id="an absurd length"),
     ],
 )
-def test_a_foreign_file_starts_nothing(tmp_path: Path, suffix: str, content: bytes) -> None:
+def test_a_file_of_another_kind_does_not_initialise_a_network(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"foreign{suffix}"
     path.write_bytes(content)
     with pytest.raises(ModelError):
@@ -157,7 +157,7 @@ def test_a_foreign_file_starts_nothing(tmp_path: Path, suffix: str, content: byt
 
 
 @pytest.mark.parametrize("value", [[1, 2], "text", {"a": 1}, {"state_dict": {"a": torch.ones(2)}}, {3: torch.ones(2)}])
-def test_a_pickle_that_is_no_state_starts_nothing(tmp_path: Path, value: object) -> None:
+def test_a_pickle_without_a_state_does_not_initialise_a_network(tmp_path: Path, value: object) -> None:
     path = tmp_path / "foreign.pth"
     torch.save(value, path)
     with pytest.raises(ModelError):
@@ -166,7 +166,7 @@ def test_a_pickle_that_is_no_state_starts_nothing(tmp_path: Path, value: object)
 
 @pytest.mark.parametrize("share", [0.0001, 0.01, 0.1, 0.5, 0.9, 0.9999])
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".onnx"])
-def test_a_file_cut_short_is_refused(saved: Path, run: Path, tmp_path: Path, suffix: str, share: float) -> None:
+def test_a_truncated_file_is_an_error(saved: Path, run: Path, tmp_path: Path, suffix: str, share: float) -> None:
     data = {".safetensors": saved, ".onnx": run / "model.onnx"}.get(suffix, tmp_path / "state.pth")
     if suffix == ".pth":
         torch.save(network().state_dict(), data)
@@ -180,7 +180,7 @@ def test_a_file_cut_short_is_refused(saved: Path, run: Path, tmp_path: Path, suf
             load_torch_predictor(path)
 
 
-def test_weights_without_a_card_are_no_model(tmp_path: Path) -> None:
+def test_weights_without_a_card_are_not_a_model(tmp_path: Path) -> None:
     path = tmp_path / "bare.safetensors"
     path.write_bytes(safetensors.torch.save(network().state_dict()))
     with pytest.raises(ModelError, match="not a model of crackseg"):
@@ -188,7 +188,7 @@ def test_weights_without_a_card_are_no_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["first", "last"])
-def test_a_checkpoint_that_lacks_a_kernel_is_refused(tmp_path: Path, missing: str) -> None:
+def test_a_checkpoint_without_a_kernel_is_an_error(tmp_path: Path, missing: str) -> None:
     partial = network()
     kernels = [name for name, tensor in partial.state_dict().items() if tensor.ndim == 4]
     path = tmp_path / "partial.safetensors"
@@ -255,13 +255,13 @@ def test_a_network_starts_from_a_shipped_model_by_its_name(name: str) -> None:
     assert initialise(started, path) == (len(read_weights(path)),) * 2
 
 
-@pytest.mark.parametrize("given", ["nothing.pth", "."])
-def test_weights_that_are_not_there_are_named(tmp_path: Path, given: str) -> None:
+@pytest.mark.parametrize("missing", ["nothing.pth", "."])
+def test_missing_weights_are_named(tmp_path: Path, missing: str) -> None:
     with pytest.raises(UsageError, match="no such weights"):
-        find_weights(str(tmp_path / given))
+        find_weights(str(tmp_path / missing))
 
 
-def test_a_place_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         save_weights(tmp_path / "missing" / "best.safetensors", network(), CARD)
     assert list(tmp_path.iterdir()) == []
@@ -280,7 +280,7 @@ def test_a_resume_state_reads_back(tmp_path: Path) -> None:
         assert state.tensors[name].dtype == tensor.dtype
 
 
-def test_what_is_no_resume_state_is_refused(saved: Path, tmp_path: Path) -> None:
+def test_a_file_without_a_resume_state_is_an_error(saved: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(saved.read_bytes()[:-10])
     for path in (saved, cut):

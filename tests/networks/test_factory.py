@@ -56,7 +56,7 @@ def test_the_output_has_the_size_of_the_input(network: SegmentationNetwork, heig
     assert torch.isfinite(logits).all()
 
 
-# DPT, of 35 million weights and on transformers alone, is built by benchmarks/networks.py.
+# benchmarks/networks.py builds DPT, which has 35 million weights and needs a transformer encoder.
 @pytest.mark.parametrize("arch", sorted({*get_args(Architecture)} - {"dpt"}))
 def test_every_architecture_runs_forward_and_backward_at_odd_sizes(arch: str) -> None:
     torch.manual_seed(0)
@@ -68,13 +68,13 @@ def test_every_architecture_runs_forward_and_backward_at_odd_sizes(arch: str) ->
         logits = logits.sum() + output.square().sum()
     logits.backward()
     without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
-    assert without == [], "every weight learns"
+    assert without == [], "every weight is trained"
     assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
 
 
 @pytest.mark.parametrize("arch", ["unet", "unet-classic", "unetplusplus", "fcn", "linknet"])
 @pytest.mark.parametrize(("channels", "classes"), [(1, 1), (5, 4), (3, 2)])
-def test_channels_in_and_classes_out_are_as_asked(arch: str, channels: int, classes: int) -> None:
+def test_channels_in_and_classes_out_are_as_configured(arch: str, channels: int, classes: int) -> None:
     torch.manual_seed(0)
     network = build_network(small(arch, channels=channels, classes=classes)).eval()
     with torch.inference_mode():
@@ -85,14 +85,14 @@ def test_channels_in_and_classes_out_are_as_asked(arch: str, channels: int, clas
     assert ((probability >= 0) & (probability <= 1)).all()
 
 
-def test_the_probability_of_several_classes_is_that_of_not_being_background() -> None:
+def test_the_probability_of_several_classes_is_one_minus_the_background() -> None:
     logits = torch.randn((2, 4, 3, 3))
     torch.testing.assert_close(crack_probability(logits), torch.softmax(logits, dim=1)[:, 1:].sum(dim=1))
     torch.testing.assert_close(crack_probability(logits[:, :1]), torch.sigmoid(logits[:, 0]))
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["padded", "inside"])
-def test_a_network_of_one_channel_sees_the_grey_value_of_a_photograph(whole: bool) -> None:  # noqa: FBT001
+def test_a_network_of_one_channel_sees_the_grey_value_of_a_colour_image(whole: bool) -> None:  # noqa: FBT001
     torch.manual_seed(0)
     network = build_network(small("unet", channels=1)).eval()
     colour = torch.randn((1, 3, 40, 48))
@@ -102,12 +102,12 @@ def test_a_network_of_one_channel_sees_the_grey_value_of_a_photograph(whole: boo
         torch.testing.assert_close(run(colour), run(grey))
 
 
-@pytest.mark.parametrize(("channels", "given"), [(3, 1), (3, 4), (4, 3), (1, 2)])
-def test_images_of_other_channels_are_refused_in_one_line(channels: int, given: int) -> None:
+@pytest.mark.parametrize(("channels", "actual"), [(3, 1), (3, 4), (4, 3), (1, 2)])
+def test_images_of_other_channels_are_an_error_of_one_line(channels: int, actual: int) -> None:
     network = build_network(small("unet", channels=channels)).eval()
     with pytest.raises(ConfigError) as caught:
-        network(torch.zeros((1, given, 32, 32)))
-    assert str(caught.value).startswith(f"network.channels: expected images of {channels} channels, got {given}; ")
+        network(torch.zeros((1, actual, 32, 32)))
+    assert str(caught.value).startswith(f"network.channels: expected images of {channels} channels, got {actual}; ")
     assert "\n" not in str(caught.value)
 
 
@@ -129,7 +129,7 @@ def test_padding_is_at_the_lower_right_only(network: SegmentationNetwork) -> Non
         pytest.param(small("fcn", classes=2), id="fcn of two classes"),
     ],
 )
-def test_training_starts_near_the_prior_of_a_crack_pixel(config: NetworkConfig) -> None:
+def test_a_new_network_predicts_the_prior_of_a_crack_pixel(config: NetworkConfig) -> None:
     torch.manual_seed(0)
     network = build_network(config)
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8))
@@ -160,7 +160,7 @@ def test_normalised_pixels_have_the_statistics_of_imagenet() -> None:
     ["tu-mobilenetv1_100", "tu-mobilenetv3_small_050", "tu-efficientnet_lite0", "shufflenet_v2_x0_5", "tu-seresnet18"],
 )
 @pytest.mark.parametrize("arch", ["unet", "fcn", "unetplusplus"])
-def test_encoders_from_elsewhere_fit_the_same_networks(arch: str, encoder: str) -> None:
+def test_encoders_of_other_libraries_fit_the_same_networks(arch: str, encoder: str) -> None:
     network = build_network(small(arch, encoder=encoder)).eval()
     with torch.inference_mode():
         assert network(torch.zeros((1, 3, 33, 47))).shape == (1, 1, 33, 47)
@@ -215,7 +215,7 @@ def test_an_unknown_encoder_is_named_with_a_suggestion(arch: str, encoder: str, 
         pytest.param({"encoder": "shufflenet_v2_x0_5", "arch": "deeplabv3"}, id="no dilated form of ShuffleNet"),
     ],
 )
-def test_what_cannot_be_built_is_an_error_of_the_configuration(changes: dict[str, str]) -> None:
+def test_an_impossible_network_is_a_configuration_error(changes: dict[str, str]) -> None:
     config = NetworkConfig.model_validate({"decoder_channels": (8, 8, 8), **changes})
     with pytest.raises(ConfigError) as caught:
         build_network(config)

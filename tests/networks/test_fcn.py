@@ -16,7 +16,7 @@ pytestmark = pytest.mark.train
 
 @pytest.mark.parametrize("factor", [2, 8, 16, 32])
 @pytest.mark.parametrize("classes", [1, 3])
-def test_an_enlargement_begins_as_bilinear_interpolation(factor: int, classes: int) -> None:
+def test_an_enlargement_starts_as_bilinear_interpolation(factor: int, classes: int) -> None:
     scores = torch.randn((2, classes, 3, 5), generator=torch.Generator().manual_seed(0))
     expected = functional.interpolate(scores, scale_factor=factor, mode="bilinear", align_corners=False)
     torch.testing.assert_close(BilinearUpsampling(classes, factor)(scores), expected)
@@ -24,7 +24,7 @@ def test_an_enlargement_begins_as_bilinear_interpolation(factor: int, classes: i
 
 @pytest.mark.parametrize("factor", [2, 8, 32])
 @pytest.mark.parametrize("classes", [1, 3])
-def test_an_enlargement_by_what_it_learnt_is_its_transposed_convolution(factor: int, classes: int) -> None:
+def test_a_trained_enlargement_equals_its_transposed_convolution(factor: int, classes: int) -> None:
     generator = torch.Generator().manual_seed(0)
     scores = torch.randn((2, classes, 3, 5), generator=generator, requires_grad=True)
     enlarge = BilinearUpsampling(classes, factor)
@@ -32,8 +32,8 @@ def test_an_enlargement_by_what_it_learnt_is_its_transposed_convolution(factor: 
         enlarge.layer.weight.copy_(torch.randn(enlarge.layer.weight.shape, generator=generator))
     answers = enlarge(scores), enlarge.layer(functional.pad(scores, (1, 1, 1, 1), mode="replicate"))
     torch.testing.assert_close(*answers)
-    asked = torch.randn(answers[0].shape, generator=generator)
-    gradients = [torch.autograd.grad((answer * asked).sum(), [scores, enlarge.layer.weight]) for answer in answers]
+    gradient = torch.randn(answers[0].shape, generator=generator)
+    gradients = [torch.autograd.grad((answer * gradient).sum(), [scores, enlarge.layer.weight]) for answer in answers]
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)
 
 
@@ -49,7 +49,7 @@ def test_every_variant_has_a_score_at_its_strides(variant: FcnVariant, strides: 
     assert sizes == [64 // stride for stride in strides]
 
 
-def test_only_the_coarsest_score_speaks_at_the_start() -> None:
+def test_only_the_coarsest_score_is_not_zero_at_the_start() -> None:
     torch.manual_seed(0)
     configs = [NetworkConfig(arch="fcn", encoder="resnet18", variant=variant) for variant in ("32s", "8s")]
     coarse, fine = (build_network(config).eval() for config in configs)

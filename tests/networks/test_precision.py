@@ -1,4 +1,4 @@
-"""Which layers compute in which arithmetic."""
+"""Strided depthwise convolutions compute in float32, all others in bfloat16."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def _layers() -> nn.Sequential:
 
 
 def _types_of_convolutions(network: nn.Module, image: torch.Tensor) -> list[torch.dtype]:
-    """Return the type in which each convolution saw its input when it computed."""
-    seen: list[torch.dtype] = []
+    """Return the type of the input of each convolution."""
+    dtypes: list[torch.dtype] = []
     plain = nn.Conv2d._conv_forward
 
     def watch(layer: nn.Conv2d, image: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         answer: torch.Tensor = plain(layer, image, weight, bias)
-        seen.append(answer.dtype)
+        dtypes.append(answer.dtype)
         return answer
 
     nn.Conv2d._conv_forward = watch  # type: ignore[assignment, method-assign]
@@ -36,7 +36,7 @@ def _types_of_convolutions(network: nn.Module, image: torch.Tensor) -> list[torc
             network(image)
     finally:
         nn.Conv2d._conv_forward = plain  # type: ignore[method-assign]
-    return seen
+    return dtypes
 
 
 def test_only_strided_depthwise_convolutions_leave_bfloat16() -> None:
@@ -46,7 +46,7 @@ def test_only_strided_depthwise_convolutions_leave_bfloat16() -> None:
     assert _types_of_convolutions(network, torch.randn(1, 3, 16, 16)) == [bf16, bf16, fp32, bf16]
 
 
-def test_values_gradients_and_names_stay_as_they_are() -> None:
+def test_values_gradients_and_names_do_not_change() -> None:
     plain = _layers()
     kept = copy.deepcopy(plain)
     keep_strided_depthwise_float32(kept)

@@ -48,18 +48,20 @@ class SqueezeExcite(nn.Module):
         pytest.param([conv(3), nn.MaxPool2d(4), up(), up()], 4, 4, id="one pixel reaches a cell of four"),
     ],
 )
-def test_the_context_of_plain_stacks_is_their_closed_form(layers: list[nn.Module], stride: int, expected: int) -> None:
+def test_the_context_of_a_stack_of_layers_is_its_closed_form(
+    layers: list[nn.Module], stride: int, expected: int
+) -> None:
     torch.manual_seed(0)
     assert measure_context(nn.Sequential(*layers).eval(), stride=stride, limit_px=64) == expected
 
 
-def test_a_weight_of_zero_counts_too() -> None:
+def test_a_weight_of_zero_counts_for_the_context() -> None:
     layer = conv(3)
     nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
     assert measure_context(layer, stride=1, limit_px=16) == 1
 
 
-def test_an_uneven_kernel_counts_its_longer_side() -> None:
+def test_an_asymmetric_kernel_counts_its_longer_side() -> None:
     layer = nn.Conv2d(3, 1, (1, 7), padding=(0, 3))
     assert measure_context(layer, stride=1, limit_px=16) == 3
 
@@ -72,7 +74,7 @@ def test_an_uneven_kernel_counts_its_longer_side() -> None:
         pytest.param([conv(3)] + [conv() for _ in range(40)], id="longer than the limit"),
     ],
 )
-def test_a_network_that_sees_too_far_has_no_context(layers: list[nn.Module]) -> None:
+def test_a_network_that_exceeds_the_limit_has_no_context(layers: list[nn.Module]) -> None:
     assert measure_context(nn.Sequential(*layers).eval(), stride=1, limit_px=32) is None
 
 
@@ -84,7 +86,7 @@ def test_the_default_network_has_a_finite_context() -> None:
     assert 32 < context <= 352
 
 
-def test_an_encoder_with_squeeze_excite_has_none() -> None:
+def test_an_encoder_with_squeeze_excite_has_no_context() -> None:
     config = NetworkConfig(encoder="efficientnet-b0", decoder_channels=(8, 8, 8))
     network = build_network(config)
     assert measure_context(network.network.eval(), stride=config.stride, limit_px=384) is None
@@ -98,7 +100,7 @@ def test_the_context_does_not_depend_on_the_limit(limit: int) -> None:
 
 
 class Balanced(nn.Module):
-    """A network whose logits lie around 0, where the probability tells them apart."""
+    """A network with logits around 0, where the probability is sensitive."""
 
     def __init__(self, network: nn.Module, logits: Tensor) -> None:
         super().__init__()
@@ -111,7 +113,7 @@ class Balanced(nn.Module):
 
 
 def lively(config: NetworkConfig) -> tuple[SegmentationNetwork, ModelCard]:
-    """A network with random weights and random statistics, and its card with the measured context."""
+    """Return a random network, and its card with the measured context."""
     torch.manual_seed(5)
     network = build_network(config)
     norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]

@@ -54,20 +54,22 @@ def test_the_width_sets_the_number_of_weights(width: float, low: float, high: fl
     assert low < sum(parameter.numel() for parameter in network.parameters()) < high
 
 
-@pytest.mark.parametrize(("given", "left"), [(572, 388), (188, 4), (204, 20)])
-def test_valid_convolutions_leave_as_much_as_in_the_paper(network: SegmentationNetwork, given: int, left: int) -> None:
+@pytest.mark.parametrize(("side", "left"), [(572, 388), (188, 4), (204, 20)])
+def test_valid_convolutions_have_the_output_size_of_the_paper(
+    network: SegmentationNetwork, side: int, left: int
+) -> None:
     with torch.inference_mode():
-        assert valid(network).valid(torch.zeros((1, 3, given, 188))).shape == (1, 1, left, 4)
+        assert valid(network).valid(torch.zeros((1, 3, side, 188))).shape == (1, 1, left, 4)
 
 
 @pytest.mark.parametrize("side", [100, 184, 187, 573, 580])
-def test_a_size_that_cannot_be_halved_evenly_is_refused(network: SegmentationNetwork, side: int) -> None:
+def test_a_size_that_is_odd_where_it_is_halved_is_an_error(network: SegmentationNetwork, side: int) -> None:
     with pytest.raises(UsageError, match=f"got {side}"):
         valid(network).valid(torch.zeros((1, 3, 188, side)))
 
 
 @pytest.mark.parametrize("shape", [(40, 56), (37, 61), (100, 16), (5, 3), (1, 1), (1, 30)])
-def test_the_whole_image_is_that_of_valid_convolutions_on_its_mirrored_border(
+def test_an_image_is_predicted_by_valid_convolutions_with_a_mirrored_border(
     network: SegmentationNetwork, shape: tuple[int, int]
 ) -> None:
     pixels = noise(*shape, 3)

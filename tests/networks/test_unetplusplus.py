@@ -39,7 +39,7 @@ def weights(network: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def test_there_is_an_output_at_every_depth(network: SegmentationNetwork) -> None:
+def test_every_depth_has_an_output(network: SegmentationNetwork) -> None:
     image = torch.randn((1, 3, 50, 70))
     with torch.inference_mode():
         outputs = network(image, deep=True)
@@ -49,7 +49,7 @@ def test_there_is_an_output_at_every_depth(network: SegmentationNetwork) -> None
     assert all((first - second).abs().max() > 1e-3 for first, second in pairwise(outputs))
 
 
-def test_every_node_of_the_published_triangle_is_there(network: SegmentationNetwork) -> None:
+def test_every_node_of_the_published_triangle_exists(network: SegmentationNetwork) -> None:
     assert isinstance(network.network, UnetPlusPlus)
     expected = {f"{row}_{column}" for column in range(1, 5) for row in range(5 - column)}
     assert set(network.network.nodes) == expected
@@ -57,7 +57,9 @@ def test_every_node_of_the_published_triangle_is_there(network: SegmentationNetw
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
-def test_a_pruned_network_answers_as_the_whole_one_at_that_depth(network: SegmentationNetwork, depth: int) -> None:
+def test_a_pruned_network_equals_the_output_of_the_whole_one_at_that_depth(
+    network: SegmentationNetwork, depth: int
+) -> None:
     smaller, config = prune(network, CONFIG, depth)
     assert config.pruned_to == depth
     assert config.stride == smaller.stride == 2 ** (depth + 1)
@@ -67,16 +69,14 @@ def test_a_pruned_network_answers_as_the_whole_one_at_that_depth(network: Segmen
         assert smaller(torch.randn((1, 3, 33, 41))).shape == (1, 1, 33, 41)
 
 
-def test_a_shallower_network_is_smaller(network: SegmentationNetwork) -> None:
+def test_a_network_pruned_deeper_is_smaller(network: SegmentationNetwork) -> None:
     sizes = [weights(prune(network, CONFIG, depth)[0]) for depth in (1, 2, 3, 4)]
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[-1] / 20
     assert sizes[-1] < weights(network)
 
 
-def test_a_pruned_network_is_saved_loaded_and_exported_as_any_other(
-    network: SegmentationNetwork, tmp_path: Path
-) -> None:
+def test_a_pruned_network_can_be_saved_loaded_and_exported(network: SegmentationNetwork, tmp_path: Path) -> None:
     smaller, config = prune(network, CONFIG, 2)
     card = ModelCard(name="cut", network=config.model_dump(mode="json"), stride=config.stride, context_px=60)
     save_weights(tmp_path / "cut.safetensors", smaller, card)

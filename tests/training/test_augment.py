@@ -32,22 +32,22 @@ def turned(plane: NDArray[np.generic]) -> set[bytes]:
     return {np.rot90(side, turn).tobytes() for side in (plane, plane[::-1]) for turn in range(4)}
 
 
-def test_with_everything_off_there_are_the_eight_flips_and_turns(
+def test_only_the_eight_flips_and_turns_remain_with_all_else_off(
     pair: tuple[NDArray[np.uint8], NDArray[np.uint8]],
 ) -> None:
     image, mask = pair
-    seen = set()
+    outcomes = set()
     augmentation = Augmentation(OFF)
     for seed in range(80):
         changed, changed_mask, border = augmentation(image, mask, np.random.default_rng(seed))
         assert border is None
         assert changed_mask.tobytes() in turned(mask)
-        seen.add(changed.tobytes())
-    assert seen == turned(image)
+        outcomes.add(changed.tobytes())
+    assert outcomes == turned(image)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_is_repeatable_and_does_something(kind: str, pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
+def test_a_change_is_repeatable_and_has_an_effect(kind: str, pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
     image, mask = pair
     before = image.copy()
     differs = 0
@@ -66,7 +66,7 @@ def test_a_kind_is_repeatable_and_does_something(kind: str, pair: tuple[NDArray[
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in SHAPES])
-def test_what_changes_only_pixels_leaves_the_mask(kind: str, pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
+def test_changes_of_colour_do_not_change_the_mask(kind: str, pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
     image, mask = pair
     for seed in range(6):
         _, changed, _ = only(kind)(image, mask, np.random.default_rng(seed))
@@ -88,17 +88,17 @@ def test_confounders_are_not_drawn_over_the_crack(pair: tuple[NDArray[np.uint8],
 
 
 def line_in_place(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], wanted: NDArray[np.uint8]
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], expected: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The image turned as the wanted mask is."""
+    """The image turned as the expected mask is."""
     for flip in (slice(None), slice(None, None, -1)):
         for turn in range(4):
-            if np.array_equal(np.rot90(mask[flip], turn), wanted):
+            if np.array_equal(np.rot90(mask[flip], turn), expected):
                 return np.rot90(image[flip], turn), np.rot90(mask[flip], turn)
-    raise ValueError("no flip or turn gives the wanted mask")
+    raise ValueError("no flip or turn gives the expected mask")
 
 
-def test_without_turns_a_patch_stays_as_it_lies(pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
+def test_without_turns_a_patch_keeps_its_orientation(pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
     image, mask = pair
     still = Augmentation(OFF.model_copy(update={"turns": 0.0}))
     for seed in range(4):
@@ -108,7 +108,7 @@ def test_without_turns_a_patch_stays_as_it_lies(pair: tuple[NDArray[np.uint8], N
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-def test_border_weights_move_as_the_mask_does(kind: str) -> None:
+def test_border_weights_move_with_the_mask(kind: str) -> None:
     rows, cols = np.mgrid[:96, :96]
     mask = (((rows - 40) ** 2 + (cols - 50) ** 2) < 25**2).astype(np.uint8)
     image = np.repeat(mask[..., None] * np.uint8(200), 3, axis=2)
@@ -119,24 +119,24 @@ def test_border_weights_move_as_the_mask_does(kind: str) -> None:
         np.testing.assert_array_equal(border, 7.5 * changed)
 
 
-def test_no_package_index_is_asked_for_a_version() -> None:
+def test_no_package_index_is_queried() -> None:
     Augmentation(OFF)
     assert os.environ["NO_ALBUMENTATIONS_UPDATE"] == "1"
 
 
-def test_kinds_come_independently_of_each_other() -> None:
-    """Drawn from one number, every change would be made with all that are as likely, or none at all."""
+def test_changes_are_independent_of_each_other() -> None:
+    """One random number would tie changes of equal probability to each other."""
     both = Augmentation(OFF.model_copy(update={"turns": 0.0, "noise": 0.5, "rotate": 0.5}))
     image, mask = np.full((64, 64, 3), 100, np.uint8), np.zeros((64, 64), np.uint8)
     mask[:20, 30:40] = 1
-    seen = set()
+    outcomes = set()
     for seed in range(40):
         changed, changed_mask, _ = both(image, mask, np.random.default_rng(seed))
-        seen.add((bool((changed != image).any()), bool((changed_mask != mask).any())))
-    assert seen == {(False, False), (False, True), (True, False), (True, True)}
+        outcomes.add((bool((changed != image).any()), bool((changed_mask != mask).any())))
+    assert outcomes == {(False, False), (False, True), (True, False), (True, True)}
 
 
-def test_labels_become_a_pixel_wider_or_narrower_and_none_vanishes() -> None:
+def test_masks_become_one_pixel_wider_or_narrower_and_none_vanishes() -> None:
     mask = np.zeros((60, 60), np.uint8)
     mask[10:16, 5:50] = 1
     mask[30, 5:50] = 1

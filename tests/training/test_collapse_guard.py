@@ -17,7 +17,7 @@ def _histogram(probability: float, *, crack: int, background: int, spread: float
 
 
 def stopped(*epochs: tuple[ProbabilityHistogram, float], patches: int = 0, crack_first: bool = False) -> str | None:
-    """What a guard says to patches without crack and to validations, or None if it lets all pass."""
+    """Return the error of a guard for patches and validations, if any."""
     guard = CollapseGuard()
     try:
         guard.check_batch(has_crack=crack_first, patches=8)
@@ -29,7 +29,7 @@ def stopped(*epochs: tuple[ProbabilityHistogram, float], patches: int = 0, crack
     return None
 
 
-def test_a_training_that_sees_no_crack_is_stopped() -> None:
+def test_a_training_without_crack_patches_ends() -> None:
     guard = CollapseGuard()
     for _ in range(PATCHES_WITHOUT_CRACK // 8 - 1):
         guard.check_batch(has_crack=False, patches=8)
@@ -51,7 +51,7 @@ def test_one_patch_with_a_crack_is_enough() -> None:
         pytest.param(0.0, 2, r"crack_share .*0\.020 %", id="hardly any crack"),
     ],
 )
-def test_a_network_that_answers_the_same_everywhere_is_stopped(probability: float, crack: int, message: str) -> None:
+def test_a_training_with_a_constant_output_ends(probability: float, crack: int, message: str) -> None:
     guard = CollapseGuard()
     histogram = _histogram(probability, crack=crack, background=10_000 - crack)
     guard.check_epoch(histogram, done=0.3)
@@ -60,23 +60,23 @@ def test_a_network_that_answers_the_same_everywhere_is_stopped(probability: floa
         guard.check_epoch(histogram, done=0.5)
 
 
-def test_early_epochs_and_a_slow_start_are_let_pass() -> None:
+def test_a_constant_output_in_early_epochs_is_no_error() -> None:
     blank = _histogram(0.03, crack=300, background=9700)
     assert stopped(*[(blank, 0.1)] * 5) is None
     assert stopped(*[(blank, 0.9)] * 2) is None
     assert stopped(*[(blank, 0.9)] * 3) is not None
 
 
-def test_a_network_that_tells_pixels_apart_goes_on() -> None:
+def test_a_training_with_a_varying_output_continues() -> None:
     assert stopped(*[(_histogram(0.2, crack=300, background=9700, spread=0.1), 0.9)] * 5) is None
     assert stopped(*[(_histogram(0.2, crack=300, background=9700, spread=0.001), 0.9)] * 5) is not None
 
 
-def test_validation_images_without_crack_are_no_collapse() -> None:
+def test_validation_images_without_cracks_are_no_collapse() -> None:
     assert stopped(*[(_histogram(0.0, crack=0, background=9700), 0.9)] * 5) is None
     assert stopped(*[(_histogram(0.0, crack=300, background=9700), 0.9)] * 5) is not None
 
 
-def test_the_share_of_crack_is_that_of_the_pixels() -> None:
+def test_the_crack_share_is_the_share_of_crack_pixels() -> None:
     assert crack_share(_histogram(0.1, crack=25, background=75)) == 0.25
     assert np.isnan(crack_share(ProbabilityHistogram.empty()))

@@ -35,7 +35,7 @@ def test_every_file_in_configs_train_loads() -> None:
         assert isinstance(load_config(TrainConfig, path), TrainConfig)
 
 
-def test_what_is_dumped_reads_back_the_same(tmp_path: Path) -> None:
+def test_a_dumped_configuration_reads_back_equal(tmp_path: Path) -> None:
     config = load_config(TrainConfig, overrides=["seed=7", "network.decoder_channels=[8, 8, 8]", "init=some.pth"])
     path = tmp_path / "config.yaml"
     path.write_text(dump_config(config), encoding="utf-8")
@@ -93,5 +93,5 @@ def test_a_mistake_is_one_line_with_key_and_expectation(override: str, message: 
         pytest.param((128, 64, 32, 16, 16), 32, id="five"),
     ],
 )
-def test_the_stride_follows_from_the_number_of_halvings(channels: tuple[int, ...], stride: int) -> None:
+def test_the_stride_is_two_to_the_number_of_halvings(channels: tuple[int, ...], stride: int) -> None:
     assert NetworkConfig(decoder_channels=channels).stride == stride

@@ -1,4 +1,4 @@
-"""A teacher: its probabilities move the network, itself it stays, and one that does not fit is refused."""
+"""A teacher moves the network and does not change itself."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_loss_is_the_cross_entropy_by_hand() -> None:
     torch.testing.assert_close(teacher_loss((logits, torch.zeros_like(logits)), taught), (by_hand + 0.6931472) / 2)
 
 
-def test_loss_of_several_classes_is_least_where_the_teacher_is_copied() -> None:
+def test_the_loss_of_several_classes_is_lowest_for_the_output_of_the_teacher() -> None:
     logits = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     taught = torch.softmax(logits, dim=1)
     entropy = -(taught * taught.log()).sum(dim=1).mean()
@@ -61,7 +61,7 @@ def test_loss_of_several_classes_is_least_where_the_teacher_is_copied() -> None:
 
 
 @pytest.mark.parametrize("classes", [1, 3])
-def test_teacher_gives_the_probabilities_of_its_weights_and_keeps_them(tmp_path: Path, classes: int) -> None:
+def test_a_teacher_predicts_with_its_weights_and_keeps_them(tmp_path: Path, classes: int) -> None:
     config = SMALL.model_copy(update={"classes": classes})
     network, _ = load_network(trained(tmp_path, config) / "best.safetensors")
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -75,7 +75,7 @@ def test_teacher_gives_the_probabilities_of_its_weights_and_keeps_them(tmp_path:
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
-def test_an_int8_file_is_refused_by_its_precision(tmp_path: Path) -> None:
+def test_an_int8_teacher_is_an_error(tmp_path: Path) -> None:
     path = trained(tmp_path) / "best.safetensors"
     network, card = load_network(path)
     save_weights(path, network, dataclasses.replace(card, precision="int8"))
@@ -83,13 +83,13 @@ def test_an_int8_file_is_refused_by_its_precision(tmp_path: Path) -> None:
         load_teacher(TeacherConfig(model=str(tmp_path)), SMALL, device=CPU, bfloat16=False)
 
 
-def test_no_teacher_where_none_is_asked_for(tmp_path: Path) -> None:
+def test_there_is_no_teacher_without_a_configured_one(tmp_path: Path) -> None:
     assert load_teacher(TeacherConfig(), SMALL, device=CPU, bfloat16=False) is None
     idle = TeacherConfig(model=str(trained(tmp_path)), weight=0)
     assert load_teacher(idle, SMALL, device=CPU, bfloat16=False) is None
 
 
-def test_teacher_of_other_classes_is_refused(tmp_path: Path) -> None:
+def test_a_teacher_with_other_classes_is_an_error(tmp_path: Path) -> None:
     teacher = TeacherConfig(model=str(trained(tmp_path, SMALL.model_copy(update={"classes": 3}))))
     with pytest.raises(ConfigError, match="expected a teacher for classes=1, got classes=3") as caught:
         load_teacher(teacher, SMALL, device=CPU, bfloat16=False)
@@ -98,7 +98,9 @@ def test_teacher_of_other_classes_is_refused(tmp_path: Path) -> None:
         load_teacher(TeacherConfig(model="nowhere"), SMALL, device=CPU, bfloat16=False)
 
 
-def test_missing_teacher_is_one_line(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_teacher_is_an_error_of_one_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = command(data, tmp_path / "run", "--set", "teacher.model=nowhere")
     assert main(arguments) == 2
     assert "nowhere" in only_error(capsys.readouterr().err)
@@ -106,7 +108,7 @@ def test_missing_teacher_is_one_line(data: Path, tmp_path: Path, capsys: pytest.
 
 @pytest.mark.parametrize(("weight", "alike"), [(1.0, True), (0.5, False), (0.0, False)])
 def test_masks_and_teacher_share_the_loss(data: Path, tmp_path: Path, weight: float, alike: bool) -> None:  # noqa: FBT001
-    """With a weight of 1 the masks say nothing, and the network moves towards its teacher all the same."""
+    """With a weight of 1 the masks have no effect."""
     config = tiny_config(f"teacher.model={trained(tmp_path)}", f"teacher.weight={weight}")
     batch = next(iter(iter_batches(PatchDataset(find_samples(data, "train"), config), config, range(1), Team(CPU))))
     inverted = Batch(batch.images, 1 - batch.target, batch.numbers)
@@ -121,7 +123,7 @@ def test_masks_and_teacher_share_the_loss(data: Path, tmp_path: Path, weight: fl
     assert torch.equal(*moved) is alike
 
 
-def test_card_names_the_teacher(data: Path, tmp_path: Path) -> None:
+def test_the_card_names_the_teacher(data: Path, tmp_path: Path) -> None:
     teacher = trained(tmp_path / "large")
     taught = tiny_config(f"teacher.model={teacher}", "schedule.epochs=1", "schedule.steps_per_epoch=1")
     assert train(taught, training_data(data), tmp_path / "taught", device="cpu").card.training["teacher"] == "large"

@@ -1,4 +1,4 @@
-"""Several processes train as one does with the same patches per step."""
+"""Several processes train like one process with the same patches per step."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ SHARED = (
 
 
 def start(rank: int, port: int, data: Path, output: Path) -> subprocess.Popen[str]:
-    """Start one of two processes as torchrun does; the store through which they meet is already there."""
+    """Start one of two processes, like torchrun with an existing store."""
     own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    met = {"TORCHELASTIC_USE_AGENT_STORE": "True", "GLOO_SOCKET_IFNAME": "lo"}
-    environment = {**os.environ, **met, **{name: str(value) for name, value in own.items()}}
+    rendezvous = {"TORCHELASTIC_USE_AGENT_STORE": "True", "GLOO_SOCKET_IFNAME": "lo"}
+    environment = {**os.environ, **rendezvous, **{name: str(value) for name, value in own.items()}}
     options = settings([*TINY, *SHARED, "data.batch_size=1"])
     arguments = ["train", "--data", str(data), "-o", str(output), *options, "--device", "cpu"]
     command = [sys.executable, "-m", "crackseg", *arguments]
@@ -43,19 +43,19 @@ def start(rank: int, port: int, data: Path, output: Path) -> subprocess.Popen[st
     return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
-def test_two_processes_of_one_patch_train_as_one_of_two_patches(data: Path, tmp_path: Path) -> None:
+def test_two_processes_with_one_patch_equal_one_process_with_two(data: Path, tmp_path: Path) -> None:
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=500))
     processes = [start(rank, store.port, data, tmp_path / "two") for rank in range(2)]
     config = tiny_config(*SHARED, "data.batch_size=2")
     try:
         assert train(config, training_data(data), tmp_path / "one", device="cpu").finished
-        said = [process.communicate(timeout=550) for process in processes]
+        outputs = [process.communicate(timeout=550) for process in processes]
     finally:
         for process in processes:
             process.kill()
             process.wait()
-    assert [process.returncode for process in processes] == [0, 0], said
-    assert said[1] == ("", ""), "the first process speaks"
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert outputs[1] == ("", ""), "only the first process prints"
     one, two = rows(tmp_path / "one"), rows(tmp_path / "two")
     assert [row["step"] for row in one] == [row["step"] for row in two] == [4]
     for alone, shared in zip(one, two, strict=True):
@@ -67,7 +67,7 @@ def test_two_processes_of_one_patch_train_as_one_of_two_patches(data: Path, tmp_
         torch.testing.assert_close(second[name], tensor, rtol=1e-2, atol=1e-3)
 
 
-def test_one_process_alone_gives_everything_back() -> None:
+def test_a_team_of_one_returns_its_arguments() -> None:
     team = Team(torch.device("cpu"))
     tensor = torch.ones(3)
     assert team.gather(tensor) is tensor

@@ -1,4 +1,4 @@
-"""Single steps of the loop: gradients added up, want of memory, encoders kept still, what reaches the network."""
+"""Steps of the training loop: accumulation, short memory, frozen encoders and targets."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def changed(before: dict[str, Tensor], network: nn.Module) -> set[str]:
 STILL = ("loss={bce: 1, dice: 0}", "optimiser.learning_rate=0.01")
 
 
-def test_two_batches_added_up_move_the_network_as_one_of_twice_the_size(data: Path) -> None:
+def test_two_accumulated_batches_equal_one_of_twice_the_size(data: Path) -> None:
     small = loop_on(data, *STILL, "data.batch_size=2", "optimiser.accumulate=2")
     large = loop_on(data, *STILL, "data.batch_size=4")
     losses = []
@@ -78,7 +78,7 @@ def test_two_batches_added_up_move_the_network_as_one_of_twice_the_size(data: Pa
 
 
 def fails_above(size: int) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-    """A memory that holds so many patches and no more."""
+    """A memory that holds a limited number of patches."""
 
     def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         if len(inputs[0]) > size:
@@ -87,33 +87,33 @@ def fails_above(size: int) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
     return hook
 
 
-def test_out_of_memory_halves_the_batch_says_so_and_changes_no_gradient(data: Path) -> None:
+def test_short_memory_halves_the_batch_with_a_note_and_the_same_gradient(data: Path) -> None:
     narrow, wide = (loop_on(data, *STILL, "data.batch_size=4") for _ in range(2))
     group = first_batches(data, tiny_config(*STILL, "data.batch_size=4"))
     narrow.network.network.register_forward_pre_hook(fails_above(1))
-    told: list[TrainingProgress] = []
+    notes: list[TrainingProgress] = []
     for loop in (narrow, wide):
         loop.network.eval()
-    losses = [narrow.train_step(group, rate=0.01, progress=told.append), wide.train_step(group, rate=0.01)]
-    assert [progress.note for progress in told] == [
+    losses = [narrow.train_step(group, rate=0.01, progress=notes.append), wide.train_step(group, rate=0.01)]
+    assert [progress.note for progress in notes] == [
         "out of memory; from now on 2 patches at once, with their gradients added",
         "out of memory; from now on 1 patch at once, with their gradients added",
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     for name, tensor in wide.network.state_dict().items():
         torch.testing.assert_close(narrow.network.state_dict()[name], tensor, rtol=1e-3, atol=1e-4)
-    narrow.train_step(group, rate=0.01, progress=told.append)
-    assert len(told) == 2, "the second step starts small"
+    narrow.train_step(group, rate=0.01, progress=notes.append)
+    assert len(notes) == 2, "the second step starts small"
 
 
-def test_no_memory_for_one_patch_ends_the_training(data: Path) -> None:
+def test_memory_too_small_for_one_patch_ends_the_training(data: Path) -> None:
     loop = loop_on(data)
     loop.network.network.register_forward_pre_hook(fails_above(0))
     with pytest.raises(TrainingError, match=r"out of memory for 1 patch of 64 px.*batch_size"):
         run_epoch(loop)
 
 
-def test_another_error_is_not_taken_for_want_of_memory(data: Path) -> None:
+def test_another_error_is_not_mistaken_for_short_memory(data: Path) -> None:
     loop = loop_on(data)
 
     def hook(*_: object) -> None:
@@ -124,21 +124,21 @@ def test_another_error_is_not_taken_for_want_of_memory(data: Path) -> None:
         run_epoch(loop)
 
 
-def test_patches_are_prepared_by_one_process_through_all_epochs_as_without_one(data: Path) -> None:
-    beside, alone = loop_on(data, "workers=1", epoch_steps=2), loop_on(data, epoch_steps=2)
+def test_one_process_prepares_the_same_patches_for_all_epochs(data: Path) -> None:
+    parallel, serial = loop_on(data, "workers=1", epoch_steps=2), loop_on(data, epoch_steps=2)
     others = {child.pid for child in multiprocessing.active_children()}
     losses, helpers = [], []
     for _ in range(2):
-        losses += run_epoch(beside)
+        losses += run_epoch(parallel)
         helpers.append({child.pid for child in multiprocessing.active_children()} - others)
     assert len(helpers[0]) == 1
     assert helpers[0] == helpers[1]
-    assert losses == run_epoch(alone) + run_epoch(alone)
-    beside.close()
+    assert losses == run_epoch(serial) + run_epoch(serial)
+    parallel.close()
     assert {child.pid for child in multiprocessing.active_children()} <= others
 
 
-def test_a_frozen_encoder_keeps_still_and_learns_later(data: Path) -> None:
+def test_a_frozen_encoder_does_not_change_until_it_is_trained(data: Path) -> None:
     loop = loop_on(data, "schedule.epochs=2", "optimiser.frozen=0.5")
     before = weights(loop.network)
     run_epoch(loop)
@@ -151,7 +151,7 @@ def test_a_frozen_encoder_keeps_still_and_learns_later(data: Path) -> None:
     assert len(later & encoder) > 0.9 * len(encoder)
 
 
-def test_features_of_a_frozen_encoder_are_computed_once_and_change_no_loss(data: Path) -> None:
+def test_cached_features_are_computed_once_and_do_not_change_the_loss(data: Path) -> None:
     recurring = ("data.distinct_patches=4", "optimiser.frozen=1")
     known = loop_on(data, *recurring, epoch_steps=6)
     calls: list[int] = []
@@ -163,7 +163,7 @@ def test_features_of_a_frozen_encoder_are_computed_once_and_change_no_loss(data:
     assert sum(calls) == 4, "six steps of two patches look at four"
 
 
-def test_distinct_patches_come_again(data: Path) -> None:
+def test_distinct_patches_are_repeated(data: Path) -> None:
     patches = PatchDataset(find_samples(data, "train"), tiny_config("data.distinct_patches=3"))
     for index in range(3):
         np.testing.assert_array_equal(patches[index][0], patches[index + 3][0])
@@ -171,7 +171,7 @@ def test_distinct_patches_come_again(data: Path) -> None:
     assert len({patches[index][0].tobytes() for index in range(3)}) == 3
 
 
-def test_rates_fall_towards_the_image() -> None:
+def test_learning_rates_fall_towards_the_image() -> None:
     network = build_network(NetworkConfig(decoder_channels=(16, 8, 8)))
     optimiser = make_optimiser(network, tiny_config("optimiser.decay_below=0.5").optimiser)
     set_rate(optimiser, 1.0)
@@ -184,7 +184,7 @@ def test_rates_fall_towards_the_image() -> None:
     assert {group["weight_decay"] for group in optimiser.param_groups} == {0.0, 1e-2}
 
 
-def test_dropout_acts_in_training_alone_and_has_no_weights() -> None:
+def test_dropout_acts_only_in_training_and_has_no_weights() -> None:
     torch.manual_seed(0)
     dropped = build_network(NetworkConfig(decoder_channels=(16, 8, 8), dropout=0.5))
     torch.manual_seed(0)
@@ -201,7 +201,7 @@ def test_dropout_acts_in_training_alone_and_has_no_weights() -> None:
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 0.001), (0.03, 0.03), (0.9, 0.5)])
-def test_the_output_begins_at_the_share_of_crack_in_the_patches(share: float, expected: float) -> None:
+def test_the_output_starts_at_the_share_of_crack_in_the_patches(share: float, expected: float) -> None:
     for classes in (1, 3):
         network = build_network(NetworkConfig(decoder_channels=(16, 8, 8), classes=classes))
         start_at_prior(network, share)
@@ -212,13 +212,13 @@ def test_the_output_begins_at_the_share_of_crack_in_the_patches(share: float, ex
         assert float(probability) == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_share_of_crack_is_that_of_the_patches(data: Path) -> None:
+def test_the_crack_prior_is_the_share_in_the_patches(data: Path) -> None:
     patches = PatchDataset(find_samples(data, "train"), tiny_config())
-    seen = float(np.mean([patches[index][1].mean() for index in range(200)]))
-    assert patches.crack_prior() == pytest.approx(seen, rel=0.25)
+    share = float(np.mean([patches[index][1].mean() for index in range(200)]))
+    assert patches.crack_prior() == pytest.approx(share, rel=0.25)
 
 
-def test_the_losses_see_border_and_distance_of_the_augmented_patch(data: Path) -> None:
+def test_the_losses_get_border_and_distance_of_the_augmented_patch(data: Path) -> None:
     settings = ("loss.border={w0: 10, sigma: 5}", "loss.boundary=0.01")
     config = tiny_config(*settings)
     batch = first_batches(data, config)[0]
@@ -234,7 +234,7 @@ def test_the_losses_see_border_and_distance_of_the_augmented_patch(data: Path) -
     assert loop.train_step([batch], rate=0.0) == pytest.approx(expected, rel=1e-5)
 
 
-def test_every_output_of_a_nested_network_learns(data: Path) -> None:
+def test_every_output_of_a_nested_network_is_trained(data: Path) -> None:
     loop = loop_on(data, "network={arch: unetplusplus, decoder_channels: [16, 8, 8]}", epoch_steps=1)
     before = weights(loop.network)
     run_epoch(loop)
@@ -255,19 +255,19 @@ def test_the_average_follows_the_weights_and_the_statistics(data: Path) -> None:
 
 
 def kernels() -> list[nn.Parameter]:
-    """Two kernels that lie channels last in memory, and a bias, each with a gradient."""
+    """Return two kernels in channels-last layout and a bias, with gradients."""
     torch.manual_seed(0)
     layout = torch.channels_last
     shapes = ((7, 5, 3, 3), (3, 7, 3, 3))
-    found = [nn.Parameter(torch.randn(shape).contiguous(memory_format=layout)) for shape in shapes]
-    found.append(nn.Parameter(torch.randn(7)))
-    for parameter in found:
+    parameters = [nn.Parameter(torch.randn(shape).contiguous(memory_format=layout)) for shape in shapes]
+    parameters.append(nn.Parameter(torch.randn(7)))
+    for parameter in parameters:
         parameter.grad = torch.randn_like(parameter)
-    return found
+    return parameters
 
 
 @pytest.mark.parametrize("form", ["fused", "foreach"])
-def test_an_optimiser_goes_on_from_averages_in_another_layout_and_of_another_form(form: str) -> None:
+def test_an_optimiser_continues_from_averages_in_another_layout_and_form(form: str) -> None:
     unbroken, resumed = (kernels() for _ in range(2))
     before = torch.optim.AdamW(unbroken, lr=0.1, fused=form == "fused", foreach=form == "foreach")
     before.step()

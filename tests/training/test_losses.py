@@ -43,7 +43,7 @@ TERMS: dict[str, dict[str, Any]] = {
     "cldice": {"cldice": {"iterations": 2}},
     "ohem": {"ohem": {"share": 0.3}},
 }
-"""A configuration of each loss alone."""
+"""A configuration of each loss without others."""
 
 each_term = pytest.mark.parametrize("name", TERMS)
 
@@ -112,24 +112,24 @@ def test_patch_dice_counts_a_fine_crack_as_much_as_a_wide_one() -> None:
 
 
 @pytest.mark.parametrize("name", ["dice", "patch_dice", "jaccard", "tversky", "cldice"])
-@pytest.mark.parametrize("truth", [pytest.param(0.0, id="empty"), pytest.param(1.0, id="full")])
-def test_a_sure_and_right_answer_costs_nothing(name: str, truth: float) -> None:
-    sure = plane(60.0 if truth else -60.0)
-    assert float(total_loss(sure, plane(truth), only(name))) == pytest.approx(0, abs=1e-6)
+@pytest.mark.parametrize("true", [pytest.param(0.0, id="empty"), pytest.param(1.0, id="full")])
+def test_a_confident_correct_output_has_no_loss(name: str, true: float) -> None:
+    sure = plane(60.0 if true else -60.0)
+    assert float(total_loss(sure, plane(true), only(name))) == pytest.approx(0, abs=1e-6)
 
 
 @each_term
 @pytest.mark.parametrize("classes", [1, 3])
-@pytest.mark.parametrize("truth", [pytest.param(0.0, id="empty"), pytest.param(1.0, id="full")])
+@pytest.mark.parametrize("true", [pytest.param(0.0, id="empty"), pytest.param(1.0, id="full")])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-def test_losses_and_gradients_are_finite_however_wrong(
-    name: str, classes: int, truth: float, dtype: torch.dtype
+def test_losses_and_gradients_are_finite_for_any_error(
+    name: str, classes: int, true: float, dtype: torch.dtype
 ) -> None:
     for logit in (-1e4, -30.0, 0.0, 30.0, 1e4):
         logits = torch.zeros((2, classes, 6, 7), dtype=dtype)
         logits[:, -1] = logit
         logits.requires_grad_()
-        loss = total_loss(logits, plane(truth, (6, 7)), only(name))
+        loss = total_loss(logits, plane(true, (6, 7)), only(name))
         loss.backward()  # type: ignore[no-untyped-call]
         assert logits.grad is not None
         assert loss.dtype == torch.float32
@@ -161,7 +161,7 @@ def test_gradients_agree_with_numerical_differences(name: str, classes: int) -> 
     assert checked
 
 
-def test_two_classes_of_softmax_are_one_of_sigmoid() -> None:
+def test_two_softmax_classes_equal_one_sigmoid_class() -> None:
     logits, target = problem(1)
     both = torch.cat([torch.zeros_like(logits), logits], dim=1)
     for name in set(TERMS) - {"lovasz"}:  # of which the two forms differ
@@ -189,9 +189,9 @@ def test_losses_on_regions_agree_with_segmentation_models_pytorch(
     mode = {"mode": "binary"} if classes == 1 else {"mode": "multiclass", "classes": list(range(1, classes))}
     for seed in range(3):
         logits, target = problem(classes, seed)
-        truth = target if classes == 1 else target[:, 0].long()
+        true = target if classes == 1 else target[:, 0].long()
         # Their Dice is a Tversky index of 1/2 and 1/2, and adds the smoothing to halves of both sides.
-        expected = smp_loss(theirs, from_logits=True, **mode, **settings)(logits, truth)
+        expected = smp_loss(theirs, from_logits=True, **mode, **settings)(logits, true)
         torch.testing.assert_close(loss(logits, target), expected.to(torch.float64))
 
 
@@ -219,27 +219,27 @@ def test_the_focal_tversky_loss_is_a_power_of_the_tversky_loss() -> None:
 def test_the_lovasz_loss_agrees_with_segmentation_models_pytorch(classes: int) -> None:
     logits, target = (values.float() for values in problem(classes))
     mode = "binary" if classes == 1 else "multiclass"
-    truth = target if classes == 1 else target[:, 0].long()
-    given = logits if classes == 1 else torch.softmax(logits, dim=1)
+    true = target if classes == 1 else target[:, 0].long()
+    prediction = logits if classes == 1 else torch.softmax(logits, dim=1)
     theirs = smp_loss("LovaszLoss", mode=mode, per_image=False, from_logits=classes == 1)
     if classes == 1:
-        torch.testing.assert_close(losses.lovasz_loss(logits, target), theirs(given, truth))
+        torch.testing.assert_close(losses.lovasz_loss(logits, target), theirs(prediction, true))
         return
     from segmentation_models_pytorch.losses.lovasz import _lovasz_softmax
 
-    expected = _lovasz_softmax(given, truth, classes=[1, 2], per_image=False)
+    expected = _lovasz_softmax(prediction, true, classes=[1, 2], per_image=False)
     torch.testing.assert_close(losses.lovasz_loss(logits, target), expected)
 
 
 @pytest.mark.parametrize("weight", [0.5, 1.0, 4.0])
-def test_the_softmax_form_of_the_cross_entropy_is_that_of_torch(weight: float) -> None:
+def test_the_softmax_cross_entropy_equals_that_of_torch(weight: float) -> None:
     logits, target = problem(3)
     weights = torch.tensor([1.0, weight, weight], dtype=torch.float64)
     expected = functional.cross_entropy(logits, target[:, 0].long(), weight=weights, reduction="none").mean()
     torch.testing.assert_close(weighted_bce(logits, target, positive_weight=weight), expected)
 
 
-def test_balanced_cross_entropy_gives_crack_and_background_the_same_say() -> None:
+def test_balanced_cross_entropy_gives_crack_and_background_equal_weight() -> None:
     target = plane(0.0)
     target[0, 0, :2] = 1  # 10 of 40 pixels
     # Logits of 0: every pixel costs log 2, cracks weighted by 3/4, background by 1/4.
@@ -269,7 +269,7 @@ def test_the_border_loss_is_the_mean_of_map_times_cross_entropy() -> None:
     torch.testing.assert_close(balanced, ((classes + border) * entropy).mean())
 
 
-def test_the_boundary_loss_is_that_of_its_authors() -> None:
+def test_the_boundary_loss_equals_the_code_of_its_authors() -> None:
     logits, target = problem(1)
     distances = []
     for crack in target[:, 0].numpy().astype(bool):  # as in one_hot2dist of their published code
@@ -298,10 +298,10 @@ def scipy_skeleton(mask: np.ndarray[Any, Any], iterations: int) -> np.ndarray[An
 def test_centreline_dice_agrees_with_the_morphology_of_scipy(iterations: int) -> None:
     logits, target = problem(1, shape=(20, 23))
     shares = torch.sigmoid(logits[:, 0]).numpy()
-    truth = target[:, 0].numpy()
-    skeletons, truths = (np.stack([scipy_skeleton(p, iterations) for p in planes]) for planes in (shares, truth))
-    precision = ((skeletons * truth).sum() + 1) / (skeletons.sum() + 1)
-    recall = ((truths * shares).sum() + 1) / (truths.sum() + 1)
+    true = target[:, 0].numpy()
+    skeletons, true_skeletons = (np.stack([scipy_skeleton(p, iterations) for p in planes]) for planes in (shares, true))
+    precision = ((skeletons * true).sum() + 1) / (skeletons.sum() + 1)
+    recall = ((true_skeletons * shares).sum() + 1) / (true_skeletons.sum() + 1)
     expected = 1 - 2 * precision * recall / (precision + recall)
     assert float(losses.cldice_loss(logits, target, iterations=iterations)) == pytest.approx(expected)
 
@@ -326,7 +326,7 @@ def test_the_total_is_the_weighted_sum_of_its_parts() -> None:
     torch.testing.assert_close(total_loss(logits, target, halves), expected)
 
 
-def test_several_outputs_cost_their_mean() -> None:
+def test_the_loss_of_several_outputs_is_their_mean() -> None:
     logits, target = problem(1)
     config = LossConfig.model_validate({"border": {}})
     single = [total_loss(values, target, config) for values in (logits, -logits)]
@@ -334,7 +334,7 @@ def test_several_outputs_cost_their_mean() -> None:
 
 
 @pytest.mark.parametrize("classes", [1, 3])
-def test_planes_given_with_the_target_are_not_computed_again(classes: int) -> None:
+def test_planes_in_the_target_are_not_computed_again(classes: int) -> None:
     logits, target = problem(classes, shape=(20, 20), share=0.05)
     config = LossConfig.model_validate({"border": {"sigma": 3}, "boundary": 0.1})
     masks = target[:, 0].numpy().astype(np.uint8)
@@ -345,14 +345,14 @@ def test_planes_given_with_the_target_are_not_computed_again(classes: int) -> No
     assert float(total_loss(logits, planes, config)) != pytest.approx(float(total_loss(logits, target, config)))
 
 
-def test_border_weights_carried_along_with_a_mask_are_kept() -> None:
+def test_border_weights_passed_with_a_mask_are_used() -> None:
     mask = np.zeros((8, 9), np.uint8)
     carried = np.random.default_rng(0).random((8, 9), dtype=np.float32)
     config = LossConfig.model_validate({"border": {}})
     np.testing.assert_array_equal(target_planes(mask, config, border=carried)[1], carried)
 
 
-def test_the_losses_of_the_issue_are_read_as_written() -> None:
+def test_losses_are_read_as_weights_or_with_settings() -> None:
     text = "loss={bce: 1.0, dice: 1.0, border: {w0: 10, sigma: 5}, cldice: 0.3}"
     from crackseg.training.config import TrainConfig
 

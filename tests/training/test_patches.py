@@ -56,13 +56,13 @@ def test_a_patch_is_square_rgb_with_a_mask_of_0_and_1(data: Path, side: int) -> 
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_the_share_of_patches_around_a_crack_is_as_asked(tmp_path: Path, share: float) -> None:
+def test_the_share_of_patches_around_a_crack_is_as_configured(tmp_path: Path, share: float) -> None:
     mask = np.zeros((800, 800), np.bool_)
     mask[400:404, 400:404] = True  # a random patch meets this once in some hundred
     write_sample(tmp_path, "speck", np.full((800, 800, 3), 180, np.uint8), mask)
-    found = masks(patches(tmp_path, *STILL, f"data.crack_share={share}"), 300).any(axis=(1, 2)).mean()
-    assert found == pytest.approx(share, abs=0.1)
-    assert share < 1 or found == 1
+    share_found = masks(patches(tmp_path, *STILL, f"data.crack_share={share}"), 300).any(axis=(1, 2)).mean()
+    assert share_found == pytest.approx(share, abs=0.1)
+    assert share < 1 or share_found == 1
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_an_image_smaller_than_the_patch_is_mirrored(tmp_path: Path) -> None:
     assert colours == {tuple(pixel) for pixel in image[mask]}
 
 
-def test_a_single_pixel_is_enough_of_an_image(tmp_path: Path) -> None:
+def test_an_image_of_one_pixel_gives_patches(tmp_path: Path) -> None:
     write_sample(tmp_path, "dot", np.full((1, 1, 3), 90, np.uint8), np.ones((1, 1), np.bool_))
     image, mask = patches(tmp_path, *STILL)[0]
     assert (image == 90).all()
@@ -114,7 +114,7 @@ def test_a_single_pixel_is_enough_of_an_image(tmp_path: Path) -> None:
         pytest.param("{many: 0}", 1.0, id="a folder left out"),
     ],
 )
-def test_the_mix_gives_each_image_or_each_folder_its_chance(tmp_path: Path, mix: str, expected: float) -> None:
+def test_the_mix_balances_images_or_folders(tmp_path: Path, mix: str, expected: float) -> None:
     for name, count, level in (("many", 9, 50), ("one", 1, 200)):
         for number in range(count):
             pixels, nothing = np.full((70, 70, 3), level, np.uint8), np.zeros((70, 70), np.bool_)
@@ -126,17 +126,17 @@ def test_the_mix_gives_each_image_or_each_folder_its_chance(tmp_path: Path, mix:
 
 
 @pytest.mark.parametrize(
-    ("mix", "told"),
+    ("mix", "message"),
     [("{wals: 2}", "use the names walls"), ("{walls: 0}", "above 0")],
     ids=["a name not there", "nothing left"],
 )
-def test_a_mix_that_cannot_be_is_told(tmp_path: Path, mix: str, told: str) -> None:
+def test_an_impossible_mix_is_an_error(tmp_path: Path, mix: str, message: str) -> None:
     write_sample(tmp_path / "walls", "a", np.full((70, 70, 3), 90, np.uint8), np.zeros((70, 70), np.bool_))
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         PatchDataset(find_samples(tmp_path / "walls", "train"), tiny_config(f"data.mix={mix}"))
 
 
-def test_a_hairline_survives_being_shrunk() -> None:
+def test_a_hairline_survives_shrinking() -> None:
     mask = np.zeros((128, 128), np.uint8)
     mask[:, 64] = 1
     _, small = resize_pair(np.zeros((128, 128, 3), np.uint8), mask, 64)

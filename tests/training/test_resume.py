@@ -76,7 +76,7 @@ def test_the_same_training_gives_the_same_files(unbroken: Path, data: Path, tmp_
     "step",
     [pytest.param(1, id="in the first epoch"), pytest.param(3, id="in the second"), pytest.param(4, id="at its end")],
 )
-def test_a_training_stopped_and_resumed_ends_like_an_unbroken_one(
+def test_a_stopped_and_resumed_training_equals_an_uninterrupted_one(
     unbroken: Path, data: Path, tmp_path: Path, step: int
 ) -> None:
     output = tmp_path / "stopped"
@@ -89,7 +89,7 @@ def test_a_training_stopped_and_resumed_ends_like_an_unbroken_one(
     assert files_in(output) == FILES
 
 
-def test_resuming_what_is_finished_changes_nothing(unbroken: Path, data: Path) -> None:
+def test_resuming_a_finished_training_changes_nothing(unbroken: Path, data: Path) -> None:
     before = {name: (unbroken / name).read_bytes() for name in FILES}
     result = train(tiny_config(*SAME), training_data(data), unbroken, device="cpu", resume=True)
     assert result.finished
@@ -111,7 +111,7 @@ train(tiny_config(*SAME), training_data(Path(sys.argv[1])), Path(sys.argv[2]), d
 """
 
 
-def test_a_killed_training_resumed_ends_like_an_unbroken_one(unbroken: Path, data: Path, tmp_path: Path) -> None:
+def test_a_killed_and_resumed_training_equals_an_uninterrupted_one(unbroken: Path, data: Path, tmp_path: Path) -> None:
     output = tmp_path / "killed"
     killed = subprocess.run(
         [sys.executable, "-c", _KILLED, data, output], cwd=REPOSITORY, capture_output=True, timeout=600, check=False
@@ -123,7 +123,7 @@ def test_a_killed_training_resumed_ends_like_an_unbroken_one(unbroken: Path, dat
     assert_equal_runs(unbroken, output)
 
 
-def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(
+def test_ctrl_c_saves_names_the_way_to_continue_and_exits_130(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "stopped"
@@ -149,7 +149,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(
     assert files_in(output) == FILES
 
 
-def test_a_folder_with_a_run_is_refused_without_resume(unbroken: Path, data: Path) -> None:
+def test_a_folder_with_a_run_is_an_error_without_resume(unbroken: Path, data: Path) -> None:
     before = (unbroken / "best.safetensors").read_bytes()
     with pytest.raises(UsageError, match=r"holds a run already.*--resume"):
         train(tiny_config(*SAME), training_data(data), unbroken, device="cpu")
@@ -165,7 +165,7 @@ def test_a_folder_with_a_run_is_refused_without_resume(unbroken: Path, data: Pat
         pytest.param("schedule.steps_per_epoch=5", "schedule.steps_per_epoch was 2 and is 5", id="epoch"),
     ],
 )
-def test_resuming_with_another_configuration_is_refused_and_named(
+def test_resuming_with_another_configuration_names_the_difference(
     unbroken: Path, data: Path, override: str, key: str
 ) -> None:
     before = {path.name: path.read_bytes() for path in unbroken.iterdir()}
@@ -175,7 +175,7 @@ def test_resuming_with_another_configuration_is_refused_and_named(
     assert {path.name: path.read_bytes() for path in unbroken.iterdir()} == before
 
 
-def test_a_damaged_state_is_refused(unbroken: Path, data: Path, tmp_path: Path) -> None:
+def test_a_damaged_state_is_an_error(unbroken: Path, data: Path, tmp_path: Path) -> None:
     output = tmp_path / "damaged"
     output.mkdir()
     state = (unbroken / "resume.safetensors").read_bytes()
@@ -185,7 +185,7 @@ def test_a_damaged_state_is_refused(unbroken: Path, data: Path, tmp_path: Path) 
             train(tiny_config(*SAME), training_data(data), output, device="cpu", resume=True)
 
 
-def test_resume_without_a_run_begins_one(data: Path, tmp_path: Path) -> None:
+def test_resume_without_a_run_starts_one(data: Path, tmp_path: Path) -> None:
     config = tiny_config("schedule.epochs=1", "schedule.steps_per_epoch=1")
     assert train(config, training_data(data), tmp_path / "new", device="cpu", resume=True).finished
 

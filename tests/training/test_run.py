@@ -1,4 +1,4 @@
-"""Whole trainings: what they leave, that they learn, and how they fail."""
+"""Whole trainings: their files, their scores and their errors."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def test_a_run_leaves_every_file_and_nothing_else(run: Path) -> None:
 
 
 def test_the_metrics_are_a_row_per_epoch(run: Path) -> None:
-    found = rows(run)
-    assert [row["epoch"] for row in found] == [1, 2, 3]
-    assert [row["step"] for row in found] == [16, 32, 48]
-    seconds = [row["seconds"] for row in found]
+    history = rows(run)
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    assert [row["step"] for row in history] == [16, 32, 48]
+    seconds = [row["seconds"] for row in history]
     assert seconds == sorted(seconds)
-    assert found[-1]["learning_rate"] == 0
-    for row in found:
+    assert history[-1]["learning_rate"] == 0
+    for row in history:
         assert 0 <= row["precision"] <= 1
         assert 0 <= row["recall"] <= 1
         assert 0.05 <= row["threshold"] <= 0.95
@@ -59,17 +59,17 @@ def test_the_metrics_are_a_row_per_epoch(run: Path) -> None:
             assert row["iou"] == pytest.approx(row["f1"] / (2 - row["f1"]), rel=1e-4)
 
 
-def test_an_easy_problem_is_learnt(run: Path) -> None:
-    found = rows(run)
-    assert found[-1]["loss"] < 0.6 * found[0]["loss"]
-    assert found[-1]["f1"] > 0.8
+def test_an_easy_problem_is_solved(run: Path) -> None:
+    history = rows(run)
+    assert history[-1]["loss"] < 0.6 * history[0]["loss"]
+    assert history[-1]["f1"] > 0.8
 
 
-def test_the_card_says_what_was_seen_and_what_is_needed(run: Path, data: Path) -> None:
+def test_the_card_names_the_data_and_what_prediction_needs(run: Path, data: Path) -> None:
     card = json.loads((run / "card.json").read_text(encoding="utf-8"))
-    seen = training_data(data)
+    samples = training_data(data)
     assert card["name"] == run.name
-    assert card["data"] == [{"name": data.name, "images": len(seen.train), "sha256": hash_samples(seen.train)}]
+    assert card["data"] == [{"name": data.name, "images": len(samples.train), "sha256": hash_samples(samples.train)}]
     assert card["stride"] == 8
     assert 8 < card["context_px"] < 100
     assert card["context_exact"] is True
@@ -96,20 +96,20 @@ def test_the_scores_of_the_card_are_those_of_its_own_model(run: Path, data: Path
     assert scores["recall"] == pytest.approx(hit / crack, abs=2e-3)
 
 
-def test_the_configuration_beside_a_run_is_the_one_it_was_made_with(run: Path) -> None:
+def test_the_configuration_in_the_run_folder_is_that_of_the_run(run: Path) -> None:
     assert load_config(TrainConfig, run / "config.yaml") == load_config(TrainConfig, overrides=EASY)
 
 
 @pytest.mark.parametrize("name", ["curves.png", "samples.png"])
-def test_the_pictures_open(run: Path, name: str) -> None:
-    with Image.open(run / name) as picture:
-        picture.load()
-        assert picture.width >= 400
-        assert len(np.unique(np.asarray(picture.convert("L")))) > 8
+def test_the_figures_are_valid_images(run: Path, name: str) -> None:
+    with Image.open(run / name) as image:
+        image.load()
+        assert image.width >= 400
+        assert len(np.unique(np.asarray(image.convert("L")))) > 8
 
 
 @pytest.mark.parametrize("rate", [1e9, 1e30])
-def test_a_loss_that_is_no_number_ends_the_training(data: Path, tmp_path: Path, rate: float) -> None:
+def test_a_loss_that_is_not_finite_ends_the_training(data: Path, tmp_path: Path, rate: float) -> None:
     config = tiny_config(f"optimiser.learning_rate={rate}", "schedule.epochs=10", "optimiser.warmup=0")
     with pytest.raises((TrainingError, ModelError)) as caught:
         train(config, training_data(data), tmp_path / "nan", device="cpu")
@@ -118,7 +118,7 @@ def test_a_loss_that_is_no_number_ends_the_training(data: Path, tmp_path: Path, 
         assert all(torch.isfinite(tensor).all() for tensor in read_weights(tmp_path / "nan" / name).values())
 
 
-def test_a_loss_that_is_no_number_is_exit_code_3_and_one_line(
+def test_a_loss_that_is_not_finite_is_exit_code_3_and_one_line(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wild = ("optimiser.learning_rate=1e30", "schedule.epochs=10", "optimiser.warmup=0")
@@ -142,7 +142,7 @@ def kernels(path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", [".", "model.onnx"])
-def test_a_training_starts_from_the_run_before(run: Path, data: Path, tmp_path: Path, name: str) -> None:
+def test_a_training_starts_from_an_earlier_run(run: Path, data: Path, tmp_path: Path, name: str) -> None:
     short(data, tmp_path / "next", f"init={run / name}")
     before = kernels(run / ("model.onnx" if name == "model.onnx" else "best.safetensors"))
     after = kernels(tmp_path / "next" / "best.safetensors")
@@ -170,10 +170,10 @@ def test_a_training_starts_from_the_weights_of_an_encoder(data: Path, tmp_path: 
         pytest.param(None, "missing.pth", UsageError, id="no such file"),
         pytest.param(b"nonsense", "nonsense.pth", ModelError, id="nonsense"),
         pytest.param(b"nonsense", "nonsense.safetensors", ModelError, id="nonsense by another name"),
-        pytest.param(b"\x89PNG\r\n\x1a\n", "photo.png", ModelError, id="a picture"),
+        pytest.param(b"\x89PNG\r\n\x1a\n", "photo.png", ModelError, id="an image"),
     ],
 )
-def test_a_training_does_not_start_from_nonsense(
+def test_a_training_does_not_start_from_an_invalid_file(
     data: Path, tmp_path: Path, content: bytes | None, name: str, error: type[Exception]
 ) -> None:
     if content is not None:
@@ -184,7 +184,7 @@ def test_a_training_does_not_start_from_nonsense(
 
 
 @pytest.mark.parametrize("key", ["init", "teacher.model"])
-def test_weights_that_are_not_there_are_told_before_an_image_is_read(tmp_path: Path, key: str) -> None:
+def test_missing_weights_are_an_error_before_any_image_is_read(tmp_path: Path, key: str) -> None:
     gone = Sample(tmp_path / "gone.png", tmp_path / "gone_mask.png", group="gone")
     with pytest.raises(UsageError, match="no such weights") as caught:
         train(tiny_config(f"{key}={tmp_path / 'missing'}"), TrainingData((gone,), (gone,)), tmp_path / "run")
@@ -192,7 +192,7 @@ def test_weights_that_are_not_there_are_told_before_an_image_is_read(tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
-def test_a_mask_of_another_size_is_found_before_the_first_step(tmp_path: Path) -> None:
+def test_a_mask_of_another_size_is_an_error_before_the_first_step(tmp_path: Path) -> None:
     folder = write_lines(tmp_path / "walls", 4)
     with Image.open(folder / "masks" / "wall02.png") as mask:
         mask.resize((40, 30)).save(folder / "masks" / "wall02.png")
@@ -210,7 +210,7 @@ def test_a_training_by_the_clock_ends_with_a_model_however_short(data: Path, tmp
     assert files_in(tmp_path / "run") == FILES
 
 
-def test_training_without_any_crack_ends_with_the_threshold_it_started_with(run: Path, tmp_path: Path) -> None:
+def test_a_training_without_cracks_keeps_its_initial_threshold(run: Path, tmp_path: Path) -> None:
     from tests.runs import write_sample
 
     rng = np.random.default_rng(0)
@@ -224,7 +224,7 @@ def test_training_without_any_crack_ends_with_the_threshold_it_started_with(run:
     assert result.card.threshold == read_card(tmp_path / "run" / "best.safetensors").threshold == 0.3
 
 
-def test_several_folders_stand_in_the_card_one_by_one(tmp_path: Path) -> None:
+def test_the_card_lists_several_data_folders_separately(tmp_path: Path) -> None:
     one, two = write_lines(tmp_path / "one", 3), write_lines(tmp_path / "two", 4, first=20)
     samples = (*find_samples(one, "train"), *find_samples(two, "train"))
     data = TrainingData(*hold_out(samples, 0.25))

@@ -1,4 +1,4 @@
-"""How far a training is, and the learning rate that follows."""
+"""Finished share and learning rate of a training."""
 
 import math
 
@@ -23,7 +23,7 @@ PLAIN = OptimiserConfig(learning_rate=0.01, warmup=0.2)
         pytest.param(1.0, 0.0, id="end"),
     ],
 )
-def test_the_rate_rises_in_a_line_and_falls_as_a_cosine(done: float, expected: float) -> None:
+def test_the_learning_rate_rises_linearly_and_falls_as_a_cosine(done: float, expected: float) -> None:
     assert learning_rate(PLAIN, done) == pytest.approx(expected, abs=1e-12)
 
 
@@ -32,7 +32,7 @@ def test_the_rate_rises_in_a_line_and_falls_as_a_cosine(done: float, expected: f
     one=st.floats(0, 1),
     two=st.floats(0, 1),
 )
-def test_the_rate_never_exceeds_the_peak_and_never_rises_after_the_warmup(
+def test_the_learning_rate_never_exceeds_its_peak_or_rises_after_the_warmup(
     warmup: float, one: float, two: float
 ) -> None:
     config = OptimiserConfig(learning_rate=1.0, warmup=warmup)
@@ -50,19 +50,21 @@ def test_without_warmup_the_first_step_is_at_the_peak() -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "batch", "asked", "expected"),
+    ("images", "batch", "steps", "expected"),
     [
         pytest.param(10, 8, None, 50, id="few images"),
         pytest.param(801, 8, None, 101, id="rounded up"),
         pytest.param(100_000, 8, None, 500, id="many images"),
-        pytest.param(100_000, 8, 7, 7, id="as asked"),
+        pytest.param(100_000, 8, 7, 7, id="as configured"),
     ],
 )
-def test_steps_per_epoch(images: int, batch: int, asked: int | None, expected: int) -> None:
-    assert steps_per_epoch(ScheduleConfig(steps_per_epoch=asked), images=images, batch_size=batch) == expected
+def test_steps_per_epoch_follow_the_images_within_limits(
+    images: int, batch: int, steps: int | None, expected: int
+) -> None:
+    assert steps_per_epoch(ScheduleConfig(steps_per_epoch=steps), images=images, batch_size=batch) == expected
 
 
-def test_progress_counts_steps_unless_minutes_are_set() -> None:
+def test_the_finished_share_counts_steps_unless_minutes_are_set() -> None:
     by_steps, by_clock = ScheduleConfig(epochs=4), ScheduleConfig(epochs=4, minutes=2)
     assert share_done(by_steps, step=10, epoch_steps=5, elapsed_s=1e6) == 0.5
     assert share_done(by_clock, step=10**6, epoch_steps=5, elapsed_s=30) == 0.25

@@ -1,4 +1,4 @@
-"""Several classes of defect, from class numbers in masks to scores and files: learnt, stored, predicted, evaluated."""
+"""Several defect classes, from masks of class numbers to predictions and scores."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LINE, BLOB = 1, 2
 
 
 def draw_wall(number: int, shape: tuple[int, int] = (64, 80)) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A light wall with a dark line of class 1 and a reddish blob of class 2, and their class numbers."""
+    """Return a wall with a line and a blob, and their classes."""
     rng = np.random.default_rng(number)
     height, width = shape
     classes = np.zeros(shape, np.uint8)
@@ -56,15 +56,15 @@ def walls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def f1_score(true: NDArray[np.uint8], told: NDArray[np.uint8], *, labels: list[int]) -> list[float]:
+def f1_score(true: NDArray[np.uint8], predicted: NDArray[np.uint8], *, labels: list[int]) -> list[float]:
     """The F1 of each class against all else, by its definition."""
-    pairs = [(true == label, told == label) for label in labels]
+    pairs = [(true == label, predicted == label) for label in labels]
     return [2 * float((one & two).sum()) / float(one.sum() + two.sum()) for one, two in pairs]
 
 
 @pytest.fixture(scope="module")
 def kinds(walls: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that has learnt to tell the two kinds apart."""
+    """A network trained to separate the two kinds."""
     run = tmp_path_factory.mktemp("kinds") / "run"
     config = tiny_config(
         *EASY, "network.classes=3", "schedule.steps_per_epoch=20", "augment.light=0", "augment.colour=0"
@@ -73,14 +73,14 @@ def kinds(walls: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def test_every_runtime_tells_the_same_classes_and_tells_them_well(kinds: Path, walls: Path) -> None:
+def test_every_runtime_predicts_the_same_correct_classes(kinds: Path, walls: Path) -> None:
     image, true = draw_wall(100, (96, 128))
     answers = {}
     for runtime in ("onnx", "openvino", "torch"):
-        found = crackseg.load_model(kinds, runtime=runtime).predict(image)
-        assert found.classes is not None
-        np.testing.assert_array_equal(found.classes > 0, found.mask)
-        answers[runtime] = found.classes
+        result = crackseg.load_model(kinds, runtime=runtime).predict(image)
+        assert result.classes is not None
+        np.testing.assert_array_equal(result.classes > 0, result.mask)
+        answers[runtime] = result.classes
     for classes in answers.values():
         assert (classes != answers["torch"]).mean() < 0.005, "a pixel on the edge may fall either way"
     for number in (LINE, BLOB):
@@ -89,7 +89,7 @@ def test_every_runtime_tells_the_same_classes_and_tells_them_well(kinds: Path, w
         assert (inside == 3 - number).mean() < 0.2
 
 
-def test_tiles_do_not_show_in_the_classes(kinds: Path) -> None:
+def test_classes_have_no_seams_between_tiles(kinds: Path) -> None:
     image, _ = draw_wall(101, (150, 200))
     whole, cut = (crackseg.load_model(kinds, tile_size=size).predict(image).classes for size in (None, 136))
     assert whole is not None
@@ -97,7 +97,7 @@ def test_tiles_do_not_show_in_the_classes(kinds: Path) -> None:
     assert (whole != cut).mean() < 1e-3
 
 
-def test_predicting_writes_the_number_of_the_class_in_each_pixel(kinds: Path, walls: Path, tmp_path: Path) -> None:
+def test_predict_writes_the_class_number_of_each_pixel(kinds: Path, walls: Path, tmp_path: Path) -> None:
     photos = [str(walls / "images" / f"{number}.png") for number in range(2)]
     assert main(["predict", *photos, "--model", str(kinds), "-o", str(tmp_path), "--quiet"]) == 0
     for stem in ("0", "1"):
@@ -108,7 +108,7 @@ def test_predicting_writes_the_number_of_the_class_in_each_pixel(kinds: Path, wa
         assert areas_px == {str(number): int((classes == number).sum()) for number in (LINE, BLOB)}
 
 
-def test_evaluating_scores_each_class(kinds: Path, walls: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_scores_each_class(kinds: Path, walls: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["evaluate", "--data", str(walls), "--model", str(kinds)]
     assert main([*arguments, "--quiet"]) == 0
     shown = capsys.readouterr().out
@@ -127,14 +127,14 @@ def test_the_card_and_every_epoch_score_each_class(kinds: Path, walls: Path) -> 
     card = json.loads((kinds / "card.json").read_text())
     scores = card["scores"]["validation"]["all"]
     model = crackseg.load_model(kinds, runtime="torch")
-    told, true = [], []
+    predicted, true = [], []
     for sample in training_data(walls).validation:
         image, classes = read_class_sample(sample, 3)
-        found = model.predict(image).classes
-        assert found is not None
-        told.append(found.ravel())
+        classes_of_image = model.predict(image).classes
+        assert classes_of_image is not None
+        predicted.append(classes_of_image.ravel())
         true.append(classes.ravel())
-    expected = f1_score(np.concatenate(true), np.concatenate(told), labels=[LINE, BLOB])
+    expected = f1_score(np.concatenate(true), np.concatenate(predicted), labels=[LINE, BLOB])
     assert [scores["f1_class1"], scores["f1_class2"]] == pytest.approx(expected, abs=2e-3)
     assert scores["f1_macro"] == pytest.approx(sum(expected) / 2, abs=2e-3)
     history = rows(kinds)
@@ -143,40 +143,41 @@ def test_the_card_and_every_epoch_score_each_class(kinds: Path, walls: Path) -> 
     assert [best["f1_class1"], best["f1_class2"]] == pytest.approx(expected, abs=0.02), "best.safetensors keeps float16"
 
 
-def test_a_class_that_is_neither_there_nor_called_has_no_score() -> None:
-    truth = np.array([[1, 1, 0, 0]], np.uint8)
+def test_a_class_neither_present_nor_predicted_has_no_score() -> None:
+    class_numbers = np.array([[1, 1, 0, 0]], np.uint8)
     probability = np.array([[0.9, 0.2, 0.8, 0.1]], np.float32)
     none = np.zeros((1, 4), np.bool_)
-    parts = (ProbabilityHistogram.of(probability, truth == number) for number in (1,))
-    found = ValidationCounts(
-        ProbabilityHistogram.of(probability, truth > 0), (*parts, ProbabilityHistogram.of(probability * 0, none))
+    parts = (ProbabilityHistogram.of(probability, class_numbers == number) for number in (1,))
+    counts = ValidationCounts(
+        ProbabilityHistogram.of(probability, class_numbers > 0),
+        (*parts, ProbabilityHistogram.of(probability * 0, none)),
     )
-    scores = (found + found).scores_at(0.5)
+    scores = (counts + counts).scores_at(0.5)
     assert scores["f1"] == scores["f1_class1"] == scores["f1_macro"] == 0.5
     assert math.isnan(scores["f1_class2"])
-    assert ValidationCounts(found.crack).scores_at(0.5).keys() == {"f1", "precision", "recall", "iou"}
+    assert ValidationCounts(counts.crack).scores_at(0.5).keys() == {"f1", "precision", "recall", "iou"}
 
 
-def test_samples_show_a_defect_called_by_the_wrong_class_in_blue(tmp_path: Path) -> None:
+def test_samples_show_a_defect_predicted_as_another_class_in_blue(tmp_path: Path) -> None:
     image, true = np.full((64, 64, 3), 128, np.uint8), np.ones((64, 64), np.bool_)
-    for mistaken, colour in ((true, (70, 110, 255)), (~true, (60, 200, 80))):
-        draw_samples([Example("wall.png", image, true, true, mistaken)], tmp_path / "samples.png")
-        with Image.open(tmp_path / "samples.png") as picture:
-            assert picture.getpixel((100, 100)) == colour
+    for wrong_class, colour in ((true, (70, 110, 255)), (~true, (60, 200, 80))):
+        draw_samples([Example("wall.png", image, true, true, wrong_class)], tmp_path / "samples.png")
+        with Image.open(tmp_path / "samples.png") as image_file:
+            assert image_file.getpixel((100, 100)) == colour
 
 
-def test_a_network_of_one_class_tells_no_classes(run: Path, tmp_path: Path) -> None:
+def test_a_network_of_one_class_predicts_no_classes(run: Path, tmp_path: Path) -> None:
     model = crackseg.load_model(run)
     assert isinstance(model, Model)
-    found = model.predict(draw_wall(3)[0])
-    assert found.classes is None
-    found.save(tmp_path)
+    result = model.predict(draw_wall(3)[0])
+    assert result.classes is None
+    result.save(tmp_path)
     assert not list(tmp_path.glob("*_classes.png"))
     predictor: ClassPredictor = model.predictor  # type: ignore[assignment]
     with pytest.raises(ModelError, match="no output for defect classes"):
         predictor.classes(np.zeros((1, 64, 64, 3), np.uint8))
 
 
-def test_the_card_says_how_many_classes_there_are(kinds: Path, run: Path) -> None:
+def test_the_card_has_the_number_of_classes(kinds: Path, run: Path) -> None:
     assert read_card(kinds / "model.onnx").classes == 3
     assert read_card(run / "best.safetensors").classes == 1

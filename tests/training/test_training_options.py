@@ -1,4 +1,4 @@
-"""What a training can be asked for beside the plain run, and what it says to data that does not fit."""
+"""Options of a training: patience, folds, preview, rate search and TensorBoard."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ pytestmark = pytest.mark.train
 ONE_STEP = ("schedule.epochs=1", "schedule.steps_per_epoch=1")
 
 
-def test_without_progress_the_training_ends_early_and_says_so(data: Path, tmp_path: Path) -> None:
+def test_a_training_without_a_better_f1_ends_early_with_a_note(data: Path, tmp_path: Path) -> None:
     still = ("optimiser.learning_rate=1e-12", "optimiser.ema_decay=0", "schedule.epochs=50", "schedule.patience=2")
-    told: list[TrainingProgress] = []
+    notes: list[TrainingProgress] = []
     config = tiny_config(*still, "schedule.steps_per_epoch=1")
-    result = train(config, training_data(data), tmp_path / "run", device="cpu", progress=told.append)
+    result = train(config, training_data(data), tmp_path / "run", device="cpu", progress=notes.append)
     assert result.finished
     assert len(result.history) == 3
-    labels, end = (progress.note for progress in told if progress.note)
+    labels, end = (progress.note for progress in notes if progress.note)
     assert labels == measure_labels(training_data(data).train).describe()
     assert end == "no better validation F1 for 2 epochs; the training ends early"
     assert (tmp_path / "run" / "card.json").exists()
 
 
-def test_data_that_vanishes_ends_the_training_in_one_line_and_it_goes_on_later(tmp_path: Path) -> None:
+def test_vanished_data_ends_the_training_in_one_line_and_it_can_be_resumed(tmp_path: Path) -> None:
     data = write_lines(tmp_path / "walls", 4)
     config = tiny_config("schedule.epochs=1", "data.cache_mb=0", "workers=1")
     samples = training_data(data)
@@ -61,7 +61,7 @@ def test_data_that_vanishes_ends_the_training_in_one_line_and_it_goes_on_later(t
     assert rows(tmp_path / "run")[-1]["step"] == 4
 
 
-def test_five_channels_are_refused_before_anything_is_built(data: Path, tmp_path: Path) -> None:
+def test_five_channels_are_an_error_before_the_network_is_built(data: Path, tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"network.channels: expected 1 or 3, since image files have three channels; got 5"
     ):
@@ -69,12 +69,12 @@ def test_five_channels_are_refused_before_anything_is_built(data: Path, tmp_path
     assert not (tmp_path / "run").exists()
 
 
-def test_several_classes_are_not_learnt_from_masks_of_one(data: Path, tmp_path: Path) -> None:
+def test_masks_of_one_class_are_an_error_for_several_classes(data: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"got a mask of 0 and 255.*network.classes=1"):
         train(tiny_config("network.classes=3"), training_data(data), tmp_path / "run", device="cpu")
 
 
-def test_masks_of_one_class_by_number_are_refused_too(tmp_path: Path) -> None:
+def test_numbered_masks_of_one_class_are_an_error_for_several_classes(tmp_path: Path) -> None:
     data = write_lines(tmp_path / "walls", 4)
     for path in (data / "masks").iterdir():
         with Image.open(path) as mask:
@@ -99,7 +99,7 @@ def test_several_classes_and_grey_images_are_trained(tmp_path: Path) -> None:
     assert read_card(tmp_path / "run" / "model.onnx").network["classes"] == 3
 
 
-def test_every_sample_is_validated_on_once(tmp_path: Path) -> None:
+def test_every_sample_is_held_out_once(tmp_path: Path) -> None:
     one, two = write_lines(tmp_path / "one", 5), write_lines(tmp_path / "two", 8)
     samples = (*find_samples(one, "train"), *find_samples(two, "train"))
     folds = split_folds(samples, 3)
@@ -119,17 +119,17 @@ def test_folds_are_trained_one_after_the_other(tmp_path: Path, capsys: pytest.Ca
     data, run = write_lines(tmp_path / "walls", 4), tmp_path / "run"
     arguments = ["train", "--data", str(data), "-o", str(run), *settings([*TINY, *ONE_STEP]), "--folds", "2", "-q"]
     assert main(arguments) == 0
-    said = capsys.readouterr().out
+    text = capsys.readouterr().out
     summary = json.loads((run / "folds.json").read_text())
     scores = [scores["f1"] for scores in summary["folds"]]
     assert len(scores) == 2
     assert summary["mean"]["f1"] == pytest.approx(sum(scores) / 2, abs=1e-4)
     assert summary["deviation"]["f1"] == pytest.approx(abs(scores[0] - scores[1]) / 2**0.5, abs=1e-4)
-    assert "over 2 folds" in said
+    assert "over 2 folds" in text
     assert files_in(run) == {"fold1", "fold2", "folds.json"}
 
 
-def test_a_preview_is_drawn_and_nothing_trained(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_preview_only_draws_a_figure(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for overrides in ((), ("loss.border={w0: 10}",)):
         folder = tmp_path / f"run{len(overrides)}"
         options = settings([*TINY, *overrides])
@@ -142,7 +142,7 @@ def test_a_preview_is_drawn_and_nothing_trained(data: Path, tmp_path: Path, caps
         assert (255, 32, 96) in colours
 
 
-def test_a_learning_rate_is_looked_for(
+def test_find_rate_suggests_a_learning_rate(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import functools
@@ -152,8 +152,8 @@ def test_a_learning_rate_is_looked_for(
     monkeypatch.setattr(rate_finder, "find_rate", functools.partial(rate_finder.find_rate, steps=12))
     arguments = ["train", "--data", str(data), "-o", str(tmp_path / "run"), *settings(TINY), "--find-rate", "--json"]
     assert main([*arguments, "--device", "cpu"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert rate_finder.LOWEST / 10 <= found["learning_rate"] <= rate_finder.HIGHEST / 10
+    result = json.loads(capsys.readouterr().out)
+    assert rate_finder.LOWEST / 10 <= result["learning_rate"] <= rate_finder.HIGHEST / 10
     assert files_in(tmp_path / "run") == {"learning_rate.csv", "learning_rate.png"}
     table = (tmp_path / "run" / "learning_rate.csv").read_text().splitlines()
     rates = [float(line.split(",")[0]) for line in table[1:]]
@@ -161,19 +161,19 @@ def test_a_learning_rate_is_looked_for(
     assert 3 <= len(rates) <= 12
 
 
-def test_the_suggested_rate_is_a_tenth_of_where_the_loss_is_lowest() -> None:
+def test_the_suggested_rate_is_a_tenth_of_the_rate_with_the_lowest_loss() -> None:
     trial = RateTrial(rates=(1e-4, 1e-3, 1e-2, 1e-1), losses=(1.0, 0.8, 0.3, 2.0))
     assert trial.suggestion == pytest.approx(1e-3)
 
 
-def test_two_things_at_once_are_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_modes_at_once_are_an_error(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["train", "--data", str(data), "-o", str(tmp_path / "run")]
     for more in (["--preview", "--find-rate"], ["--folds", "2", "--preview"], ["--folds", "2", "--val", str(data)]):
         assert main([*arguments, *more]) == 2
         assert "choose one of" in only_error(capsys.readouterr().err)
 
 
-def test_tensorboard_reads_the_curves(tmp_path: Path) -> None:
+def test_tensorboard_can_read_the_curves(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -198,18 +198,18 @@ def test_tensorboard_reads_the_curves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 6, 9])
-def test_a_stripe_is_as_wide_as_it_is(width: int) -> None:
+def test_the_measured_width_of_a_stripe_is_its_width(width: int) -> None:
     for mask in (np.zeros((60, 200), np.bool_), np.zeros((200, 60), np.bool_)):
         mask[:, 20 : 20 + width] = True
         assert float(np.median(label_widths(mask))) == pytest.approx(width, abs=0.01)
 
 
-def test_the_width_of_labels_says_what_a_score_can_be(data: Path) -> None:
-    found = measure_labels(find_samples(data, "train"))
-    assert 2.5 <= found.median_px <= 5.5
-    assert found.masks == 12
-    assert f"a centreline is inside up to {found.median_px / 2:.1f} px off" in found.describe()
-    assert f"an F1 of at most {1 - 1 / found.median_px:.2f}" in found.describe()
+def test_the_width_of_labels_limits_the_score(data: Path) -> None:
+    result = measure_labels(find_samples(data, "train"))
+    assert 2.5 <= result.median_px <= 5.5
+    assert result.masks == 12
+    assert f"a centreline is inside up to {result.median_px / 2:.1f} px off" in result.describe()
+    assert f"an F1 of at most {1 - 1 / result.median_px:.2f}" in result.describe()
 
 
 def test_blank_masks_have_no_width() -> None:
@@ -217,7 +217,7 @@ def test_blank_masks_have_no_width() -> None:
     assert measure_labels(()).describe() == "labels: no crack in the masks that were measured"
 
 
-def test_a_run_begun_before_an_option_existed_can_go_on(data: Path, tmp_path: Path) -> None:
+def test_a_run_without_a_newer_option_can_be_resumed(data: Path, tmp_path: Path) -> None:
     import yaml
 
     from crackseg.training.resume import ResumeState

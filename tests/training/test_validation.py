@@ -1,4 +1,4 @@
-"""The threshold that a training starts from, and the images that its picture shows."""
+"""Initial threshold of a training, and the example images of its figure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from crackseg.training.validation import ValidationCounts, pick_examples, starti
 pytestmark = pytest.mark.train
 
 
-def test_it_is_that_of_the_model_one_starts_from_and_a_half_where_there_is_none(tmp_path: Path) -> None:
+def test_the_starting_threshold_is_that_of_the_initial_model_or_a_half(tmp_path: Path) -> None:
     encoder = tmp_path / "encoder.safetensors"
     save_file({"weight": torch.zeros(3)}, encoder)
     torch.save({"weight": torch.zeros(3)}, tmp_path / "encoder.pth")
@@ -28,8 +28,8 @@ def test_it_is_that_of_the_model_one_starts_from_and_a_half_where_there_is_none(
     assert starting_threshold(shipped) == read_card(shipped).threshold
 
 
-def found(hits: int, *, crack: int = 20) -> ValidationCounts:
-    """Return what a network says that calls so many of the crack pixels of an image and nothing else."""
+def counts_of(hits: int, *, crack: int = 20) -> ValidationCounts:
+    """Return the counts of an image without false alarms."""
     true = np.arange(100) < crack
     return ValidationCounts(ProbabilityHistogram.of((np.arange(100) < hits).astype(np.float32), true))
 
@@ -38,29 +38,31 @@ def sample(number: int, group: str = "walls") -> Sample:
     return Sample(Path(f"{number:02}.png"), Path(f"{number:02}.png"), group)
 
 
-def test_the_picture_shows_the_worst_the_median_and_the_best_images() -> None:
+def test_examples_are_the_worst_the_median_and_the_best_images() -> None:
     samples = [sample(number) for number in range(20)]
     order = np.random.default_rng(0).permutation(20)
-    chosen = pick_examples(samples, [found(int(rank)) for rank in order], 0.5, count=3)
+    chosen = pick_examples(samples, [counts_of(int(rank)) for rank in order], 0.5, count=3)
     assert [int(order[int(one.image.stem)]) for one in chosen] == [0, 1, 2, 8, 9, 10, 17, 18, 19]
 
 
-def test_few_images_are_all_shown_and_once() -> None:
+def test_few_images_are_all_examples_once() -> None:
     samples = [sample(number) for number in range(5)]
-    assert sorted(one.image.name for one in pick_examples(samples, [found(number) for number in range(5)], 0.5)) == [
-        one.image.name for one in samples
-    ]
+    assert sorted(
+        one.image.name for one in pick_examples(samples, [counts_of(number) for number in range(5)], 0.5)
+    ) == [one.image.name for one in samples]
 
 
-def test_an_image_without_crack_or_call_is_among_the_best() -> None:
+def test_an_image_without_true_and_predicted_cracks_is_among_the_best() -> None:
     samples = [sample(number) for number in range(9)]
-    quiet = found(0, crack=0)
-    assert pick_examples(samples, [quiet, *[found(number) for number in range(1, 9)]], 0.5, count=1)[-1] == samples[0]
+    quiet = counts_of(0, crack=0)
+    assert (
+        pick_examples(samples, [quiet, *[counts_of(number) for number in range(1, 9)]], 0.5, count=1)[-1] == samples[0]
+    )
 
 
-def test_images_add_up_by_data_set_and_in_all() -> None:
+def test_counts_add_up_by_data_set_and_in_total() -> None:
     samples = [sample(0, "walls"), sample(1, "roads"), sample(2, "walls")]
-    of_images = [found(5), found(10), found(15)]
+    of_images = [counts_of(5), counts_of(10), counts_of(15)]
     groups = sum_by_group(samples, of_images)
     assert groups["walls"].scores_at(0.5)["recall"] == pytest.approx(20 / 40)
     assert groups["roads"].scores_at(0.5)["recall"] == pytest.approx(10 / 20)

@@ -29,7 +29,7 @@ Mask = NDArray[np.bool_]
 
 
 def brute_force(mask: Mask, w0: float, sigma: float) -> NDArray[np.float64]:
-    """The second term of equation 2 by its letter: an exact distance transform per component, the least two of all."""
+    """Compute equation 2 with one exact distance transform per component."""
     labels, count = label(mask, connectivity=2, return_num=True)  # type: ignore[no-untyped-call]
     if count < 2:
         return np.zeros(mask.shape)
@@ -63,7 +63,7 @@ def stripes(count: int, shape: tuple[int, int] = (90, 120)) -> Mask:
     ],
 )
 @pytest.mark.parametrize(("w0", "sigma"), [(10.0, 5.0), (3.0, 1.0), (25.0, 12.0)])
-def test_the_map_equals_the_brute_force_map(mask: Mask, w0: float, sigma: float) -> None:
+def test_the_weights_equal_the_brute_force_weights(mask: Mask, w0: float, sigma: float) -> None:
     np.testing.assert_allclose(border_weights(mask, w0=w0, sigma=sigma), brute_force(mask, w0, sigma), atol=1e-5)
 
 
@@ -72,7 +72,7 @@ def test_the_map_equals_the_brute_force_map(mask: Mask, w0: float, sigma: float)
     w0=st.floats(0, 50),
     sigma=st.floats(0.3, 20),
 )
-def test_the_map_of_any_mask_equals_the_brute_force_map(mask: Mask, w0: float, sigma: float) -> None:
+def test_the_weights_of_any_mask_equal_the_brute_force_weights(mask: Mask, w0: float, sigma: float) -> None:
     np.testing.assert_allclose(border_weights(mask, w0=w0, sigma=sigma), brute_force(mask, w0, sigma), atol=1e-5)
 
 
@@ -80,15 +80,17 @@ def test_the_map_of_any_mask_equals_the_brute_force_map(mask: Mask, w0: float, s
     "overhead", [pytest.param(-(10**9), id="by neighbourhood"), pytest.param(10**9, id="by digit")]
 )
 @pytest.mark.parametrize("mask", [specks(1, 0.02), stripes(12), specks(2, 0.2)])
-def test_both_ways_find_the_two_nearest(monkeypatch: pytest.MonkeyPatch, mask: Mask, overhead: int) -> None:
+def test_both_methods_find_the_two_nearest_components(
+    monkeypatch: pytest.MonkeyPatch, mask: Mask, overhead: int
+) -> None:
     monkeypatch.setattr(weight_map, "_OVERHEAD_PX", overhead)
     labels, count = label(mask, connectivity=2, return_num=True)  # type: ignore[no-untyped-call]
     distances = [ndimage.distance_transform_edt(labels != number) for number in range(1, count + 1)]
     expected = np.sort(np.stack(distances), axis=0)[:2]
     near = expected.sum(axis=0) <= 20
     assert near.any()
-    for found, wanted in zip(two_nearest(mask, reach_px=20), expected, strict=True):
-        np.testing.assert_allclose(found[near], wanted[near], atol=1e-4)
+    for actual, right in zip(two_nearest(mask, reach_px=20), expected, strict=True):
+        np.testing.assert_allclose(actual[near], right[near], atol=1e-4)
 
 
 def test_components_that_touch_at_a_corner_are_one() -> None:
@@ -104,7 +106,7 @@ def test_weights_are_highest_in_the_gap_between_two_cracks() -> None:
     assert weights[20, 50] < 0.01
 
 
-def test_the_whole_map_adds_the_weights_of_the_classes() -> None:
+def test_the_weight_map_adds_the_class_weights() -> None:
     mask = specks(1, 0.02)
     whole = weight_map.weight_map(mask, w0=10, sigma=5, class_weights=(0.5, 4.0))
     np.testing.assert_allclose(whole - border_weights(mask), np.where(mask, 4.0, 0.5), atol=1e-5)
@@ -119,12 +121,12 @@ def test_balanced_weights_give_both_classes_the_same_sum(share: float) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 1])
-def test_one_class_alone_has_the_weight_1(value: int) -> None:
+def test_a_single_class_has_a_weight_of_1(value: int) -> None:
     assert balanced_class_weights(np.full((4, 5), value, np.bool_)) == (1, 1)
 
 
 @given(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=20)))
-def test_the_signed_distance_is_that_of_scipy(mask: Mask) -> None:
+def test_the_signed_distance_equals_that_of_scipy(mask: Mask) -> None:
     expected = np.zeros(mask.shape)
     if mask.any() and not mask.all():
         inside, outside = (ndimage.distance_transform_edt(plane) for plane in (mask, ~mask))
@@ -132,7 +134,7 @@ def test_the_signed_distance_is_that_of_scipy(mask: Mask) -> None:
     np.testing.assert_allclose(signed_distance(mask), expected, atol=1e-5)
 
 
-def test_a_map_computed_before_comes_from_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_computed_weights_are_read_from_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mask = specks(1, 0.02)
     first = cached_border_weights(mask, folder=tmp_path / "maps")
     files = list((tmp_path / "maps").iterdir())
@@ -155,15 +157,15 @@ def test_a_map_computed_before_comes_from_disk(tmp_path: Path, monkeypatch: pyte
         pytest.param(specks(1, 0.02), 10, 4, id="another sigma"),
     ],
 )
-def test_every_mask_and_setting_has_its_own_map(tmp_path: Path, mask: Mask, w0: float, sigma: float) -> None:
+def test_every_mask_and_setting_has_its_own_file(tmp_path: Path, mask: Mask, w0: float, sigma: float) -> None:
     cached_border_weights(specks(1, 0.02), w0=10, sigma=5, folder=tmp_path)
-    found = cached_border_weights(mask, w0=w0, sigma=sigma, folder=tmp_path)
-    np.testing.assert_array_equal(found, border_weights(mask, w0=w0, sigma=sigma))
+    weights = cached_border_weights(mask, w0=w0, sigma=sigma, folder=tmp_path)
+    np.testing.assert_array_equal(weights, border_weights(mask, w0=w0, sigma=sigma))
     assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 cut short"])
-def test_a_damaged_map_is_computed_again(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_file_is_computed_again(tmp_path: Path, content: bytes) -> None:
     mask = specks(1, 0.02)
     first = cached_border_weights(mask, folder=tmp_path)
     (path,) = tmp_path.iterdir()
@@ -172,13 +174,13 @@ def test_a_damaged_map_is_computed_again(tmp_path: Path, content: bytes) -> None
     assert len(path.read_bytes()) > 100
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     mask = specks(1, 0.02)
     np.testing.assert_array_equal(cached_border_weights(mask, folder=tmp_path / "file"), border_weights(mask))
 
 
-def test_the_cache_stands_where_the_system_keeps_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cache_folder_follows_the_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "crackseg" / "border"
     monkeypatch.delenv("XDG_CACHE_HOME")
