@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from crackseg.errors import display_text
-from crackseg.inspection.records import STATUSES, VERDICTS
+from crackseg.inspection.records import STATUSES, Verdict
 from crackseg.inspection.store import read_records
 from crackseg.inspection.tables import table_row
 from crackseg.parallel import Progress
@@ -56,7 +56,7 @@ class InspectionResult:
     terms: str = ""
 
     def __repr__(self) -> str:
-        names = (*reversed(VERDICTS), "failed", "skipped")
+        names = (*get_args(Verdict), "failed", "skipped")
         counts = [f"{self.counts[name]} {name}" for name in names if self.counts.get(name)]
         state = ", interrupted" if self.interrupted else ""
         return f"InspectionResult({display_text(self.output)!r}, {self.files} files: {', '.join(counts)}{state})"
@@ -74,7 +74,7 @@ class InspectionResult:
             "notes": list(self.notes),
             "interrupted": self.interrupted,
             "status": {name: self.counts.get(name, 0) for name in STATUSES},
-            "verdict": {name: self.counts.get(name, 0) for name in reversed(VERDICTS)},
+            "verdict": {name: self.counts.get(name, 0) for name in get_args(Verdict)},
         }
 
     def rows(self) -> list[dict[str, Any]]:
