@@ -59,7 +59,8 @@ class InspectionResult:
         names = (*get_args(Verdict), "failed", "skipped")
         counts = [f"{self.counts[name]} {name}" for name in names if self.counts.get(name)]
         state = ", interrupted" if self.interrupted else ""
-        return f"InspectionResult({display_text(self.output)!r}, {self.files} files: {', '.join(counts)}{state})"
+        text = ", ".join([f"{self.files} files", *counts]).replace(",", ":", 1)
+        return f"InspectionResult({display_text(self.output)!r}, {text}{state})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as a JSON object."""

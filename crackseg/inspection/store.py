@@ -245,6 +245,8 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     Raises:
         OutputError: If the database is missing, damaged or in use.
     """
+    if not path.is_file():
+        raise OutputError("cannot be read (no such file)", where=path, hint="run the inspection first")
     with _translate_errors(path):
         address = f"{path.absolute().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(address, timeout=_BUSY_S, uri=True)) as database:
