@@ -102,5 +102,9 @@ class Fitter:
         self.changes[BOXES_FILLED] += sum(item.outline is None for item in objects)
         mask = draw_objects(objects, image.shape, name=image.name)
         parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)[0] - 1
-        self.changes[OBJECTS_JOINED] += max(0, len(objects) - parts)
+        if parts < len(objects):
+            name = display_text(image.name)
+            empty = sum(as_cutout(item, image.shape, name=name) is None for item in objects)
+            self.changes[OUTLINES_EMPTY] += empty
+            self.changes[OBJECTS_JOINED] += max(0, len(objects) - empty - parts)
         return mask_object(mask, category)

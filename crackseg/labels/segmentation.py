@@ -197,8 +197,12 @@ def objects_of_indices(
 
 
 def _category(mask: NDArray[np.bool_], classes: NDArray[np.uint8] | None, names: Mapping[int, str]) -> str:
-    number = 0 if classes is None else int(np.bincount(classes[mask], minlength=256)[1:VOID].argmax()) + 1
-    return names.get(number, f"class {number}") if number else "object"
+    """Return the most frequent class under a ``(H, W)`` bool mask."""
+    if classes is None:
+        return "object"
+    counts = np.bincount(classes[mask], minlength=256)[1:VOID]
+    number = int(counts.argmax()) + 1
+    return names.get(number, f"class {number}") if counts.any() else "object"
 
 
 def _class_name(number: int, names: Mapping[int, str], boxed: LabelledImage) -> str:

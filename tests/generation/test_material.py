@@ -148,8 +148,11 @@ def test_a_full_disk_is_one_error_and_the_run_can_be_resumed(disk: Path, tmp_pat
 LIMITED = """
 import resource, sys
 from crackseg.cli import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-sys.exit(main(["generate", sys.argv[1], "--count", "2", "--size", "64", "--workers", "1", "--quiet"]))
+unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, unlimited[1]))
+code = main(["generate", sys.argv[1], "--count", "2", "--size", "64", "--workers", "1", "--quiet"])
+resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)  # a coverage report may be larger
+sys.exit(code)
 """
 
 

@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
-from crackseg.errors import LabelError, UsageError
+from crackseg.errors import LabelError, OutputError, UsageError
 from crackseg.imaging.codec import mask_pixels, read_mask, write_png
-from crackseg.labels.annotation import Cutout, LabelledImage, LabelledObject, mask_objects
+from crackseg.labels.annotation import Cutout, LabelledImage, LabelledObject, mask_objects, ring_object
 from crackseg.labels.convert import AnnotationSource, convert
 from crackseg.labels.reading import Format, ImageSizes, read_entries
-from crackseg.labels.rle import DIALECTS, Dialect
+from crackseg.labels.rle import DIALECTS, Dialect, rle_encode
 from crackseg.labels.writing import Layout, open_writer
 from crackseg.parallel import Progress
 from tests.labels.strategies import draw_image, labelled_images, masks
@@ -336,3 +337,51 @@ def test_more_classes_than_voc_has_indices_fail(tmp_path: Path) -> None:
     objects = tuple(replace(dot, category=str(number)) for number in range(255))
     with pytest.raises(LabelError, match="254 classes"):
         write("voc", tmp_path, [LabelledImage("a.png", (1, 1), objects)])
+
+
+def test_an_outline_without_a_pixel_is_dropped_and_counted(tmp_path: Path) -> None:
+    speck = ring_object([np.array([[1.1, 1.1], [1.1, 1.3], [1.3, 1.1]])], "centre", "crack")
+    kinds: tuple[Format, ...] = ("masks", "voc")
+    for kind in kinds:
+        changes = write(kind, tmp_path / kind, [LabelledImage("a.png", (4, 4), (speck,))])
+        assert changes == {"outline without a pixel dropped": 1}
+    assert not read_mask(tmp_path / "masks" / "a.png").any()
+    assert read("voc", tmp_path / "voc")[0].objects == ()
+
+
+def test_rings_of_an_object_are_split_where_a_format_holds_one_ring(tmp_path: Path) -> None:
+    squares = [np.array([[0.0, 0], [0, 2], [2, 2], [2, 0]]) + offset for offset in (0, 5)]
+    image = LabelledImage("a.png", (8, 8), (ring_object(squares, "centre", "crack"),))
+    assert write("cvat", tmp_path, [image], Layout(polygons=True)) == {"object split into its parts": 1}
+    (again,) = read("cvat", tmp_path)
+    assert [item.box for item in again.objects] == [(0, 0, 2, 2), (5, 5, 7, 7)]
+    assert np.array_equal(draw_image(again), draw_image(image))
+
+
+def test_an_empty_jpeg_mask_may_hold_faint_values_and_a_png_may_not(tmp_path: Path) -> None:
+    faint = np.full((16, 16), 6, np.uint8)
+    for suffix in ("png", "jpg"):
+        (tmp_path / suffix).mkdir()
+        Image.fromarray(faint).save(tmp_path / suffix / f"a.{suffix}")
+    (image,) = read("masks", tmp_path / "jpg")
+    assert image.objects == ()
+    with pytest.raises(LabelError, match="expected crack pixels of 128 or more, the largest value is 6"):
+        read("masks", tmp_path / "png")
+
+
+def test_a_guessed_dialect_is_used_and_explained(tmp_path: Path) -> None:
+    mask = np.zeros((6, 9), np.bool_)
+    mask[2, 1:8] = mask[0, 0] = True
+    path = tmp_path / "rle.csv"
+    path.write_text(f"ImageId,EncodedPixels\na,{rle_encode(mask, Dialect('row', 0))}\n", encoding="utf-8")
+    source = AnnotationSource(path, "kaggle-rle", ImageSizes((6, 9)), None)
+    result = convert(source, tmp_path / "out", "masks")
+    assert result.dialect == "row-major, 0-based: reads 1 of 1, 2 components, 0 runs over the image border"
+    assert np.array_equal(read_mask(tmp_path / "out" / "a.png"), mask)
+
+
+def test_a_target_that_cannot_be_written_ends_the_conversion(tmp_path: Path) -> None:
+    walls(tmp_path / "masks")
+    (tmp_path / "out" / "wall0.json").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"wall0\.json"):
+        convert(AnnotationSource(tmp_path / "masks", "masks"), tmp_path / "out", "labelme")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crackseg.errors import LabelError
-from crackseg.labels.annotation import LabelledImage, mask_object, mask_objects
+from crackseg.labels.annotation import LabelledImage, LabelledObject, mask_object, mask_objects
 from crackseg.labels.segmentation import (
     VOID,
     decode_labelmap,
@@ -124,3 +124,29 @@ def test_a_segmentation_of_another_size_is_refused() -> None:
         LabelError, match=r"expected a segmentation of the image's size 1x4 \(height x width\), got 1x3"
     ):
         objects_of_indices(LabelledImage("a.png", (1, 4)), np.zeros((1, 3), np.uint8), None, {})
+
+
+@pytest.mark.parametrize(
+    ("boxes", "names", "category"),
+    [
+        pytest.param((), {}, "pottedplant", id="the classes of VOC"),
+        pytest.param((LabelledObject("crack", (0, 0, 1, 1)),), {}, "crack", id="the only class of the XML file"),
+        pytest.param((), {16: "spall"}, "spall", id="labelmap"),
+    ],
+)
+def test_a_class_without_objects_is_named_by_the_best_source(
+    boxes: tuple[LabelledObject, ...], names: dict[int, str], category: str
+) -> None:
+    indices = np.array([[0, 0, 16]], np.uint8)
+    image = objects_of_indices(LabelledImage("a.png", (1, 3), boxes), indices, None, names)
+    assert image.objects[0].category == category
+    assert image.objects[0].box == (0, 2, 1, 3)
+
+
+def test_an_object_without_box_takes_the_class_of_most_of_its_pixels() -> None:
+    objects, classes = np.array([[1, 1, 1, 2]], np.uint8), np.array([[3, 3, 4, 0]], np.uint8)
+    image = objects_of_indices(LabelledImage("a.png", (1, 4)), classes, objects, {3: "crack"})
+    assert [item.category for item in image.objects] == ["crack", "object"]
+    assert [item.box for item in image.objects] == [(0, 0, 1, 3), (0, 3, 1, 4)]
+    plain = objects_of_indices(LabelledImage("a.png", (1, 4)), None, objects, {})
+    assert [item.category for item in plain.objects] == ["object", "object"]
