@@ -87,8 +87,8 @@ class _Site:
         """``(h, w)`` float32 coverage over the region, in [0, 1]."""
         rows, cols = self.region
         whole = np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.float32)
-        (row, col), own = self._inner
-        whole[row : row + own.shape[0], col : col + own.shape[1]] = own
+        (row, col), inner = self._inner
+        whole[row : row + inner.shape[0], col : col + inner.shape[1]] = inner
         return whole
 
     def sample(self, tile: NDArray[Any]) -> NDArray[Any]:
@@ -125,10 +125,12 @@ def paint_cracks(
     if not cracks:
         return planes
     grain = planes[1] / at_least(blur(planes[1], 5.0), 0.02) - 1
-    some = np.ascontiguousarray(grain[::2, ::2])
+    subsampled = np.ascontiguousarray(grain[::2, ::2])
     faint, light = happens(rng, recipe.faint_probability), happens(rng, recipe.light_probability)
     profile = happens(rng, recipe.profile_probability)
-    scene = _Scene(recipe, light_rad, grain, float(blur(some, 0.6).std()), float(some.std()), faint, light, profile)
+    scene = _Scene(
+        recipe, light_rad, grain, float(blur(subsampled, 0.6).std()), float(subsampled.std()), faint, light, profile
+    )
     dust = np.float32(rng.uniform(0, 0.22)) * np.array([-1.0, 0.0, 0.8], np.float32) * np.float32(rng.random())
     for crack in cracks:
         site = _Site(crack, grain)

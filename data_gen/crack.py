@@ -154,9 +154,9 @@ def hide(crack: PlacedCrack, cover: NDArray[np.bool_]) -> tuple[PlacedCrack, ...
 def _cut_component(raster: Raster, labels: NDArray[np.int32], label: int, box: Box) -> Raster:
     """Cut one component with its soft rim out of a raster."""
     region = np.s_[box[0] : box[2], box[1] : box[3]]
-    own = labels[region] == label
-    near = cv2.dilate(own.view(np.uint8), np.ones((5, 5), np.uint8)).view(np.bool_)
-    keep = near & (own | (labels[region] == 0))
+    component = labels[region] == label
+    near = cv2.dilate(component.view(np.uint8), np.ones((5, 5), np.uint8)).view(np.bool_)
+    keep = near & (component | (labels[region] == 0))
     coverage = np.where(keep, raster.coverage[region], np.float32(0))
     depth = np.where(keep, raster.depth_px[region], np.float32(-1e3))
     return Raster(coverage, depth)

@@ -111,12 +111,14 @@ def _draw_branches(
         start = (float(parent.points[spot, 0]), float(parent.points[spot, 1]))
         length = main.length_px * rng.uniform(0.1, 0.6)
         local = float(parent.width_px[max(spot - 3, 0) : spot + 4].mean())
-        own = replace(style, width_px=max(local * rng.uniform(0.4, 0.95), 0.4), taper_start=False, taper_end=True)
+        branch_style = replace(
+            style, width_px=max(local * rng.uniform(0.4, 0.95), 0.4), taper_start=False, taper_end=True
+        )
         path = walk(rng, start, heading, length, wander)
         if crossing:
             path = join_walks(walk(rng, start, heading + math.pi, length * rng.uniform(0.5, 1.2), wander), path)
-            own = replace(own, taper_start=True)
-        strokes += widen(rng, [path], [own])
+            branch_style = replace(branch_style, taper_start=True)
+        strokes += widen(rng, [path], [branch_style])
         parents.append(strokes[-1])
     return strokes
 

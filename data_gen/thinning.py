@@ -123,8 +123,8 @@ def _open_loops(near: NDArray[np.int64], plain: NDArray[np.bool_]) -> NDArray[np
     closed = np.setdiff1d(np.unique(root[plain]), np.unique(root[ends]))
     if not len(closed):
         return near
-    gone = np.isin(np.arange(len(near)), closed)
-    return np.where((near >= 0) & ~gone[near] & ~gone[:, None], near, -1)
+    removed = np.isin(np.arange(len(near)), closed)
+    return np.where((near >= 0) & ~removed[near] & ~removed[:, None], near, -1)
 
 
 def _roots(near: NDArray[np.int64]) -> NDArray[np.int64]:

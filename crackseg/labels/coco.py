@@ -278,14 +278,14 @@ def read_coco_image(document: CocoDocument, number: int, shape_of: ShapeLookup) 
     image = document.images.get(number, {})
     where = f"{document.name}: image {number}"
     name = as_text(image.get("file_name", str(number)), f"{where}: file_name")
-    own = document.annotations[number]
+    annotations = document.annotations[number]
     if image.get("height") is not None and image.get("width") is not None:
         shape = as_side(image["height"], f"{where}: height"), as_side(image["width"], f"{where}: width")
     else:
-        shape = _shape_of_rle([item for _, item in own], where) or shape_of(name)
+        shape = _shape_of_rle([item for _, item in annotations], where) or shape_of(name)
     objects: list[LabelledObject] = []
     left_out: list[str] = []
-    for at, item in own:
+    for at, item in annotations:
         parsed = _object(item, document, shape, f"{document.name}: annotations[{at}]")
         if isinstance(parsed, str):
             left_out.append(parsed)

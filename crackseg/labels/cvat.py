@@ -88,7 +88,7 @@ def _add_object(parent: etree._Element, item: LabelledObject) -> None:
     common = {"label": display_text(item.category), "source": "manual", "occluded": "0"}
     match item.outline:
         case Cutout(row0, col0, pixels):
-            own = {
+            specific = {
                 "rle": ", ".join(map(str, encode_counts(pixels, order="row").tolist())),
                 "left": str(col0),
                 "top": str(row0),
@@ -98,11 +98,11 @@ def _add_object(parent: etree._Element, item: LabelledObject) -> None:
             kind = "mask"
         case Polygons(rings):
             points = ";".join(f"{_plain(col)},{_plain(row)}" for ring in rings for row, col in ring.tolist())
-            kind, own = "polygon", {"points": points}
+            kind, specific = "polygon", {"points": points}
         case None:
             top, left, bottom, right = (_plain(side) for side in item.box)
-            kind, own = "box", {"xtl": left, "ytl": top, "xbr": right, "ybr": bottom}
-    etree.SubElement(parent, kind, {**common, **own, "z_order": "0"})
+            kind, specific = "box", {"xtl": left, "ytl": top, "xbr": right, "ybr": bottom}
+    etree.SubElement(parent, kind, {**common, **specific, "z_order": "0"})
 
 
 def _plain(value: float) -> str:

@@ -225,15 +225,15 @@ def _kaggle(path: Path, sizes: ImageSizes, dialect: Dialect | None) -> tuple[lis
     if dialect is None and rows:
         image, first = next(iter(rows.items()))
         shape = first[0].shape or sizes.shape_of(image)
-        same = [row.rle for own in rows.values() for row in own if row.shape in (None, shape)]
+        same = [row.rle for group in rows.values() for row in group if row.shape in (None, shape)]
         best = guess_dialect(same, shape)[0]
         used, why = best.dialect, f"{best.dialect}: {best.reason}"
 
-    def load(image: str, own: list[KaggleRow]) -> LabelledImage:
-        shape = own[0].shape or sizes.shape_of(image)
-        classes = [row.category for row in own]
+    def load(image: str, group: list[KaggleRow]) -> LabelledImage:
+        shape = group[0].shape or sizes.shape_of(image)
+        classes = [row.category for row in group]
         objects: list[LabelledObject] = []
-        for row in own:
+        for row in group:
             mask = rle_decode(row.rle, shape, used, name=f"{display_text(path)}:{row.line}")
             category = row.category or DEFAULT_CATEGORY
             # Several rows of a class hold one object each; a single row holds all objects of its class.
@@ -244,7 +244,7 @@ def _kaggle(path: Path, sizes: ImageSizes, dialect: Dialect | None) -> tuple[lis
                 objects += [] if item is None else [item]
         return LabelledImage(image, shape, tuple(objects))
 
-    return [Entry(image, functools.partial(load, image, own)) for image, own in rows.items()], why
+    return [Entry(image, functools.partial(load, image, group)) for image, group in rows.items()], why
 
 
 def _coco(path: Path, sizes: ImageSizes) -> list[Entry]:

@@ -185,9 +185,9 @@ def objects_of_indices(
     if objects is not None:
         numbers = {int(number) for number in np.unique(objects)} - {0, VOID}
         for number in sorted(numbers | set(range(1, len(boxed.objects) + 1))):
-            own = boxed.objects[number - 1] if number <= len(boxed.objects) else None
-            category = own.category if own is not None else _category(objects == number, classes, names)
-            item = mask_object(objects == number, category) or own
+            listed = boxed.objects[number - 1] if number <= len(boxed.objects) else None
+            category = listed.category if listed is not None else _category(objects == number, classes, names)
+            item = mask_object(objects == number, category) or listed
             segmented += [] if item is None else [item]
     elif classes is not None:
         for number in sorted({int(value) for value in np.unique(classes)} - {0, VOID}):

@@ -173,8 +173,8 @@ class _Kaggle:
         self._names.take(image.file_name, image)
         objects = []
         for category in sorted({item.category for item in image.objects}):
-            own = [item for item in image.objects if item.category == category]
-            item = self._fitter.join(image, own, category)
+            members = [item for item in image.objects if item.category == category]
+            item = self._fitter.join(image, members, category)
             if item is not None:
                 objects.append(item)
                 mask = draw_objects([item], image.shape)
