@@ -106,7 +106,7 @@ class Predict(Command[PredictedImages]):
             minimum=64,
         ),
     ] = None
-    memory: Annotated[float | None, memory_option("2 for each tile")] = None
+    memory: Annotated[float | None, memory_option("no limit, with tiles of up to 2 GiB")] = None
     examples = ("crackseg predict wall.jpg drone/ -o out --scale 0.4",)
     presentation = ("json", "quiet", "verbose")
 
@@ -123,7 +123,7 @@ class Predict(Command[PredictedImages]):
 
         # Searching the imported modules for garbage, now and at exit, would take a tenth of a cold start.
         gc.disable()
-        atexit.register(gc.freeze)
+        atexit.register(_skip_last_collection)
 
         def begin(model: "Model") -> None:
             gc.enable()
@@ -176,7 +176,12 @@ class Predict(Command[PredictedImages]):
         output, paths = Path(self.output), collect_images(as_paths(self.images))
         scale, labels = self._scale(), open_labels(output, self.formats)
         images = ReadAhead(paths) if len(paths) == 1 else paths
-        model = pending.result().with_options(tta=self.tta, hysteresis=self.hysteresis)
+        model = pending.result()
+        if self.memory is not None:
+            from crackseg.prediction.process_memory import limit_process_memory
+
+            model = limit_process_memory(model, self.memory, paths)
+        model = model.with_options(tta=self.tta, hysteresis=self.hysteresis)
         begin(model)
         writer = PredictionWriter(model, output, self.probability, labels, self.threshold, scale)
         values: list[dict[str, Any]] = []
@@ -202,7 +207,6 @@ class Predict(Command[PredictedImages]):
             device=self.device,
             precision=self.precision,
             tile_size=self.tile,
-            memory_gib=self.memory,
         )
 
     def _scale(self) -> "ScaleSource | None":
@@ -211,3 +215,12 @@ class Predict(Command[PredictedImages]):
         from crackseg.cli.scale import scale_source
 
         return scale_source(self.scale, self.scale_file, self.marker)
+
+
+def _skip_last_collection() -> None:
+    """Skip the search for garbage at exit, unless torch is loaded: it then reports leaks."""
+    import gc
+    import sys
+
+    if "torch" not in sys.modules:
+        gc.freeze()

@@ -32,6 +32,9 @@ _BYTES_PER_PX: dict[PrecisionName, int] = {"fp32": 152, "bf16": 109, "int8": 152
 int8 was not measured; it is assumed to need as much as float32.
 """
 
+_PROCESS_BYTES = 384 * 2**20
+"""Memory of a process with OpenVINO and a model, without images and tiles, in bytes."""
+
 _KEPT_SIZES = 4
 """Number of tile sizes for which the network stays prepared."""
 
@@ -64,6 +67,7 @@ class OpenVinoPredictor(WithCard):
         self.card = card
         self.precision = precision
         self.bytes_per_px = _BYTES_PER_PX[precision]
+        self.process_bytes = _PROCESS_BYTES
         self._core, self._model = core, model
         self._threads = threads or usable_cores()
         self._settings = {

@@ -88,6 +88,15 @@ def bytes_per_px_of(predictor: Predictor) -> int:
     return int(getattr(predictor, "bytes_per_px", BYTES_PER_PX))
 
 
+PROCESS_BYTES = 256 * 2**20
+"""Memory of a process without images and tiles if its runtime does not state it, in bytes."""
+
+
+def process_bytes_of(predictor: Predictor) -> int:
+    """Return the memory of a process without images and tiles, in bytes."""
+    return int(getattr(predictor, "process_bytes", PROCESS_BYTES))
+
+
 class WithCard:
     """Base class of predictors whose model card states stride and context.
 

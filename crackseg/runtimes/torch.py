@@ -41,6 +41,7 @@ class TorchPredictor(WithCard):
     ) -> None:
         self.card = card
         self.note = ""
+        self.process_bytes = 2**30
         self._network: Callable[[torch.Tensor], torch.Tensor] = (
             network.eval().to(device).to(memory_format=torch.channels_last)
         )

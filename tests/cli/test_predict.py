@@ -190,8 +190,11 @@ def test_a_name_that_is_no_text_is_no_obstacle(run: Path, photo: Path, tmp_path:
         pytest.param(["wall.png", "--device", "cuda:99"], 2, "cuda:99", id="a GPU that is not there"),
         pytest.param(["wall.png", "--device", "cuda", "--runtime", "onnx"], 2, "--runtime torch", id="onnx on a GPU"),
         pytest.param(["large.png", "--tile", "64"], 2, "--tile", id="tile too small for the context"),
-        pytest.param(["large.png", "--memory", "0.001"], 2, "--memory", id="memory too small for the context"),
+        pytest.param(["large.png", "--memory", "0.252"], 2, "--memory", id="memory too small for the context"),
         pytest.param(["wall.png", "--memory", "0"], 2, "--memory", id="no memory"),
+        pytest.param(
+            ["wall.png", "--memory", "0.1"], 2, "expected more than 0.25 GiB", id="memory too small for Python"
+        ),
         pytest.param(["wall.png", "--tile", "many"], 2, "--tile", id="a tile that is no number"),
         pytest.param(["wall.png", "--runtime", "tflite"], 2, "--runtime", id="no such runtime"),
         pytest.param(["wall.png", "--precision", "int8"], 2, "holds no int8 model", id="no int8 in the file"),

@@ -46,14 +46,14 @@ def test_a_memory_cuts_the_image_and_changes_nothing(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     image = photograph(tmp_path / "long.png", shape=(200, 500))
-    for memory in ("0.02", "2"):
+    for memory in ("0.273", "2"):
         arguments = ["predict", str(image), "-o", str(tmp_path / memory), "--model", str(run), "--probability", "-v"]
         assert main([*arguments, "--memory", memory]) == 0
     terms, cut, _, whole = capsys.readouterr().err.splitlines()
     assert terms.startswith("model easy; terms: ")
     assert "1 tile" not in cut
     assert "1 tile" in whole
-    small, large = (pixels(tmp_path / memory / "long_probability.png").astype(int) for memory in ("0.02", "2"))
+    small, large = (pixels(tmp_path / memory / "long_probability.png").astype(int) for memory in ("0.273", "2"))
     assert np.abs(small - large).max() <= 10
 
 
@@ -67,7 +67,7 @@ def test_an_image_too_large_to_be_read_whole_is_predicted_band_by_band(
     expected = capsys.readouterr().out.partition("->")[0]
     monkeypatch.setattr("crackseg.prediction.decoding.MAX_PIXELS", 300 * 500 - 1)
     out = tmp_path / "out"
-    arguments = ["predict", str(photo), str(small), "-o", str(out), "--model", str(run), "-v", "--memory", "0.02"]
+    arguments = ["predict", str(photo), str(small), "-o", str(out), "--model", str(run), "-v", "--memory", "0.282"]
     assert main(arguments) == 0
     shown = capsys.readouterr()
     assert "1 tile of" not in shown.err.splitlines()[1]
