@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -70,13 +71,26 @@ def iter_batches(
     )
     with hold_interrupts():
         items = iter(loader)
-    try:
+    with name_killed_workers():
         for patch_numbers, item in zip(numbers, items, strict=True):
             if isinstance(item, CracksegError):
                 raise item
             images, target = item
             planes = target if target.ndim == 4 else target[:, None]
             yield Batch(images, planes, tuple(patches.identity(number) for number in patch_numbers))
+
+
+@contextlib.contextmanager
+def name_killed_workers() -> Iterator[None]:
+    """Turn the RuntimeError for a killed worker process into one line.
+
+    PyTorch raises it in the main thread, wherever that is when the worker ends.
+
+    Raises:
+        TrainingError: If a process that prepares patches was killed.
+    """
+    try:
+        yield
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise

@@ -40,6 +40,7 @@ from crackseg.runtimes.torch import TorchPredictor, pick_device
 from crackseg.training.config import TrainConfig
 from crackseg.training.distributed import Team, join_team
 from crackseg.training.label_width import measure_labels
+from crackseg.training.loader import name_killed_workers
 from crackseg.training.loop import Loop, TrainingCallback, TrainingProgress, ignore_progress
 from crackseg.training.patches import PatchDataset
 from crackseg.training.plots import draw_curves, draw_samples
@@ -168,7 +169,7 @@ def train(
         elif team.leads:
             note = measure_labels(data.train, config.network.classes).describe()
             notify(TrainingProgress(0.0, 1.0, note, step=0, loss=0.0))
-        with contextlib.closing(run.loop):
+        with name_killed_workers(), contextlib.closing(run.loop):
             while not run.is_over():
                 if not run.train_epoch(stopped=stopped, progress=notify):
                     return run.result(finished=False)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 import torch
 from torch import nn
 
-from crackseg.networks.precision import keep_strided_depthwise_float32
+from crackseg.networks import precision
+from crackseg.networks.config import Precision
+from crackseg.networks.precision import keep_strided_depthwise_float32, use_bfloat16
 
 
 def _layers() -> nn.Sequential:
@@ -59,3 +62,22 @@ def test_values_gradients_and_names_do_not_change() -> None:
         assert ours.grad is not None
         assert theirs.grad is not None
         assert torch.equal(ours.grad, theirs.grad)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("fp32", False), ("bf16", True)])
+def test_a_configured_precision_is_used(name: Precision, expected: bool) -> None:  # noqa: FBT001
+    assert use_bfloat16(name, torch.device("cpu")) is expected
+
+
+@pytest.mark.parametrize(("gain", "expected"), [(1.1, False), (1.5, True)])
+def test_auto_uses_bfloat16_where_a_convolution_is_faster(
+    monkeypatch: pytest.MonkeyPatch,
+    gain: float,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    monkeypatch.setattr(precision, "_convolution_s", lambda dtype: gain if dtype == torch.float32 else 1.0)
+    assert use_bfloat16("auto", torch.device("cpu")) is expected
+
+
+def test_a_convolution_takes_time() -> None:
+    assert 0 < precision._convolution_s(torch.float32) < 60
