@@ -95,10 +95,10 @@ def shares(model: Model, folder: Path, parts: frozenset[Part], *, figures: bool)
     if figures:
         clock = time.process_time()
         evaluation = Evaluation.of(rows, ())
-        drawn = evaluation.drawn()
+        resampled = evaluation.resampled_sums()
         for protocol in find_protocols("all"):
             if set(protocol.parts) <= parts:
-                evaluation.estimates(protocol.scores, drawn)
+                evaluation.estimates(protocol.scores, resampled)
         lap("intervals", clock)
     return spent
 

@@ -38,8 +38,8 @@ def main() -> None:
     used = [read_sample(train[index * len(train) // options.calibrate]) for index in range(options.calibrate)]
     others = {
         "bf16": OpenVinoPredictor(from_onnx(data), whole.card, precision="bf16"),
-        "int8": convert(data, whole.card, form="openvino", precision="int8", samples=used).predictor,
-        "int8, onnxruntime": convert(data, whole.card, form="onnx", precision="int8", samples=used).predictor,
+        "int8": convert(data, whole.card, file_format="openvino", precision="int8", samples=used).predictor,
+        "int8, onnxruntime": convert(data, whole.card, file_format="onnx", precision="int8", samples=used).predictor,
     }
     for folder in options.data:
         samples = [read_sample(sample) for sample in find_all_samples([folder], "test")[:: options.every]]
