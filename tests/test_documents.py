@@ -1,4 +1,4 @@
-"""Links of the Markdown documents: files exist and anchors name headings."""
+"""The documents: links lead somewhere, and every list of checks is the same."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(
@@ -61,3 +62,31 @@ def test_the_index_lists_every_page(path: Path) -> None:
         target.partition("#")[0] for target in LINK.findall((ROOT / "docs" / "README.md").read_text(encoding="utf-8"))
     }
     assert path.name == "README.md" or path.name in listed
+
+
+def checks_of_contributing() -> list[str]:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^    (ruff format --check .*)$", text, flags=re.MULTILINE)
+    return [check.strip() for check in line.split("&&")]
+
+
+def test_the_workflow_runs_every_check() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    steps = {step.get("run") for job in workflow["jobs"].values() for step in job["steps"]}
+    assert set(checks_of_contributing()) <= steps
+
+
+def test_the_local_run_has_every_check() -> None:
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    *others, last = checks_of_contributing()
+    assert set(others) <= set(lines)
+    assert f"pip install '.[dev]' && {last}" in readme
+
+
+def test_the_hooks_run_every_check() -> None:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    entries = [hook["entry"] for hook in repository["hooks"]]
+    checks = [check.removesuffix(" .") for check in checks_of_contributing()]
+    assert len(entries) == len(checks)
+    assert all(any(entry.startswith(check) for entry in entries) for check in checks)
