@@ -29,7 +29,7 @@ EVERY_ERROR = [
 @pytest.mark.parametrize(
     ("where", "hint", "expected"),
     [
-        pytest.param(None, None, "is broken", id="what alone"),
+        pytest.param(None, None, "is broken", id="only what"),
         pytest.param("a.png", None, "a.png: is broken", id="with a place"),
         pytest.param(None, "mend it", "is broken; mend it", id="with a hint"),
         pytest.param("a.png", "mend it", "a.png: is broken; mend it", id="with both"),
@@ -58,8 +58,8 @@ def test_an_error_ends_a_command_with_the_exit_code_of_the_contract(kind: type[C
 
 
 def test_the_list_of_errors_in_this_file_is_complete() -> None:
-    found = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, CracksegError)}
-    assert found == set(EVERY_ERROR)
+    kinds = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, CracksegError)}
+    assert kinds == set(EVERY_ERROR)
 
 
 @pytest.mark.parametrize("kind", EVERY_ERROR, ids=lambda kind: kind.__name__)

@@ -98,7 +98,7 @@ while True:
 
 def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
     path, chance = tmp_path / "mask.png", random.Random(1)
-    seen = set()
+    contents = set()
     for _ in range(12):
         with subprocess.Popen([sys.executable, "-c", WRITER, path]) as writer:
             until = time.monotonic() + 30
@@ -109,8 +109,8 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
             writer.kill()
         data = path.read_bytes()
         assert data in (b"a" * 400_000, b"b" * 400_000)
-        seen.add(data[:1])
-    assert seen == {b"a", b"b"}
+        contents.add(data[:1])
+    assert contents == {b"a", b"b"}
 
 
 def test_what_a_kill_leaves_behind_is_not_taken_for_an_image(tmp_path: Path) -> None:
@@ -226,23 +226,23 @@ def test_a_folder_is_made_with_its_parents_and_may_stand_already(tmp_path: Path)
 
 
 def test_images_are_listed_by_suffix_in_the_order_of_their_bytes(tmp_path: Path) -> None:
-    wanted = [b"A.PNG", b"a.jpeg", b"b.Tif", b"\xc3\xa9.webp", b"\xff.png"]
-    for name in [*reversed(wanted), b"notes.txt", b"png", b"c.png.xml"]:
+    names = [b"A.PNG", b"a.jpeg", b"b.Tif", b"\xc3\xa9.webp", b"\xff.png"]
+    for name in [*reversed(names), b"notes.txt", b"png", b"c.png.xml"]:
         (tmp_path / os.fsdecode(name)).write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper" / "z.png").write_bytes(b"")
-    assert [os.fsencode(path.name) for path in list_images(tmp_path)] == wanted
+    assert [os.fsencode(path.name) for path in list_images(tmp_path)] == names
 
 
 def test_an_empty_folder_holds_no_images(tmp_path: Path) -> None:
     assert list_images(tmp_path) == ()
 
 
-@pytest.mark.parametrize("made", [False, True], ids=["missing", "a file"])
-def test_a_folder_of_images_that_is_none_is_refused(tmp_path: Path, made: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("exists", [False, True], ids=["missing", "a file"])
+def test_a_folder_of_images_that_is_none_is_refused(tmp_path: Path, exists: bool) -> None:  # noqa: FBT001
     folder = tmp_path / "photos"
-    if made:
+    if exists:
         folder.write_bytes(b"")
     with pytest.raises(UsageError, match="photos: no such folder of images"):
         list_images(folder)

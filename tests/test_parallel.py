@@ -1,4 +1,4 @@
-"""Many images at once: each core its own where memory allows, the same results in the same order, within bounds."""
+"""Progress, work in order, memory budgets, and many images predicted at once."""
 
 from __future__ import annotations
 
@@ -68,19 +68,19 @@ def test_results_come_in_input_order_and_no_more_items_are_pending_than_each_all
         time.sleep(0.0005 * (index % 3))
         return index
 
-    found = []
+    results = []
     for result in map_in_order(work, range(len(bounds)), threads=threads, max_pending=lambda index: bounds[index]):
-        found.append(result)
+        results.append(result)
         with lock:
             handed_out.add(result)
-    assert found == list(range(len(bounds)))
+    assert results == list(range(len(bounds)))
     assert broken == []
 
 
 def test_all_threads_work_at_once() -> None:
     meeting = threading.Barrier(3, timeout=60)
-    found = map_in_order(lambda _: meeting.wait() >= 0, range(9), threads=3, max_pending=lambda _: 3)
-    assert list(found) == [True] * 9
+    results = map_in_order(lambda _: meeting.wait() >= 0, range(9), threads=3, max_pending=lambda _: 3)
+    assert list(results) == [True] * 9
 
 
 def test_an_error_takes_the_place_of_its_result_and_ends_the_work() -> None:
@@ -92,19 +92,19 @@ def test_an_error_takes_the_place_of_its_result_and_ends_the_work() -> None:
             raise ImageError("broken")
         return index
 
-    found = map_in_order(work, range(100), threads=2, max_pending=lambda _: 4)
-    assert [next(found), next(found)] == [0, 1]
+    results = map_in_order(work, range(100), threads=2, max_pending=lambda _: 4)
+    assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ImageError):
-        next(found)
-    assert next(found, None) is None
+        next(results)
+    assert next(results, None) is None
     assert len(begun) < 10
 
 
 def test_a_caller_that_stops_early_leaves_only_started_work_running() -> None:
     begun: list[int] = []
-    found = map_in_order(begun.append, range(1000), threads=2, max_pending=lambda _: 4)
-    next(found)
-    found.close()  # type: ignore[attr-defined]
+    results = map_in_order(begun.append, range(1000), threads=2, max_pending=lambda _: 4)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
     assert len(begun) <= 5
 
 
@@ -142,7 +142,7 @@ def test_a_reservation_is_released_when_its_block_fails() -> None:
 
 @dataclass
 class Ledger:
-    """What is in a network at the moment, and the most that ever was."""
+    """Pixels in a network at the moment, and the most so far."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     now_px: int = 0
@@ -218,14 +218,14 @@ def check_same(results: Sequence[PredictionResult], expected: Sequence[Predictio
 def test_each_core_computes_an_image_of_its_own_with_the_same_results(tmp_path: Path) -> None:
     paths = written(tmp_path, [(20, 30)] * 9)
     network = SplitNetwork(2, meeting=threading.Barrier(3, timeout=60))
-    found = all_predicted(model_of(network, threshold=0.6).predict_many(paths))
-    check_same(found, [model_of(LocalNetwork(2), threshold=0.6).predict(path) for path in paths])
-    assert any(result.cracks for result in found)
+    results = all_predicted(model_of(network, threshold=0.6).predict_many(paths))
+    check_same(results, [model_of(LocalNetwork(2), threshold=0.6).predict(path) for path in paths])
+    assert any(result.cracks for result in results)
     assert (len(network.apart), len(network.together)) == (9, 0)
 
 
 @pytest.mark.usefixtures("three_cores")
-def test_images_too_large_for_their_share_go_alone_with_all_cores_and_the_memory_is_never_exceeded(
+def test_images_too_large_for_their_share_go_one_by_one_with_all_cores_and_the_memory_is_never_exceeded(
     tmp_path: Path,
 ) -> None:
     # One tile, but too large a third of the room; several tiles; and some that fit three times.
@@ -234,8 +234,8 @@ def test_images_too_large_for_their_share_go_alone_with_all_cores_and_the_memory
     network = SplitNetwork(2)
     model = model_of(network, room_px=2400)
     assert [len(model.plan(shape)) > 1 for shape in shapes] == [shape == (100, 90) for shape in shapes]
-    found = list(model.predict_many(paths))
-    check_same(found, [model_of(LocalNetwork(2)).predict(path) for path in paths])
+    results = list(model.predict_many(paths))
+    check_same(results, [model_of(LocalNetwork(2)).predict(path) for path in paths])
     assert {shape for shape in network.together if shape in shapes} == {(40, 40), (60, 30)}
     assert set(network.apart) == {shape for shape in shapes if 3 * shape[0] * shape[1] <= 2400}
     assert network.ledger.most_px <= 2400
@@ -269,9 +269,9 @@ def test_bad_files_among_many_are_results_in_their_places(tmp_path: Path) -> Non
     (tmp_path / "cut.tif").write_bytes(b"II*\0")
     (tmp_path / "empty.jpg").write_bytes(b"")
     mixed = [*paths[:2], *(tmp_path / name for name in ("cut.png", "cut.tif", "empty.jpg", "none.png")), *paths[2:]]
-    found = list(model_of(SplitNetwork(2)).predict_many(mixed))
-    check_same(found, list(model_of(LocalNetwork(2)).predict_many(mixed)))
-    kinds = [type(result.error) for result in found[2:6]]
+    results = list(model_of(SplitNetwork(2)).predict_many(mixed))
+    check_same(results, list(model_of(LocalNetwork(2)).predict_many(mixed)))
+    kinds = [type(result.error) for result in results[2:6]]
     assert kinds == [ImageError, ImageError, ImageError, UsageError]
 
 
@@ -311,17 +311,17 @@ def test_results_are_used_in_the_threads_that_found_them_and_their_errors_raised
 
 @pytest.mark.usefixtures("three_cores")
 def test_files_are_not_read_far_beyond_what_was_handed_out(tmp_path: Path) -> None:
-    asked: list[Path] = []
+    requests: list[Path] = []
 
     def paths() -> Iterator[Path]:
         for path in written(tmp_path, [(8, 8)] * 40):
-            asked.append(path)
+            requests.append(path)
             yield path
 
     results = model_of(SplitNetwork(0)).predict_many(paths())
     for index in range(40):
         assert next(results).name == f"{index:02d}.png"
-        assert len(asked) <= index + 1 + 2 * 3
+        assert len(requests) <= index + 1 + 2 * 3
 
 
 def test_one_image_and_one_core_are_not_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,9 +344,9 @@ def test_the_shipped_model_says_the_same_when_it_is_split(
     paths = written(tmp_path, [(100, 90), (64, 64), (100, 90), (61, 131)])
     model = load_model(runtime=runtime)  # type: ignore[arg-type]
     for path, result in zip(paths, all_predicted(model.predict_many(paths)), strict=True):
-        alone = model.predict(path)
-        np.testing.assert_allclose(result.probability, alone.probability, rtol=0, atol=1e-6)
-        assert len(result.cracks) == len(alone.cracks)
+        single = model.predict(path)
+        np.testing.assert_allclose(result.probability, single.probability, rtol=0, atol=1e-6)
+        assert len(result.cracks) == len(single.cracks)
     split = model.predictor.one_thread()  # type: ignore[attr-defined]
     assert split is model.predictor.one_thread()  # type: ignore[attr-defined]
     assert split is split.one_thread()

@@ -26,6 +26,20 @@ def completion_script(shell: Shell) -> str:
             return _fish(syntaxes)
 
 
+def _known_names(item: Parameter, command: str) -> tuple[str, ...]:
+    """Return the names of shipped models or configurations that a parameter accepts."""
+    if item.name in ("model", "init"):
+        from crackseg.prediction.loading import shipped_models
+
+        return shipped_models()
+    if item.name in ("config", "rules") or command == "configs":
+        from crackseg.config import shipped_configs
+
+        kind = {"inspect": "rules"}.get(command, command)
+        return tuple(config.name for config in shipped_configs() if command == "configs" or config.kind == kind)
+    return ()
+
+
 def _summary(name: str) -> str:
     return next(commands[name] for commands in GROUPS.values() if name in commands)
 
@@ -48,7 +62,7 @@ def _bash(syntaxes: list[Syntax]) -> str:
     ]
     for syntax in syntaxes:
         flags = [flag for item in syntax.options for flag in item.flags]
-        choices = [choice for item in syntax.positionals for choice in item.choices]
+        choices = [word for item in syntax.positionals for word in item.choices or _known_names(item, syntax.name)]
         lines.append(f"    {syntax.name})")
         lines.append(
             f"        flags={shlex.quote(' '.join((*flags, *HELP_FLAGS)))} words={shlex.quote(' '.join(choices))}"
@@ -56,14 +70,15 @@ def _bash(syntaxes: list[Syntax]) -> str:
         lines.append('        case "$last" in')
         for item in syntax.options:
             if item.kind is not bool:
-                value = " ".join(item.choices) or ("@files" if _takes_file(item) else "@none")
+                files = " ".join(("@files", *_known_names(item, syntax.name)))
+                value = " ".join(item.choices) or (files if _takes_file(item) else "@none")
                 lines.append(f"        {'|'.join(item.flags)}) values={shlex.quote(value)} ;;")
         lines += ["        esac", "        ;;"]
     lines += [
         "    esac",
         '    case "$values" in',
         "    @none) return ;;",
-        "    @files) ;;",
+        '    @files*) COMPREPLY=( $(compgen -W "${values#@files}" -- "$word") ) ;;',
         '    ?*) COMPREPLY=( $(compgen -W "$values" -- "$word") ); return ;;',
         "    *)",
         '        case "$word" in',
@@ -101,9 +116,9 @@ def _zsh(syntaxes: list[Syntax]) -> str:
     ]
     for syntax in syntaxes:
         lines.append(f"    {syntax.name})")
-        specs = [spec for item in syntax.options for spec in _zsh_option(item)]
+        specs = [spec for item in syntax.options for spec in _zsh_option(item, syntax.name)]
         specs += [f"{flag}[Show the help]" for flag in HELP_FLAGS]
-        specs += [_zsh_positional(item) for item in syntax.positionals]
+        specs += [_zsh_positional(item, syntax.name) for item in syntax.positionals]
         lines.append("        _arguments \\")
         lines += [f"            {_zsh_quote(spec)} \\" for spec in specs[:-1]]
         lines += [f"            {_zsh_quote(specs[-1])}", "        ;;"]
@@ -124,21 +139,23 @@ def _zsh_quote(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def _zsh_option(item: Parameter) -> list[str]:
+def _zsh_option(item: Parameter, command: str) -> list[str]:
     text = _help(item).replace("[", "(").replace("]", ")").replace(":", " -")
-    value = "" if item.kind is bool else "".join(f":{_zsh_value(item)}" for _ in range(item.length))
+    value = "" if item.kind is bool else "".join(f":{_zsh_value(item, command)}" for _ in range(item.length))
     star = "*" if item.repeated else ""
     return [f"{star}{flag}[{text}]{value}" for flag in item.flags]
 
 
-def _zsh_positional(item: Parameter) -> str:
-    return f"{'*' if item.repeated else ''}:{_zsh_value(item)}"
+def _zsh_positional(item: Parameter, command: str) -> str:
+    return f"{'*' if item.repeated else ''}:{_zsh_value(item, command)}"
 
 
-def _zsh_value(item: Parameter) -> str:
+def _zsh_value(item: Parameter, command: str) -> str:
     label = item.metavar.replace(":", " ")
     if item.choices:
         return f"{label}:({' '.join(item.choices)})"
+    if names := _known_names(item, command):
+        return f"{label}:{{compadd -- {' '.join(names)}; _files}}"
     return f"{label}:_files" if _takes_file(item) else f"{label}: "
 
 
@@ -150,19 +167,20 @@ def _fish(syntaxes: list[Syntax]) -> str:
     for syntax in syntaxes:
         condition = f"complete -c crackseg -n '__fish_seen_subcommand_from {syntax.name}'"
         for item in syntax.options:
-            lines.append(f"{condition} {_fish_option(item)} -d {_fish_quote(_help(item))}")
+            lines.append(f"{condition} {_fish_option(item, syntax.name)} -d {_fish_quote(_help(item))}")
         for item in syntax.positionals:
-            if item.choices:
-                lines.append(f"{condition} -f -a {_fish_quote(' '.join(item.choices))}")
+            if words := item.choices or _known_names(item, syntax.name):
+                lines.append(f"{condition} -f -a {_fish_quote(' '.join(words))}")
     return "\n".join(lines)
 
 
-def _fish_option(item: Parameter) -> str:
+def _fish_option(item: Parameter, command: str) -> str:
     flags = [f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in item.flags]
     if item.choices:
         flags.append(f"-x -a {_fish_quote(' '.join(item.choices))}")
     elif _takes_file(item):
-        flags.append("-r -F")
+        names = _known_names(item, command)
+        flags.append(f"-r -F -a {_fish_quote(' '.join(names))}" if names else "-r -F")
     elif item.kind is not bool:
         flags.append("-x")
     return " ".join(flags)

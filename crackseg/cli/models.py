@@ -31,9 +31,13 @@ class Models(Command["tuple[ModelCard, ...]"]):
         return EXIT_DONE
 
 
+_OPEN_LICENCES = ("MIT", "Apache", "BSD", "CC0", "CC BY 4.0", "public domain")
+
+
 def is_free(terms: str) -> bool:
     """Return True if the terms allow any use, also commercial use."""
-    return not any(word in terms.lower() for word in ("research", "non-commercial", "noncommercial", "not stated"))
+    limited = any(word in terms.lower() for word in ("research", "commerc", "education", "without a stated licence"))
+    return not limited and any(licence in terms for licence in _OPEN_LICENCES)
 
 
 def _lines(card: "ModelCard") -> list[str]:

@@ -218,7 +218,10 @@ class Predict(Command[PredictedImages]):
 
 
 def _skip_last_collection() -> None:
-    """Skip the search for garbage at exit, unless torch is loaded: it then reports leaks."""
+    """Skip the search for garbage at exit.
+
+    With torch, the search is needed: without it, a library of torch reports leaks.
+    """
     import gc
     import sys
 

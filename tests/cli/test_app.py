@@ -1,4 +1,4 @@
-"""What every command has in common: help, version, and one line for every mistake on the command line."""
+"""Behaviour that all commands share: help, version, and one line for each mistake."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_mistake_in_a_process_of_its_own_is_one_line_and_exit_code_2() -> None
 
 def test_the_doctor_says_what_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["doctor", "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert code == (1 if told["problems"] else 0)
-    assert told["versions"]["numpy"]
-    assert told["machine"]["cores"] >= 1
+    answer = json.loads(capsys.readouterr().out)
+    assert code == (1 if answer["problems"] else 0)
+    assert answer["versions"]["numpy"]
+    assert answer["machine"]["cores"] >= 1

@@ -34,13 +34,13 @@ def test_json_is_one_object_that_says_everything(walls: Path, capsys: pytest.Cap
     (walls / "masks" / "wall01.png").write_bytes(b"")
     assert main(["check", str(walls), "--json"]) == 1
     shown = capsys.readouterr()
-    told = json.loads(shown.out)
-    assert (told["samples"], told["errors"]) == ({"all": 3}, 1)
-    assert told["shapes"] == [{"height_px": 64, "width_px": 80, "images": 2}]
-    assert sum(each["masks"] for each in told["crack_fractions"]) == 2
-    assert 3 < told["labels"]["width_mean_px"] < 6
-    assert 0.5 < told["labels"]["shift_iou"] < told["labels"]["shift_f1"] < 1
-    (finding,) = [item for item in told["findings"] if item["severity"] == "error"]
+    answer = json.loads(shown.out)
+    assert (answer["samples"], answer["errors"]) == ({"all": 3}, 1)
+    assert answer["shapes"] == [{"height_px": 64, "width_px": 80, "images": 2}]
+    assert sum(each["masks"] for each in answer["crack_fractions"]) == 2
+    assert 3 < answer["labels"]["width_mean_px"] < 6
+    assert 0.5 < answer["labels"]["shift_iou"] < answer["labels"]["shift_f1"] < 1
+    (finding,) = [item for item in answer["findings"] if item["severity"] == "error"]
     assert finding == {
         "severity": "error",
         "kind": "unreadable-mask",
@@ -67,11 +67,11 @@ def test_a_page_and_a_copy_are_written_where_they_are_wanted(
     assert main(["check", str(copy), "--json"]) == 0
 
 
-def test_json_tells_of_the_page_and_the_copy(walls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_names_the_page_and_the_copy(walls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page, copy = tmp_path / "page.html", tmp_path / "copy"
     assert main(["check", str(walls), "--html", str(page), "--fix", str(copy), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["page"], told["fixed"], told["changes"]) == (str(page), str(copy), [])
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["page"], answer["fixed"], answer["changes"]) == (str(page), str(copy), [])
 
 
 @pytest.mark.parametrize(

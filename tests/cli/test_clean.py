@@ -16,7 +16,7 @@ from tests.runs import only_error
 
 @pytest.fixture
 def masks(tmp_path: Path) -> Path:
-    """A folder of two masks: a bar of 12x40 px with a hole, and specks."""
+    """Folder of two masks: a bar with a hole, and specks."""
     folder = tmp_path / "masks"
     folder.mkdir()
     mask = np.zeros((60, 80), np.bool_)
@@ -64,8 +64,8 @@ def test_one_mask_may_be_cleaned_into_a_named_file(masks: Path, tmp_path: Path) 
     ("options", "kept_px"),
     [
         pytest.param(["--open", "0", "--min-area", "0"], 486, id="nothing at all"),
-        pytest.param(["--open", "0", "--min-area", "9"], 485, id="area alone"),
-        pytest.param(["--open", "3", "--min-area", "0"], 485, id="opening alone"),
+        pytest.param(["--open", "0", "--min-area", "9"], 485, id="only area"),
+        pytest.param(["--open", "3", "--min-area", "0"], 485, id="only opening"),
         pytest.param(["--preset", "classic"], 476, id="classic"),
         pytest.param(["--preset", "classic", "--min-area", "5"], 485, id="a preset with one value set"),
         pytest.param(["--tophat", "5", "--open", "0", "--min-area", "0"], 10, id="top hat"),
@@ -98,9 +98,9 @@ def test_a_filter_that_leaves_nothing_says_so(masks: Path, tmp_path: Path, capsy
     assert len(shown.err.splitlines()) == 1
     assert main(["clean", str(masks), "-o", str(tmp_path / "out"), "--min-area", "999", "--json"]) == 0
     shown = capsys.readouterr()
-    told = json.loads(shown.out)
-    assert [entry["after_px"] for entry in told["masks"]] == [0, 0]
-    assert all(entry["emptied"].startswith("min_area_px 999 removes") for entry in told["masks"])
+    answer = json.loads(shown.out)
+    assert [entry["after_px"] for entry in answer["masks"]] == [0, 0]
+    assert all(entry["emptied"].startswith("min_area_px 999 removes") for entry in answer["masks"])
     assert len(shown.err.splitlines()) == 2
 
 
@@ -109,9 +109,9 @@ def test_one_bad_file_does_not_stop_the_others(masks: Path, tmp_path: Path, caps
     assert main(["clean", str(masks), "-o", str(tmp_path / "out"), "--json"]) == 1
     shown = capsys.readouterr()
     assert "aa.png: " in only_error(shown.err)
-    told = json.loads(shown.out)
-    assert told["failed"] == 1
-    assert ["error" in entry for entry in told["masks"]] == [False, True, False]
+    answer = json.loads(shown.out)
+    assert answer["failed"] == 1
+    assert ["error" in entry for entry in answer["masks"]] == [False, True, False]
     assert sorted(bytes_of(tmp_path / "out")) == ["a.png", "b.png"]
 
 

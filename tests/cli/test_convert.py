@@ -74,15 +74,15 @@ def test_each_format_has_its_files(kind: str, files: set[str], masks: Path, tmp_
 
 def test_json_is_one_object_with_the_loss(masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert convert(masks, tmp_path / "out", "masks", "yolo", "--json", "--simplify", "5") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["from"], told["to"], told["images"], told["objects"]) == ("masks", "yolo", 2, 2)
-    assert 0 < told["iou_lowest"] < 1
-    assert told["iou_lowest_image"] == "a.png"
-    assert told["iou_mean"] == pytest.approx((1 + told["iou_lowest"]) / 2)
-    assert (told["changes"], told["left_out"], told["failed"]) == ({}, {}, [])
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["from"], answer["to"], answer["images"], answer["objects"]) == ("masks", "yolo", 2, 2)
+    assert 0 < answer["iou_lowest"] < 1
+    assert answer["iou_lowest_image"] == "a.png"
+    assert answer["iou_mean"] == pytest.approx((1 + answer["iou_lowest"]) / 2)
+    assert (answer["changes"], answer["left_out"], answer["failed"]) == ({}, {}, [])
 
 
-def test_changes_and_what_is_left_out_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_changes_and_items_left_out_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     body = '<box label="crack" xtl="1" ytl="1" xbr="4" ybr="3"/><polyline label="crack" points="1,1;2,2"/>'
     (tmp_path / "task.xml").write_text(
         f'<annotations><image name="a.png" width="9" height="9">{body}</image></annotations>', encoding="utf-8"
@@ -104,7 +104,7 @@ def test_an_image_that_fails_is_a_line_on_stderr_and_exit_code_1(
     assert files_in(tmp_path / "out") == {"a.json"}
 
 
-def test_a_dialect_is_guessed_and_the_reason_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dialect_is_guessed_and_the_reason_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dialect = Dialect("row", 0)
     rows = [f"{number},{rle_encode(line_sample(number)[1], dialect)}" for number in range(6)]
     (tmp_path / "rle.csv").write_text("\n".join(["ImageId,EncodedPixels", *rows]), encoding="utf-8")

@@ -246,6 +246,10 @@ def test_the_completion_script_has_no_syntax_error(shell: Shell, capsys: pytest.
         pytest.param(["predict", "--thr"], ["--threshold"], id="option"),
         pytest.param(["predict", "a "], ["a wall.png"], id="file"),
         pytest.param(["predict", "--threshold", ""], [], id="a number"),
+        pytest.param(["train", "--config", "unetp"], ["unetplusplus"], id="name of a configuration"),
+        pytest.param(["inspect", "--rules", "pre"], ["presence"], id="name of rules"),
+        pytest.param(["predict", "--model", "crackseg-s"], ["crackseg-synthetic"], id="name of a model"),
+        pytest.param(["configs", "thi"], ["thin"], id="configuration to print"),
         pytest.param(["completion", ""], ["bash", "zsh", "fish"], id="positional choice"),
     ],
 )

@@ -25,7 +25,7 @@ def read(path: Path) -> Mask:
 
 
 def near(mask: Mask, other: Mask, distance_px: float) -> int:
-    """How many pixels of a mask lie this close to a pixel of the other, by comparing each with each."""
+    """Count the pixels of a mask close to the other one."""
     here, there = np.argwhere(mask)[:, None], np.argwhere(other)[None]
     if not here.size or not there.size:
         return 0
@@ -57,8 +57,8 @@ def expected_scores(pairs: list[tuple[Mask, Mask]]) -> dict[str, float]:
 def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> dict[str, Any]:
     capsys.readouterr()
     assert main(["evaluate", *arguments, "--json"]) == code
-    told: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return told
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
 
 
 @pytest.fixture(scope="module")
@@ -75,19 +75,19 @@ def test_the_numbers_are_those_of_the_masks_that_predict_writes(
         "one": write_lines(tmp_path / "one", 3, first=40),
         "two": write_lines(tmp_path / "two", 2, first=50, shape=(70, 101)),
     }
-    wanted = [] if threshold is None else ["--threshold", threshold]
+    options = [] if threshold is None else ["--threshold", threshold]
     pairs: dict[str, list[tuple[Mask, Mask]]] = {}
     for name, folder in folders.items():
         out = tmp_path / "out" / name
-        assert main(["predict", str(folder / "images"), "-o", str(out), "--model", str(run), *wanted]) == 0
+        assert main(["predict", str(folder / "images"), "-o", str(out), "--model", str(run), *options]) == 0
         masks = sorted((folder / "masks").iterdir())
         pairs[name] = [(read(out / f"{mask.stem}_mask.png"), read(mask)) for mask in masks]
     pairs["all"] = pairs["one"] + pairs["two"]
     data = [part for folder in folders.values() for part in ("--data", str(folder))]
-    told = evaluated(capsys, *data, "--model", str(run), *wanted)
-    assert list(told["data"]) == ["one", "two", "all"]
+    answer = evaluated(capsys, *data, "--model", str(run), *options)
+    assert list(answer["data"]) == ["one", "two", "all"]
     for name, members in pairs.items():
-        scores = told["data"][name]
+        scores = answer["data"][name]
         assert scores.pop("failed") == []
         assert scores == pytest.approx(expected_scores(members), abs=1e-9)
 
@@ -95,16 +95,16 @@ def test_the_numbers_are_those_of_the_masks_that_predict_writes(
 def test_the_table_and_the_report_say_the_same_as_the_json(
     run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = evaluated(capsys, "--data", str(data), "--model", str(run), "--report", str(tmp_path / "report"))
-    assert json.loads((tmp_path / "report" / "evaluation.json").read_text()) == told
+    answer = evaluated(capsys, "--data", str(data), "--model", str(run), "--report", str(tmp_path / "report"))
+    assert json.loads((tmp_path / "report" / "evaluation.json").read_text()) == answer
     assert main(["evaluate", "--data", str(data), "--model", str(run), "--quiet"]) == 0
     shown = capsys.readouterr()
     assert shown.err == ""
     header, row = shown.out.splitlines()[-2:]
-    interval = told["protocols"]["native"]["data"]["walls"]["f1"]
+    interval = answer["protocols"]["native"]["data"]["walls"]["f1"]
     assert row.endswith(f"[{interval['low']:.3f}, {interval['high']:.3f}]")
     assert header.split()[:3] == ["data", "images", "F1"]
-    scores = told["data"]["walls"]
+    scores = answer["data"]["walls"]
     assert row.split()[:4] == ["walls", "12", f"{scores['f1']:.3f}", f"{scores['precision']:.3f}"]
 
 
@@ -118,14 +118,14 @@ def test_a_named_protocol_prints_its_card_and_every_score(
     titles = [line.split("  ")[1] for line in lines if line.startswith("  ") and line[2] != " "]
     assert titles[:6] == ["resized", "tolerance", "threshold", "pooling", "empty masks", "source"]
     assert "walls, 3 images; in brackets: 95 % intervals over images" in lines
-    told = evaluated(capsys, "--data", str(few), "--model", str(run), "--protocol", protocol)
-    assert told["protocol"] == protocol
-    assert len(titles) == 6 + len(told["protocols"][protocol]["data"]["walls"])
-    assert told["data"]["walls"]["images"] == len(told["images"]) == 3
-    assert ("oracle" in told["threshold_from"].lower()) == (protocol == "resize512") == (told["threshold"] is None)
+    answer = evaluated(capsys, "--data", str(few), "--model", str(run), "--protocol", protocol)
+    assert answer["protocol"] == protocol
+    assert len(titles) == 6 + len(answer["protocols"][protocol]["data"]["walls"])
+    assert answer["data"]["walls"]["images"] == len(answer["images"]) == 3
+    assert ("oracle" in answer["threshold_from"].lower()) == (protocol == "resize512") == (answer["threshold"] is None)
 
 
-def test_all_protocols_at_once_say_what_each_says_alone(
+def test_all_protocols_together_score_as_each_one_does(
     run: Path, few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("--data", str(few), "--model", str(run), "--protocol")
@@ -146,9 +146,9 @@ def test_two_models_are_put_side_by_side(
     shown = capsys.readouterr()
     assert shown.err == ""
     assert [line.split()[1].rstrip(",") for line in shown.out.splitlines()[:2]] == models
-    told = evaluated(capsys, *arguments, "--protocol", "classic")
-    assert (told["compared"]["a"], told["compared"]["b"]) == tuple(models)
-    for entry in told["protocols"]["classic"]["data"]["walls"].values():
+    answer = evaluated(capsys, *arguments, "--protocol", "classic")
+    assert (answer["compared"]["a"], answer["compared"]["b"]) == tuple(models)
+    for entry in answer["protocols"]["classic"]["data"]["walls"].values():
         assert entry["difference"] == pytest.approx(0, abs=1e-6)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         f"evaluation.{end}" for end in ("json", "md", "html")
@@ -158,26 +158,26 @@ def test_two_models_are_put_side_by_side(
 def test_the_test_part_of_a_folder_is_taken(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_lines(tmp_path / "set" / "train", 4)
     write_lines(tmp_path / "set" / "test", 2, first=10)
-    told = evaluated(capsys, "--data", str(tmp_path / "set"), "--model", str(run))
-    assert told["data"]["set"]["images"] == 2
+    answer = evaluated(capsys, "--data", str(tmp_path / "set"), "--model", str(run))
+    assert answer["data"]["set"]["images"] == 2
 
 
 def test_two_folders_of_one_name_are_scored_apart(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one, two = write_lines(tmp_path / "a" / "walls", 1), write_lines(tmp_path / "b" / "walls", 2)
-    told = evaluated(capsys, "--data", str(one), "--data", str(two), "--model", str(run))
-    assert sorted(entry["images"] for entry in told["data"].values()) == [1, 2, 3]
+    answer = evaluated(capsys, "--data", str(one), "--data", str(two), "--model", str(run))
+    assert sorted(entry["images"] for entry in answer["data"].values()) == [1, 2, 3]
 
 
 def test_images_without_any_crack_have_no_f1_but_false_alarms(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_sample(tmp_path / "blank", "wall", line_sample(0)[0], np.zeros((64, 80), np.bool_))
-    told = evaluated(capsys, "--data", str(tmp_path / "blank"), "--model", str(run))["data"]["blank"]
-    assert told["recall"] is None
-    assert told["precision"] == 0
-    assert told["false_alarm"] > 0
+    answer = evaluated(capsys, "--data", str(tmp_path / "blank"), "--model", str(run))["data"]["blank"]
+    assert answer["recall"] is None
+    assert answer["precision"] == 0
+    assert answer["false_alarm"] > 0
     blind = evaluated(capsys, "--data", str(tmp_path / "blank"), "--model", str(run), "--threshold", "1")
     assert blind["data"]["blank"]["f1"] is None
 

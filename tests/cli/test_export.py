@@ -1,4 +1,4 @@
-"""crackseg export: every form says what the model said, or is not written."""
+"""crackseg export: an exported model predicts what the model predicts, or is not written."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def probability(model: Path, pixels: NDArray[np.uint8], **options: Any) -> NDArr
 
 
 @pytest.mark.parametrize(("form", "precision", "allowed"), FORMS)
-def test_an_export_says_what_the_model_said_at_any_size(
+def test_an_export_predicts_as_the_model_does_at_any_size(
     run: Path,
     data: Path,
     tmp_path: Path,
@@ -50,19 +50,19 @@ def test_an_export_says_what_the_model_said_at_any_size(
 ) -> None:
     arguments = ["export", "--model", str(run), "-o", str(tmp_path), "--format", form, "--precision", precision]
     assert main([*arguments, "--data", str(data), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    path = Path(told["model"])
+    answer = json.loads(capsys.readouterr().out)
+    path = Path(answer["model"])
     assert {item.suffix for item in tmp_path.iterdir()} == ({".onnx"} if form == "onnx" else {".xml", ".bin"})
-    assert told["parity"]["difference"] <= allowed
-    assert told["parity"]["images"] == (6 if precision == "int8" else 12)
+    assert answer["parity"]["difference"] <= allowed
+    assert answer["parity"]["images"] == (6 if precision == "int8" else 12)
     model = load_model(path)
     assert model.card.precision == precision
     assert len(str(model.card.training["exported_from_sha256"])) == 64
     for shape in ((64, 80), (61, 203)):
         pixels, true = line_sample(3, shape)
-        found = model.predict(pixels).probability
-        assert np.abs(found - probability(run, pixels)).max() <= allowed
-        mask = found >= model.card.threshold
+        result = model.predict(pixels).probability
+        assert np.abs(result - probability(run, pixels)).max() <= allowed
+        mask = result >= model.card.threshold
         assert 2 * (mask & true).sum() / (mask.sum() + true.sum()) > 0.7
 
 
@@ -77,7 +77,7 @@ def test_a_checkpoint_is_exported_too(run: Path, tmp_path: Path, capsys: pytest.
 def test_what_no_longer_finds_cracks_is_refused_and_not_written(
     run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No real export of so small a network goes wrong, so here nothing at all may change."""
+    """Allow no change at all, because no real export fails here."""
     monkeypatch.setitem(LIMITS, "int8", ParityLimits(difference=0.0, changed=0.0, f1_loss=0.0))
     arguments = ["export", "--model", str(run), "-o", str(tmp_path / "out"), "--precision", "int8"]
     assert main([*arguments, "--data", str(data)]) == 3
@@ -139,8 +139,8 @@ def test_openvino_weights_that_are_not_those_of_the_metadata_are_refused(
     assert main(arguments) == 2
 
 
-def test_openvino_computes_in_float32_unless_told_otherwise(run: Path) -> None:
-    """Left to itself it would take bfloat16 where the processor can, and be off by hundredths."""
+def test_openvino_computes_in_float32_by_default(run: Path) -> None:
+    """OpenVINO by itself would compute in bfloat16 on some processors."""
     pixels = line_sample(2, (96, 160))[0]
     expected = probability(run, pixels)
     np.testing.assert_allclose(probability(run, pixels, runtime="openvino"), expected, atol=1e-3)
@@ -151,16 +151,16 @@ def test_bfloat16_is_computed_where_it_is_asked_for(run: Path) -> None:
     pixels = line_sample(2, (96, 160))[0]
     expected = probability(run, pixels)
     for runtime in ("auto", "openvino", "torch"):
-        found = probability(run, pixels, runtime=runtime, precision="bf16", device="cpu")
-        assert 1e-4 < np.abs(found - expected).max() < 0.5, runtime
+        result = probability(run, pixels, runtime=runtime, precision="bf16", device="cpu")
+        assert 1e-4 < np.abs(result - expected).max() < 0.5, runtime
 
 
 def test_a_large_tile_is_computed_by_a_network_prepared_for_it(run: Path) -> None:
     pixels = line_sample(2, (1232, 1240))[0]
     model = load_model(run, runtime="openvino")
-    found = model.predict(pixels).probability
-    assert np.abs(found - probability(run, pixels)).max() <= 1e-3
-    np.testing.assert_array_equal(found, model.predict(pixels).probability)
+    result = model.predict(pixels).probability
+    assert np.abs(result - probability(run, pixels)).max() <= 1e-3
+    np.testing.assert_array_equal(result, model.predict(pixels).probability)
 
 
 def test_a_model_of_which_openvino_knows_nothing_is_refused(

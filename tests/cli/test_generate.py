@@ -26,26 +26,26 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six samples, made in this process."""
-    output = tmp_path_factory.mktemp("made") / "samples"
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six samples, generated in this process."""
+    output = tmp_path_factory.mktemp("data") / "samples"
     assert main(["generate", str(output), "--count", "6", *SMALL, "--workers", "1"]) == 0
     return output
 
 
-def test_the_files_of_the_contract_are_there(made: Path) -> None:
+def test_the_files_of_the_contract_are_there(samples: Path) -> None:
     names = [f"{index:06d}" for index in range(6)]
     expected = {f"images/{name}.png" for name in names} | {f"masks/{name}.png" for name in names}
     expected |= {f"annotations/{name}.xml" for name in names} | {"manifest.jsonl", "recipe.yaml", "preview.png"}
-    assert contents(made).keys() == expected
+    assert contents(samples).keys() == expected
 
 
-def test_manifest_boxes_and_masks_tell_the_same(made: Path) -> None:
-    records = [json.loads(line) for line in (made / "manifest.jsonl").read_text().splitlines()]
+def test_manifest_boxes_and_masks_agree(samples: Path) -> None:
+    records = [json.loads(line) for line in (samples / "manifest.jsonl").read_text().splitlines()]
     assert [record["index"] for record in records] == list(range(6))
     assert sum(len(record["cracks"]) for record in records) > 0
     for record in records:
-        with Image.open(made / record["mask"]) as mask_file, Image.open(made / record["image"]) as image:
+        with Image.open(samples / record["mask"]) as mask_file, Image.open(samples / record["image"]) as image:
             mask = np.asarray(mask_file)
             assert image.size == mask_file.size == (96, 96)
         assert set(np.unique(mask)) <= {0, 255}
@@ -55,7 +55,7 @@ def test_manifest_boxes_and_masks_tell_the_same(made: Path) -> None:
             covered[row0:row1, col0:col1] = True
             assert mask[row0:row1, col0:col1].any()
         assert not mask[~covered].any()
-        tree = etree.parse(made / "annotations" / f"{record['index']:06d}.xml")
+        tree = etree.parse(samples / "annotations" / f"{record['index']:06d}.xml")
         boxes = [
             [int(box.findtext(key) or 0) for key in ("ymin", "xmin", "ymax", "xmax")] for box in tree.iter("bndbox")
         ]
@@ -65,26 +65,26 @@ def test_manifest_boxes_and_masks_tell_the_same(made: Path) -> None:
         ]
 
 
-def test_the_number_of_workers_changes_nothing(made: Path, tmp_path: Path) -> None:
+def test_the_number_of_workers_changes_nothing(samples: Path, tmp_path: Path) -> None:
     output = tmp_path / "samples"
     assert main(["generate", str(output), "--count", "6", *SMALL, "--workers", "2"]) == 0
-    assert contents(output) == contents(made)
+    assert contents(output) == contents(samples)
 
 
-def test_fewer_samples_are_the_first_of_more(made: Path, tmp_path: Path) -> None:
+def test_fewer_samples_are_the_first_of_more(samples: Path, tmp_path: Path) -> None:
     assert main(["generate", str(tmp_path / "two"), "--count", "2", *SMALL, "--workers", "1"]) == 0
     for name, content in contents(tmp_path / "two").items():
         if name.startswith(("images", "masks", "annotations")):
-            assert content == (made / name).read_bytes()
+            assert content == (samples / name).read_bytes()
 
 
-def test_resume_adds_what_is_missing_and_nothing_else(made: Path, tmp_path: Path) -> None:
+def test_resume_adds_what_is_missing_and_nothing_else(samples: Path, tmp_path: Path) -> None:
     output = tmp_path / "samples"
     assert main(["generate", str(output), "--count", "3", *SMALL, "--workers", "1"]) == 0
     before = (output / "images" / "000001.png").stat().st_mtime_ns
     assert main(["generate", str(output), "--count", "6", *SMALL, "--workers", "1", "--resume"]) == 0
     assert (output / "images" / "000001.png").stat().st_mtime_ns == before
-    assert contents(output) == contents(made)
+    assert contents(output) == contents(samples)
 
 
 def test_all_formats_are_written_where_the_contract_says(tmp_path: Path) -> None:
@@ -111,11 +111,11 @@ def test_json_is_the_only_thing_on_stdout(tmp_path: Path, capsys: pytest.Capture
     assert shown.err == ""
 
 
-def test_the_recipe_beside_the_samples_makes_them_again(made: Path, tmp_path: Path) -> None:
+def test_the_recipe_in_the_folder_generates_the_same_samples(samples: Path, tmp_path: Path) -> None:
     output = tmp_path / "again"
-    recipe = str(made / "recipe.yaml")
+    recipe = str(samples / "recipe.yaml")
     assert main(["generate", str(output), "--count", "6", "--seed", "5", "--config", recipe, "--workers", "1"]) == 0
-    assert contents(output) == contents(made)
+    assert contents(output) == contents(samples)
 
 
 @pytest.mark.parametrize(
@@ -175,17 +175,15 @@ def test_what_cannot_be_done_is_one_line_and_its_exit_code(
     ],
 )
 def test_a_folder_with_samples_is_left_as_it_is(
-    made: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], mentions: str
+    samples: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], mentions: str
 ) -> None:
-    before = contents(made)
-    assert main(["generate", str(made), "--count", "6", *SMALL, "--workers", "1", *arguments]) == 2
+    before = contents(samples)
+    assert main(["generate", str(samples), "--count", "6", *SMALL, "--workers", "1", *arguments]) == 2
     assert mentions in only_error(capsys.readouterr().err)
-    assert contents(made) == before
+    assert contents(samples) == before
 
 
-def test_a_picture_that_cannot_be_read_is_left_aside_and_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_image_that_cannot_be_read_is_skipped_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "walls").mkdir()
     Image.new("RGB", (120, 120), (150, 140, 130)).save(tmp_path / "walls" / "good.png")
     (tmp_path / "walls" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nand no more")
@@ -211,10 +209,10 @@ def test_ctrl_c_exits_130_and_resume_ends_like_an_unbroken_call(tmp_path: Path) 
         while not (output / "images" / "000003.png").exists() and time.monotonic() < end:
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
-        said, error = process.communicate(timeout=120)
+        stdout, error = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "interrupted" in only_error(error)
-    assert said == ""
+    assert stdout == ""
     assert not (output / "manifest.jsonl").exists()
     assert not [name for name in contents(output) if ".partial-" in name]
     assert main([*arguments, str(output), "--resume", "--quiet"]) == 0

@@ -58,9 +58,9 @@ def test_a_trained_model_and_its_export_know_what_they_were_trained_on(
     exported = tmp_path / "exported.onnx"
     assert main(["export", "--model", str(run), "-o", str(exported)]) == 0
     cards = [read_card(path) for path in (run / "model.onnx", run / "best.safetensors", exported)]
-    told = json.loads((run / "card.json").read_text())["domain"]
-    assert all(card.domain == told for card in cards)
-    domain = Domain.from_dict(told, where="run")
+    answer = json.loads((run / "card.json").read_text())["domain"]
+    assert all(card.domain == answer for card in cards)
+    domain = Domain.from_dict(answer, where="run")
     assert domain is not None
     images = list_images(data / "images")
     assert max(domain.distance(read_image(path)) for path in images) < domain.limit
@@ -79,13 +79,13 @@ def test_json_is_the_only_thing_on_stdout(dark_model: Path, tmp_path: Path, caps
     folder = write_walls(tmp_path / "in", 2)
     assert main(arguments(folder, tmp_path / "out", dark_model, "--json")) == 0
     shown = capsys.readouterr()
-    told = json.loads(shown.out)
-    assert told["verdict"] == {"OK": 0, "WARN": 2, "NG": 0, "CANNOT JUDGE": 0}
-    assert told["status"] == {"ok": 2, "failed": 0, "skipped": 0}
+    answer = json.loads(shown.out)
+    assert answer["verdict"] == {"OK": 0, "WARN": 2, "NG": 0, "CANNOT JUDGE": 0}
+    assert answer["status"] == {"ok": 2, "failed": 0, "skipped": 0}
     assert shown.err == ""
 
 
-def test_exit_codes_tell_failed_files_and_ng_apart(
+def test_exit_codes_distinguish_failed_files_and_ng(
     dark_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, output = write_walls(tmp_path / "in", 2), tmp_path / "out"
@@ -159,10 +159,10 @@ def test_a_signal_ends_it_with_every_row_kept_and_the_same_command_goes_on(
         while len(list((output / "masks").glob("wall*.png"))) < 5 and time.monotonic() < end:
             time.sleep(0.02)
         send(process.pid, number)
-        said, errors = process.communicate(timeout=300)
+        stdout, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    assert "run the same command again to continue" in said
+    assert "run the same command again to continue" in stdout
     kept = rows(output)
     assert len(kept) >= 4
     assert {row["status"] for row in kept.values()} == {"ok"}

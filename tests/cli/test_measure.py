@@ -22,7 +22,7 @@ def _in_an_empty_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: p
 
 @pytest.fixture
 def masks(tmp_path: Path) -> Path:
-    """A folder of two masks: a bar of 5 by 80 pixels, and nothing."""
+    """Folder of two masks: a bar of 5x80 px, and nothing."""
     folder = tmp_path / "masks"
     folder.mkdir()
     mask = np.zeros((60, 100), np.bool_)
@@ -43,9 +43,9 @@ def test_masks_are_measured_into_json_and_one_table(
         "clean.png: no crack",
     ]
     assert {path.name for path in out.iterdir()} == {"bar.json", "clean.json", "measurements.csv"}
-    told = json.loads((out / "bar.json").read_text())
-    assert (told["scale_mm_per_px"], told["scale_source"]) == (0.5, "--scale")
-    (crack,) = told["cracks"]
+    answer = json.loads((out / "bar.json").read_text())
+    assert (answer["scale_mm_per_px"], answer["scale_source"]) == (0.5, "--scale")
+    (crack,) = answer["cracks"]
     assert (crack["area_px"], crack["pattern"], crack["width_source"]) == (400, "single", "mask")
     assert crack["length_mm"] == pytest.approx(40, abs=0.1)
     with (out / "measurements.csv").open(encoding="utf-8", newline="") as file:
@@ -76,14 +76,14 @@ def test_a_scale_file_names_itself_as_the_source(
 ) -> None:
     (tmp_path / "site.yaml").write_text("length_mm: 100\nlength_px: 400\nuncertainty_percent: 10\n")
     assert main(["measure", str(masks / "bar.png"), "--json", "--scale-file", str(tmp_path / "site.yaml")]) == 0
-    (told,) = json.loads(capsys.readouterr().out)["images"]
-    assert told["scale_source"] == "site.yaml: 100 mm over 400 px"
-    assert told["scale_uncertainty"] == pytest.approx(0.1)
-    assert told["cracks"][0]["width_max_uncertainty_mm"] > 0.1 * told["cracks"][0]["width_max_mm"]
+    (answer,) = json.loads(capsys.readouterr().out)["images"]
+    assert answer["scale_source"] == "site.yaml: 100 mm over 400 px"
+    assert answer["scale_uncertainty"] == pytest.approx(0.1)
+    assert answer["cracks"][0]["width_max_uncertainty_mm"] > 0.1 * answer["cracks"][0]["width_max_mm"]
 
 
-def test_narrow_cracks_are_measured_in_the_photographs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The mask shows the crack two pixels wider than the photograph does."""
+def test_narrow_cracks_are_measured_in_the_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The mask shows the crack two pixels wider than the image does."""
     for name in ("masks", "photos"):
         (tmp_path / name).mkdir()
     mask = np.zeros((60, 120), np.bool_)
@@ -92,17 +92,17 @@ def test_narrow_cracks_are_measured_in_the_photographs(tmp_path: Path, capsys: p
     photo = np.full((60, 120, 3), 170, np.uint8)
     photo[28:32] = 40
     write_png(tmp_path / "photos" / "a.png", photo)
-    given = ["measure", str(tmp_path / "masks"), "--json"]
-    assert main(given) == 0
+    command = ["measure", str(tmp_path / "masks"), "--json"]
+    assert main(command) == 0
     (alone,) = json.loads(capsys.readouterr().out)["images"][0]["cracks"]
-    assert main([*given, "--images", str(tmp_path / "photos")]) == 0
-    (seen,) = json.loads(capsys.readouterr().out)["images"][0]["cracks"]
-    assert (alone["width_source"], seen["width_source"]) == ("mask", "grey")
+    assert main([*command, "--images", str(tmp_path / "photos")]) == 0
+    (grey,) = json.loads(capsys.readouterr().out)["images"][0]["cracks"]
+    assert (alone["width_source"], grey["width_source"]) == ("mask", "grey")
     assert alone["width_mean_px"] == pytest.approx(6, abs=0.1)
-    assert seen["width_mean_px"] == pytest.approx(4, abs=0.4)
+    assert grey["width_mean_px"] == pytest.approx(4, abs=0.4)
 
 
-def test_a_mask_that_cannot_be_read_is_told_and_the_rest_go_on(
+def test_a_mask_that_cannot_be_read_is_reported_and_the_rest_are_measured(
     masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (masks / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -117,7 +117,7 @@ def test_a_mask_that_cannot_be_read_is_told_and_the_rest_go_on(
     [
         pytest.param(["--scale", "0"], "got 0", id="scale of zero"),
         pytest.param(["--scale", "1", "--marker", "50"], "expected one of", id="two scales"),
-        pytest.param(["--marker", "50"], "--images", id="marker without photographs"),
+        pytest.param(["--marker", "50"], "--images", id="marker without images"),
         pytest.param(["--marker", "-1", "--images", "."], "more than 0 mm", id="marker of no size"),
         pytest.param(["--scale-file", "missing.yaml"], "missing.yaml", id="no such scale file"),
         pytest.param(["missing.png"], "missing.png", id="no such mask"),

@@ -17,7 +17,7 @@ import onnx
 import pytest
 
 from crackseg.cli import main
-from tests.cli.pictures import names, photograph, pixels
+from tests.cli.images import names, pixels, write_wall
 from tests.runs import REPOSITORY, hear_ctrl_c, line_sample, only_error, run_module
 
 pytestmark = pytest.mark.train
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.train
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    return photograph(tmp_path / "wall.png")
+    return write_wall(tmp_path / "wall.png")
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def photo(tmp_path: Path) -> Path:
 def test_mask_overlay_and_json_are_written_at_the_size_of_the_image(
     run: Path, tmp_path: Path, shape: tuple[int, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    image = photograph(tmp_path / "wall.png", shape=shape)
+    image = write_wall(tmp_path / "wall.png", shape=shape)
     out = tmp_path / "out"
     assert main(["predict", str(image), "-o", str(out), "--model", str(run)]) == 0
     assert names(out) == {"wall_mask.png", "wall_overlay.png", "wall.json"}
@@ -44,9 +44,9 @@ def test_mask_overlay_and_json_are_written_at_the_size_of_the_image(
     assert mask.dtype == np.uint8
     assert set(np.unique(mask)) <= {0, 255}
     assert overlay.shape == (*shape, 3)
-    told = json.loads((out / "wall.json").read_text(encoding="utf-8"))
-    assert (told["height_px"], told["width_px"]) == shape
-    assert told["crack_area_px"] == int((mask > 0).sum()) == sum(crack["area_px"] for crack in told["cracks"])
+    answer = json.loads((out / "wall.json").read_text(encoding="utf-8"))
+    assert (answer["height_px"], answer["width_px"]) == shape
+    assert answer["crack_area_px"] == int((mask > 0).sum()) == sum(crack["area_px"] for crack in answer["cracks"])
     assert "wall.png" in capsys.readouterr().out
 
 
@@ -62,11 +62,11 @@ def test_the_crack_is_found_and_measured(run: Path, photo: Path, tmp_path: Path)
 def test_a_scale_adds_millimetres(run: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert main(["predict", str(photo), "-o", str(out), "--model", str(run), "--scale", "0.5"]) == 0
-    told = json.loads((out / "wall.json").read_text())
-    assert told["scale_mm_per_px"] == 0.5
-    for crack in told["cracks"]:
-        told_px = [name for name in ("length", "width_mean", "width_max") if crack[f"{name}_px"] is not None]
-        for name in told_px:
+    answer = json.loads((out / "wall.json").read_text())
+    assert answer["scale_mm_per_px"] == 0.5
+    for crack in answer["cracks"]:
+        measured_px = [name for name in ("length", "width_mean", "width_max") if crack[f"{name}_px"] is not None]
+        for name in measured_px:
             assert crack[f"{name}_mm"] == pytest.approx(0.5 * crack[f"{name}_px"], abs=1e-3)
     assert " mm" in capsys.readouterr().out
 
@@ -97,9 +97,9 @@ def test_json_is_the_only_thing_on_stdout(
     out = tmp_path / "out"
     assert main(["predict", str(photo), "-o", str(out), "--model", str(run), "--json"]) == 0
     shown = capsys.readouterr()
-    told = json.loads(shown.out)
-    assert told["failed"] == 0
-    assert told["images"] == [json.loads((out / "wall.json").read_text())]
+    answer = json.loads(shown.out)
+    assert answer["failed"] == 0
+    assert answer["images"] == [json.loads((out / "wall.json").read_text())]
     assert shown.err == ""
 
 
@@ -142,9 +142,9 @@ def test_both_runtimes_agree(run: Path, photo: Path, tmp_path: Path, model: str,
 
 def test_a_folder_means_its_images(run: Path, tmp_path: Path) -> None:
     for number in range(3):
-        photograph(tmp_path / "in" / f"wall{number}.png", number)
+        write_wall(tmp_path / "in" / f"wall{number}.png", number)
     (tmp_path / "in" / "notes.txt").write_text("not an image")
-    extra = photograph(tmp_path / "extra.jpg")
+    extra = write_wall(tmp_path / "extra.jpg")
     assert main(["predict", str(tmp_path / "in"), str(extra), "-o", str(tmp_path / "out"), "--model", str(run)]) == 0
     assert {name for name in names(tmp_path / "out") if name.endswith("_mask.png")} == {
         "wall0_mask.png",
@@ -203,7 +203,7 @@ def test_a_name_that_is_no_text_is_no_obstacle(run: Path, photo: Path, tmp_path:
         ),
         pytest.param(["wall.png", "--model", "nothing"], 2, "nothing: no such model", id="no such model"),
         pytest.param(["wall.png", "--model", "nothing.onnx"], 2, "no such model", id="no such model file"),
-        pytest.param(["wall.png", "--model", "wall.png"], 3, "wall.png", id="a picture for a model"),
+        pytest.param(["wall.png", "--model", "wall.png"], 3, "wall.png", id="an image for a model"),
         pytest.param(["wall.png", "--model", "text.onnx"], 3, "text.onnx", id="text for a model"),
         pytest.param(["wall.png", "--model", "text.safetensors"], 3, "text.safetensors", id="text for a checkpoint"),
         pytest.param(["wall.png", "--model", "empty.onnx"], 3, "empty.onnx", id="empty model file"),
@@ -223,8 +223,8 @@ def test_what_cannot_be_done_is_one_line_and_its_exit_code(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("wall.png", "a/wall.png", "b/wall.jpg"):
-        photograph(Path(name))
-    photograph(Path("large.png"), shape=(90, 500))
+        write_wall(Path(name))
+    write_wall(Path("large.png"), shape=(90, 500))
     Path("empty").mkdir()
     for name in ("text.onnx", "text.safetensors"):
         Path(name).write_text("this is no model")
@@ -297,7 +297,7 @@ def test_a_bad_image_among_good_ones_is_named_and_the_good_ones_are_written(
 ) -> None:
     folder = tmp_path / "in"
     for number in range(3):
-        photograph(folder / f"wall{number}.png", number)
+        write_wall(folder / f"wall{number}.png", number)
     content = (folder / "wall1.png").read_bytes()
     (folder / "wall1.png").write_bytes(content[: len(content) // 2])
     (folder / "zero.jpg").touch()
@@ -308,10 +308,10 @@ def test_a_bad_image_among_good_ones_is_named_and_the_good_ones_are_written(
     assert all(line.startswith("crackseg: error: ") for line in lines)
     assert "wall1.png" in lines[0]
     assert "zero.jpg" in lines[1]
-    told = json.loads(shown.out)
-    assert told["failed"] == 2
-    assert [entry["image"] for entry in told["images"]] == ["wall0.png", "wall1.png", "wall2.png", "zero.jpg"]
-    assert ["error" in entry for entry in told["images"]] == [False, True, False, True]
+    answer = json.loads(shown.out)
+    assert answer["failed"] == 2
+    assert [entry["image"] for entry in answer["images"]] == ["wall0.png", "wall1.png", "wall2.png", "zero.jpg"]
+    assert ["error" in entry for entry in answer["images"]] == [False, True, False, True]
     written = {f"wall{number}{end}" for number in (0, 2) for end in ("_mask.png", "_overlay.png", ".json")}
     assert names(tmp_path / "out") == written
 
@@ -337,7 +337,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing_half_written(run: Path, photo:
 
 def test_ctrl_c_exits_130_and_leaves_whole_files(run: Path, tmp_path: Path) -> None:
     for number in range(300):
-        photograph(tmp_path / "in" / f"wall{number:03d}.png", number)
+        write_wall(tmp_path / "in" / f"wall{number:03d}.png", number)
     out = tmp_path / "out"
     with subprocess.Popen(
         [sys.executable, "-m", "crackseg", "predict", tmp_path / "in", "-o", out, "--model", run, "--quiet"],
@@ -351,9 +351,9 @@ def test_ctrl_c_exits_130_and_leaves_whole_files(run: Path, tmp_path: Path) -> N
         while not (out / "wall001.json").exists() and time.monotonic() < end:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=120)
+        _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "interrupted" in only_error(said)
+    assert "interrupted" in only_error(stderr)
     written = names(out)
     assert 2 <= len([name for name in written if name.endswith(".json")]) < 300
     for name in written:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from crackseg.cli import main
-from tests.cli.pictures import names, photograph, pixels
+from tests.cli.images import names, pixels, write_wall
 from tests.runs import line_sample
 
 pytestmark = pytest.mark.train
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.train
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    return photograph(tmp_path / "wall.png")
+    return write_wall(tmp_path / "wall.png")
 
 
 def test_tiles_change_nothing(run: Path, tmp_path: Path) -> None:
-    image = photograph(tmp_path / "long.png", shape=(64, 500))
+    image = write_wall(tmp_path / "long.png", shape=(64, 500))
     for tile in ("192", "2048"):
         arguments = ["predict", str(image), "-o", str(tmp_path / tile), "--model", str(run), "--probability"]
         assert main([*arguments, "--tile", tile]) == 0
@@ -31,13 +31,13 @@ def test_tiles_change_nothing(run: Path, tmp_path: Path) -> None:
     assert np.ptp(large) > 30000
 
 
-def test_the_plan_is_told_when_asked_for(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    image = photograph(tmp_path / "long.png", shape=(64, 500))
+def test_verbose_prints_the_tiles(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = write_wall(tmp_path / "long.png", shape=(64, 500))
     arguments = ["predict", str(image), "-o", str(tmp_path / "out"), "--model", str(run), "--tile", "192"]
     assert main([*arguments, "--verbose"]) == 0
-    told = capsys.readouterr().err
-    assert "long.png: 64x500 px in 1x" in told
-    assert re.search(r"peak memory \d+\.\d\d GB", told)
+    answer = capsys.readouterr().err
+    assert "long.png: 64x500 px in 1x" in answer
+    assert re.search(r"peak memory \d+\.\d\d GB", answer)
     assert main([*arguments, "--json"]) == 0
     assert capsys.readouterr().err == ""
 
@@ -45,7 +45,7 @@ def test_the_plan_is_told_when_asked_for(run: Path, tmp_path: Path, capsys: pyte
 def test_a_memory_cuts_the_image_and_changes_nothing(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    image = photograph(tmp_path / "long.png", shape=(200, 500))
+    image = write_wall(tmp_path / "long.png", shape=(200, 500))
     for memory in ("0.273", "2"):
         arguments = ["predict", str(image), "-o", str(tmp_path / memory), "--model", str(run), "--probability", "-v"]
         assert main([*arguments, "--memory", memory]) == 0
@@ -60,7 +60,7 @@ def test_a_memory_cuts_the_image_and_changes_nothing(
 def test_an_image_too_large_to_be_read_whole_is_predicted_band_by_band(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    photo, small = tmp_path / "deck.tif", photograph(tmp_path / "wall.png")
+    photo, small = tmp_path / "deck.tif", write_wall(tmp_path / "wall.png")
     Image.fromarray(line_sample(0, (300, 500))[0]).save(photo, tiffinfo={322: 64, 323: 64})
     whole = ["predict", str(photo), "-o", str(tmp_path / "whole"), "--model", str(run), "--quiet"]
     assert main(whole) == 0
@@ -91,7 +91,7 @@ def test_averaging_is_another_answer_about_the_same_crack(run: Path, photo: Path
     assert other[true].mean() > other[~true].mean() + 0.5
 
 
-def test_hysteresis_adds_what_hangs_together_with_a_crack(run: Path, photo: Path, tmp_path: Path) -> None:
+def test_hysteresis_adds_pixels_connected_to_a_crack(run: Path, photo: Path, tmp_path: Path) -> None:
     arguments = ["predict", str(photo), "--model", str(run), "--threshold", "0.9"]
     assert main([*arguments, "-o", str(tmp_path / "plain")]) == 0
     assert main([*arguments, "-o", str(tmp_path / "more"), "--hysteresis", "0.1"]) == 0

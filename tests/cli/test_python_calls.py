@@ -1,4 +1,4 @@
-"""The Python functions: their examples run, they write what the command line writes, and they report progress."""
+"""The Python functions: examples, files equal to those of the command line, and progress."""
 
 from __future__ import annotations
 

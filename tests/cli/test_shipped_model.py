@@ -39,18 +39,18 @@ def test_the_default_model_loads_and_its_card_is_whole() -> None:
 @pytest.mark.parametrize("name", shipped_models() or ["none is shipped"])
 def test_a_shipped_model_is_the_one_of_its_card_and_small(name: str) -> None:
     data = (WEIGHTS / f"{name}.onnx").read_bytes()
-    beside = json.loads((WEIGHTS / f"{name}.json").read_text(encoding="utf-8"))
-    assert beside["sha256"] == hashlib.sha256(data).hexdigest()
+    card = json.loads((WEIGHTS / f"{name}.json").read_text(encoding="utf-8"))
+    assert card["sha256"] == hashlib.sha256(data).hexdigest()
     assert len(data) <= 10_000_000
     inside = crackseg.load_model(name).card
-    beside_card = shipped_card(name)
-    assert (inside.stride, inside.context_px) == (beside_card.stride, beside_card.context_px)
-    assert inside.threshold == beside_card.threshold
-    assert inside.network == beside_card.network
+    card_file = shipped_card(name)
+    assert (inside.stride, inside.context_px) == (card_file.stride, card_file.context_px)
+    assert inside.threshold == card_file.threshold
+    assert inside.network == card_file.network
 
 
 @pytest.mark.parametrize("name", shipped_models())
-def test_a_shipped_card_tells_scores_with_intervals_terms_and_where_the_model_fails(name: str) -> None:
+def test_a_shipped_card_states_scores_with_intervals_terms_and_where_the_model_fails(name: str) -> None:
     card = shipped_card(name)
     assert card.name == name
     assert card.terms != "not stated"
@@ -63,7 +63,7 @@ def test_a_shipped_card_tells_scores_with_intervals_terms_and_where_the_model_fa
             assert low <= scores[key] <= high
 
 
-def test_the_second_model_saw_generated_images_alone() -> None:
+def test_the_second_model_saw_only_generated_images() -> None:
     card = shipped_card("crackseg-synthetic")
     assert {entry["name"].split("_")[0] for entry in card.data} == {"synth"}
     assert "MIT" in card.terms
@@ -72,12 +72,12 @@ def test_the_second_model_saw_generated_images_alone() -> None:
 @pytest.mark.shared
 @pytest.mark.parametrize("name", shipped_models())
 def test_a_card_s_scores_are_those_of_the_model_in_the_package(name: str, shared_folder: Path) -> None:
-    found = count_samples(crackseg.load_model(name), find_samples(shared_folder / "data" / "crackmap", "test"))[
+    counts = count_samples(crackseg.load_model(name), find_samples(shared_folder / "data" / "crackmap", "test"))[
         "crackmap"
     ]
-    told = shipped_card(name).scores["test"]["crackmap"]
+    answer = shipped_card(name).scores["test"]["crackmap"]
     # Another processor may round a few pixels at the threshold to the other side.
-    assert found.scores() == pytest.approx({key: told[key] for key in found.scores()}, abs=2e-4)
+    assert counts.scores() == pytest.approx({key: answer[key] for key in counts.scores()}, abs=2e-4)
 
 
 @pytest.mark.parametrize("name", shipped_models())
@@ -107,8 +107,8 @@ def test_a_blank_wall_has_no_crack(name: str) -> None:
 def test_predict_without_a_model_uses_the_shipped_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_png(tmp_path / "wall.png", generate_sample(Recipe(size=200), seed=2, index=0).image)
     assert main(["predict", str(tmp_path / "wall.png"), "-o", str(tmp_path / "out"), "--json"]) == 0
-    (told,) = json.loads(capsys.readouterr().out)["images"]
-    assert told["model"] == DEFAULT_MODEL
+    (answer,) = json.loads(capsys.readouterr().out)["images"]
+    assert answer["model"] == DEFAULT_MODEL
     with Image.open(tmp_path / "out" / "wall_mask.png") as mask:
         assert mask.size == (200, 200)
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.train
 SHORT = settings([*TINY, "schedule.epochs=1", "schedule.steps_per_epoch=1"])
 
 
-def test_a_training_tells_its_score_and_where_it_is(
+def test_a_training_prints_its_score_and_where_it_is(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
@@ -48,7 +48,7 @@ def test_a_configuration_file_is_obeyed_and_json_is_the_only_thing_on_stdout(
     assert (run / "config.yaml").read_bytes() == file.read_bytes()
 
 
-def test_val_is_what_is_validated_on_and_several_folders_are_told_apart(tmp_path: Path) -> None:
+def test_val_is_what_is_validated_on_and_several_folders_are_distinguished(tmp_path: Path) -> None:
     one, two = write_lines(tmp_path / "a" / "walls", 2), write_lines(tmp_path / "b" / "walls", 3)
     val = write_lines(tmp_path / "val", 1)
     run = tmp_path / "run"
@@ -60,7 +60,7 @@ def test_val_is_what_is_validated_on_and_several_folders_are_told_apart(tmp_path
     assert set(card["scores"]["validation"]) == {"all", "val"}
 
 
-def test_progress_tells_loss_best_f1_and_the_time_left(
+def test_progress_shows_loss_best_f1_and_the_time_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("_SHOW_AFTER_S", "_PLAIN_EVERY_S"):
@@ -70,11 +70,11 @@ def test_progress_tells_loss_best_f1_and_the_time_left(
     show(TrainingProgress(0.25, 1.0, step=1, loss=0.5))
     show(TrainingProgress(0.5, 1.0, step=2, loss=0.4, row={**scores, "loss": 0.4, "f1": 0.625}))
     show(TrainingProgress(0.75, 1.0, step=3, loss=0.25, row={**scores, "loss": 0.25, "f1": 0.5}))
-    told = capsys.readouterr().err.splitlines()
-    bars = [line for line in told if line.startswith("train: ")]
+    answer = capsys.readouterr().err.splitlines()
+    bars = [line for line in answer if line.startswith("train: ")]
     assert re.fullmatch(r"train: 25 %, \d+:\d\d left  step 1  loss 0\.500", bars[0])
     assert re.fullmatch(r"train: 75 %, \d+:\d\d left  step 3  loss 0\.250  best F1 0\.625", bars[-1])
-    assert sum("validation F1 0.625" in line for line in told) == 1
+    assert sum("validation F1 0.625" in line for line in answer) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""crackseg train on what does not fit: one clear line and its exit code, or a training that says so and goes on."""
+"""crackseg train on bad input: one clear line and its exit code, or a training that goes on."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_what_does_not_fit_is_one_line_before_the_first_step(
 
 
 def narrow(size: int) -> Any:
-    """Build networks in whose memory so many patches fit, and no more, while they learn."""
+    """Build networks that have memory for ``size`` training patches."""
 
     def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         if module.training and len(inputs[0]) > size:
@@ -74,8 +74,8 @@ def test_want_of_memory_halves_the_batch_and_says_so(
 ) -> None:
     monkeypatch.setattr(training, "build_network", narrow(1))
     assert main(command(data, tmp_path / "run", overrides=(*ONE_STEP, "data.batch_size=4"))) == 0
-    said = [line for line in capsys.readouterr().err.splitlines() if "memory" in line]
-    assert said == [
+    lines = [line for line in capsys.readouterr().err.splitlines() if "memory" in line]
+    assert lines == [
         "out of memory; from now on 2 patches at once, with their gradients added",
         "out of memory; from now on 1 patch at once, with their gradients added",
     ]

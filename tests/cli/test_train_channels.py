@@ -1,4 +1,4 @@
-"""From `crackseg train` to `predict`, `evaluate` and `export`: grey images, and several classes of defect."""
+"""Grey images and several classes of defect, from `crackseg train` to `export`."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ def test_grey_images_go_from_training_to_prediction_and_export(
         "torch": ["--model", str(run), "--runtime", "torch"],
         "openvino": ["--model", str(next(exported.glob("*.xml")))],
     }
-    found = {}
+    results = {}
     for form, options in forms.items():
         assert main(["predict", photo, *options, "-o", str(tmp_path / form), "--probability", "--quiet"]) == 0
-        with Image.open(tmp_path / form / "0_probability.png") as picture:
-            found[form] = np.asarray(picture) / 65535
-    assert found["torch"].std() > 0
-    for probability in found.values():
-        np.testing.assert_allclose(probability, found["torch"], atol=2e-3)
+        with Image.open(tmp_path / form / "0_probability.png") as opened:
+            results[form] = np.asarray(opened) / 65535
+    assert results["torch"].std() > 0
+    for probability in results.values():
+        np.testing.assert_allclose(probability, results["torch"], atol=2e-3)
     capsys.readouterr()
 
 
 def test_several_classes_go_from_training_to_prediction_and_scores(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data, run, output = tmp_path / "walls", tmp_path / "run", tmp_path / "found"
+    data, run, output = tmp_path / "walls", tmp_path / "run", tmp_path / "output"
     for name in ("images", "masks"):
         (data / name).mkdir(parents=True)
     for number in range(4):
@@ -73,8 +73,8 @@ def test_several_classes_go_from_training_to_prediction_and_scores(
     assert "  class2 " in epochs[0]
 
     assert main(["predict", str(data / "images" / "0.png"), "--model", str(run), "-o", str(output), "--quiet"]) == 0
-    with Image.open(output / "0_classes.png") as found:
-        called = np.asarray(found)
+    with Image.open(output / "0_classes.png") as results:
+        called = np.asarray(results)
     assert called.shape == (64, 80)
     assert set(np.unique(called)) <= {0, 1, 2}
     capsys.readouterr()

@@ -1,4 +1,4 @@
-"""Pictures for the tests of the commands."""
+"""Images for the tests of the commands."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from PIL import Image
 from tests.runs import line_sample
 
 
-def photograph(path: Path, number: int = 0, shape: tuple[int, int] = (64, 80)) -> Path:
-    """A picture of a wall with one dark line."""
+def write_wall(path: Path, number: int = 0, shape: tuple[int, int] = (64, 80)) -> Path:
+    """An image of a wall with one dark line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(line_sample(number, shape)[0]).save(path)
     return path
