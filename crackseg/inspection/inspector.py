@@ -20,7 +20,7 @@ from crackseg.geometry import Scale, ScaleSource
 from crackseg.imaging.codec import decode_image, encode_png, image_size, mask_pixels, read_file
 from crackseg.inspection.overlay import add_caption, draw_result, encode_thumbnail, find_widest_place
 from crackseg.inspection.quality import list_quality_problems, measure_quality
-from crackseg.inspection.records import FileResult, FileStamp, OutputFile, Verdict, failed, skipped
+from crackseg.inspection.records import FileResult, FileStamp, OutputFile, Verdict, failed_result, skipped_result
 from crackseg.inspection.rules import judge
 from crackseg.inspection.settings import Settings
 from crackseg.inspection.source import has_image_suffix, has_supported_suffix
@@ -103,11 +103,11 @@ class ModelInspector:
         except OutputError:
             raise
         except ImageError as error:
-            result = failed("decode", _without_place(error))
+            result = failed_result("decode", _without_place(error))
         except ModelError as error:
-            result = failed("model", _without_place(error))
+            result = failed_result("model", _without_place(error))
         except MemoryError:
-            result = failed("memory", "needs more memory than the limit")
+            result = failed_result("memory", "needs more memory than the limit")
         except Exception as error:  # noqa: BLE001  the one boundary per file: the run continues
             result = _unforeseen(error)
         return dataclasses.replace(result, seconds=round(time.perf_counter() - started_s, 4))
@@ -117,15 +117,15 @@ class ModelInspector:
         try:
             data, stamp = _read_steadily(path)
         except UsageError:
-            return failed("missing", "file no longer exists")
+            return failed_result("missing", "file no longer exists")
         except ImageError as error:
-            return failed("unreadable", _without_place(error))
+            return failed_result("unreadable", _without_place(error))
         shape = _probe_shape(path)
         on_read(FileRead(hashlib.sha256(data).hexdigest(), stamp, 0 if shape is None else shape[0] * shape[1]))
         if shape is None and not has_image_suffix(task.path):
-            return skipped("not_an_image", "not an image in a supported format")
+            return skipped_result("not_an_image", "not an image in a supported format")
         if shape is None and not has_supported_suffix(task.path):
-            return failed("decode", "unsupported image format; convert the file to PNG, TIFF or JPEG")
+            return failed_result("decode", "unsupported image format; convert the file to PNG, TIFF or JPEG")
         settings, name = self._plan.settings, display_text(task.path)
         pixels = decode_image(data, name=name)
         scale, problems = _find_scale(pixels, settings.scale)
@@ -269,8 +269,8 @@ def _without_place(error: CracksegError) -> str:
 def _unforeseen(error: Exception) -> FileResult:
     reason = display_text(str(error))[:300]
     if "alloc" in reason.lower():
-        return failed("memory", "needs more memory than the limit")
-    return failed("error", f"{type(error).__name__}: {reason}")
+        return failed_result("memory", "needs more memory than the limit")
+    return failed_result("error", f"{type(error).__name__}: {reason}")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from crackseg.errors import CracksegError
-from crackseg.inspection.records import FileResult, failed
+from crackseg.inspection.records import FileResult, failed_result
 from crackseg.inspection.tasks import FileRead, Plan, Task
 from crackseg.inspection.worker_limits import WorkerLimits
 from crackseg.inspection.worker_main import Ready, Refused, serve
@@ -231,7 +231,7 @@ class Pool:
             self._queue.tasks.appendleft(worker.task)
             return []
         del self._queue.tries[worker.task.path]
-        return [TaskOutcome(worker.task, failed(code, message), worker.read, tries)]
+        return [TaskOutcome(worker.task, failed_result(code, message), worker.read, tries)]
 
 
 def _how_it_ended(code: int | None) -> str:

@@ -139,11 +139,11 @@ class Row:
     tries: int = 1
 
 
-def failed(code: str, message: str) -> FileResult:
+def failed_result(code: str, message: str) -> FileResult:
     """Return the result of a file that could not be judged."""
     return FileResult(status="failed", code=code, message=message, verdict="CANNOT JUDGE", reasons=(message,))
 
 
-def skipped(code: str, message: str) -> FileResult:
+def skipped_result(code: str, message: str) -> FileResult:
     """Return the result of a file that is not an image."""
     return FileResult(status="skipped", code=code, message=message)

@@ -51,8 +51,8 @@ def inspect(
         stop: Called often; once it returns True, the call ends within a second or two and keeps every row.
 
     Raises:
-        UsageError: If there is no file or model, a rule needs a scale and there is none, or labels
-            are requested together with ``watch``.
+        UsageError: If there is no file or model, a rule needs a scale and there is none, or labels are requested
+            together with ``watch``.
         MissingExtraError: If Parquet is requested and pyarrow is not installed.
         ModelError: If the model cannot be loaded.
         OutputError: If a result cannot be written, or the output folder belongs to something else.
@@ -84,7 +84,6 @@ def inspect(
                 files={file.path: file for file in files},
                 progress=progress or _ignore,
                 stop=stop,
-                terms=store.settings().get("terms", ""),
             )
             return _run(state)
     except OSError as error:
@@ -115,7 +114,12 @@ def _begin(state: RunState) -> None:
     config = dump_request(state.request, state.key)
     sweep_folder(state.request.output)
     write_bytes(state.request.output / "inspect.yaml", config.encode())
-    state.store.write_settings({"config": config, "about": json.dumps(describe_request(state.request))})
+    texts = state.store.settings()
+    state.terms = texts.get("terms", "") if texts.get("model_sha256") == state.key.model else ""
+    about = json.dumps(describe_request(state.request))
+    state.store.write_settings(
+        {"config": config, "about": about, "model_sha256": state.key.model, "terms": state.terms}
+    )
 
 
 def _inspect_files(state: RunState) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from crackseg.errors import UsageError, display_text
 from crackseg.files import IMAGE_SUFFIXES, PARTIAL_PREFIX
 from crackseg.imaging.codec import read_file
-from crackseg.inspection.records import FileResult, FileStamp, failed, skipped
+from crackseg.inspection.records import FileResult, FileStamp, failed_result, skipped_result
 
 UNSUPPORTED_SUFFIXES = frozenset(
     {
@@ -121,7 +121,7 @@ def _walk(root: Path, excluded: tuple[int, int] | None) -> Iterator[SourceFile]:
                     f"cannot be listed ({error.strerror})", where=root, hint="check its permissions"
                 ) from error
             reason = f"folder cannot be listed ({error.strerror})"
-            yield SourceFile(_bytes(folder), None, failed("unreadable", reason))
+            yield SourceFile(_bytes(folder), None, failed_result("unreadable", reason))
             continue
         for entry in entries:
             path = folder / entry.name
@@ -145,21 +145,21 @@ def describe_file(root: Path, path: Path) -> SourceFile:
         state = whole.lstat()
         if stat.S_ISLNK(state.st_mode):
             if not whole.resolve().is_relative_to(root):
-                return SourceFile(name, None, skipped("link", "link to a place outside the folder"))
+                return SourceFile(name, None, skipped_result("link", "link to a place outside the folder"))
             state = whole.stat()
             if stat.S_ISDIR(state.st_mode):
-                return SourceFile(name, None, skipped("link", "link to a folder"))
+                return SourceFile(name, None, skipped_result("link", "link to a folder"))
     except FileNotFoundError:
         if whole.is_symlink():
-            return SourceFile(name, None, skipped("link", "broken link"))
-        return SourceFile(name, None, failed("missing", "no such file"))
+            return SourceFile(name, None, skipped_result("link", "broken link"))
+        return SourceFile(name, None, failed_result("missing", "no such file"))
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        return SourceFile(name, None, failed("unreadable", f"cannot be read ({display_text(reason)})"))
+        return SourceFile(name, None, failed_result("unreadable", f"cannot be read ({display_text(reason)})"))
     if not stat.S_ISREG(state.st_mode):
-        return SourceFile(name, None, skipped("special", "folder, FIFO, socket or device, not a regular file"))
+        return SourceFile(name, None, skipped_result("special", "folder, FIFO, socket or device, not a regular file"))
     if path.name.startswith("."):
-        return SourceFile(name, None, skipped("hidden", "hidden file, its name begins with a dot"))
+        return SourceFile(name, None, skipped_result("hidden", "hidden file, its name begins with a dot"))
     return SourceFile(name, FileStamp.of(state, now))
 
 
@@ -183,7 +183,9 @@ def _read_list(root: Path, listing: Path) -> Iterator[SourceFile]:
         if path.is_relative_to(root) and path != root:
             yield describe_file(root, path.relative_to(root))
         else:
-            yield SourceFile(os.fsencode(os.path.relpath(path, root)), None, skipped("outside", "outside the folder"))
+            yield SourceFile(
+                os.fsencode(os.path.relpath(path, root)), None, skipped_result("outside", "outside the folder")
+            )
 
 
 class SettledFiles:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from crackseg.inspection.html_report import THUMBNAILS_PER_BLOCK, write_report
-from crackseg.inspection.records import FileResult, FileStamp, Key, OutputFile, Row, failed, skipped
+from crackseg.inspection.records import FileResult, FileStamp, Key, OutputFile, Row, failed_result, skipped_result
 from crackseg.inspection.store import Store
 
 KEY = Key("a" * 64, "b" * 64, "c" * 64)
@@ -75,8 +75,8 @@ def page(tmp_path: Path) -> Scripts:
     encoded, data = cv2.imencode(".webp", np.full((4, 6, 3), 90, np.uint8))
     assert encoded
     rows = [judged(b"wall%04d.png" % number, number, data.tobytes()) for number in range(2 * THUMBNAILS_PER_BLOCK + 5)]
-    rows += [judged(HOSTILE, 7, b""), Row(b"cut.png", KEY, None, failed("decode", "truncated"))]
-    rows += [Row(b"pipe", KEY, None, skipped("special", "a FIFO"))]
+    rows += [judged(HOSTILE, 7, b""), Row(b"cut.png", KEY, None, failed_result("decode", "truncated"))]
+    rows += [Row(b"pipe", KEY, None, skipped_result("special", "a FIFO"))]
     with Store(tmp_path / "results.sqlite") as store:
         store.write_settings({"about": json.dumps({"Folder": "walls </script>"}), "terms": "research only <&>"})
         store.put(rows)
