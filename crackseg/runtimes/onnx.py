@@ -22,6 +22,12 @@ CARD_KEY = "crackseg_card"
 SHA256_KEY = "crackseg_weights_sha256"
 """Metadata key of the sha256 of a model's weights: the graph of an ONNX file, or the weights file of OpenVINO."""
 
+_MOST_THREADS_WITHOUT_SPINNING = 2
+"""With at most this many threads, waiting threads sleep instead of spinning.
+
+Spinning threads take the cores from reading, measuring and writing, and the arithmetic from a sibling hardware thread.
+"""
+
 _LOAD_ERRORS = (
     ort_state.Fail, ort_state.InvalidArgument, ort_state.InvalidGraph, ort_state.InvalidProtobuf,
     ort_state.NotImplemented, ort_state.RuntimeException, RuntimeError, ValueError,
@@ -104,6 +110,8 @@ class OnnxPredictor(WithCard):
 def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    if threads <= _MOST_THREADS_WITHOUT_SPINNING:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if _sets_exact_allocation():
         options.enable_mem_pattern = False
         options.add_session_config_entry("session.use_env_allocators", "1")

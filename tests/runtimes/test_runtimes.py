@@ -17,7 +17,7 @@ from crackseg.imaging.codec import ArrayImage
 from crackseg.modelcard.card import ModelCard
 from crackseg.prediction.loading import find_model
 from crackseg.prediction.tiled import predict_probability
-from crackseg.runtimes.onnx import OnnxPredictor, read_onnx_card, with_card
+from crackseg.runtimes.onnx import OnnxPredictor, _options, read_onnx_card, with_card
 from crackseg.runtimes.onnx_file import find_non_finite, with_metadata
 from crackseg.runtimes.predictor import TileMemoryError
 
@@ -129,3 +129,15 @@ def test_changed_weights_do_not_load_and_a_changed_card_does() -> None:
         OnnxPredictor(changed.SerializeToString(), name="changed.onnx")
     with pytest.raises(ModelError, match="sha256"):
         read_onnx_card(changed.SerializeToString(), name="changed.onnx")
+
+
+@pytest.mark.parametrize(("threads", "spinning"), [(1, False), (2, False), (3, True), (16, True)])
+def test_few_threads_sleep_while_they_wait(threads: int, *, spinning: bool) -> None:
+    options = _options(threads)
+    key = "session.intra_op.allow_spinning"
+    if spinning:
+        with pytest.raises(RuntimeError):
+            options.get_session_config_entry(key)
+    else:
+        assert options.get_session_config_entry(key) == "0"
+    assert options.intra_op_num_threads == threads
