@@ -61,7 +61,8 @@ def save_weights(path: Path, network: nn.Module, card: ModelCard) -> None:
     broken = [name for name, tensor in stored.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise TrainingError(
-            f"{len(broken)} tensors of weights are NaN or too large, {broken[0]} first; nothing was saved",
+            f"weights are NaN or too large in {len(broken)} tensors, first in {broken[0]}; nothing was saved",
+            where=path,
             hint="lower optimiser.learning_rate or set precision=fp32",
         )
     write_bytes(path, safetensors.torch.save(stored, {CARD_KEY: card.to_json(indent=None)}), durable=True)
@@ -98,7 +99,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise ModelError(
-            f"{len(broken)} tensors of weights are NaN or infinite, {broken[0]} first",
+            f"weights are NaN or infinite in {len(broken)} of {len(tensors)} tensors, first in {broken[0]}",
             where=path,
             hint="use the weights of another epoch or run",
         )

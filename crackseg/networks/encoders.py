@@ -124,7 +124,7 @@ def encoder_errors(config: NetworkConfig) -> Iterator[None]:
         TypeError,
         ValueError,
     ) as error:
-        raise ConfigError(_one_line(error), where="network") from error
+        raise ConfigError(_one_line(error), where="network", hint="choose another encoder or network.arch") from error
     except OSError as error:
         raise ModelError(
             f"the weights '{config.encoder_weights}' of {config.encoder} cannot be downloaded",

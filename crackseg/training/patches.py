@@ -189,11 +189,11 @@ def _bounds(sizes: dict[str, int], mix: str | dict[str, float]) -> NDArray[np.fl
         for name in mix:
             if name not in sizes:
                 raise ConfigError(
-                    f"data.mix: no data folder is named '{name}'", hint=f"use the names {', '.join(sizes)}"
+                    f"no data folder is named '{name}'", where="data.mix", hint=f"use the names {', '.join(sizes)}"
                 )
         shares = [mix.get(name, 1.0) for name in sizes]
         if not sum(shares):
-            raise ConfigError("data.mix: all data folders have a share of 0", hint="set one of them above 0")
+            raise ConfigError("all data folders have a share of 0", where="data.mix", hint="set one of them above 0")
     else:
         shares = [float(size) if mix == "size" else 1.0 for size in sizes.values()]
     ends = np.cumsum(np.asarray(shares, np.float64))

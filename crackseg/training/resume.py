@@ -89,7 +89,7 @@ def state_to_resume(config: TrainConfig, output: Path, *, resume: bool) -> Resum
             "the folder holds a run already", where=output, hint="add --resume to continue it, or choose another folder"
         )
     state = ResumeState.load(path)
-    was, now = yaml.safe_load(dump_config(_config_of(state))), yaml.safe_load(dump_config(config))
+    was, now = yaml.safe_load(dump_config(_config_of(state, output))), yaml.safe_load(dump_config(config))
     differences = list(_differences(was, now))
     if differences:
         shown = ", ".join(differences[:_SHOWN])
@@ -102,13 +102,15 @@ def state_to_resume(config: TrainConfig, output: Path, *, resume: bool) -> Resum
     return state
 
 
-def _config_of(state: ResumeState) -> TrainConfig:
+def _config_of(state: ResumeState, output: Path) -> TrainConfig:
     """Return the configuration of a run; keys added since have their defaults."""
     try:
         return TrainConfig.model_validate(yaml.safe_load(state.values["config"]))
     except (ValidationError, yaml.YAMLError, KeyError) as error:
         raise ConfigError(
-            "the configuration of the run is invalid in this version", hint="start again in another folder"
+            "the configuration of the run is invalid in this version",
+            where=output,
+            hint="start again in another folder",
         ) from error
 
 

@@ -107,7 +107,7 @@ def test_a_weight_that_is_not_finite_is_not_read(tmp_path: Path, suffix: str) ->
         torch.save(state, path)
     else:
         path.write_bytes(safetensors.torch.save(state))
-    with pytest.raises(ModelError, match="1 tensors of weights are NaN or infinite, b first"):
+    with pytest.raises(ModelError, match="weights are NaN or infinite in 1 of 2 tensors, first in b"):
         read_weights(path)
 
 
