@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from crackseg.errors import ConfigError
+from crackseg.errors import ConfigError, ModelError
 from crackseg.networks.config import Architecture, NetworkConfig
+from crackseg.networks.encoders import encoder_errors
 from crackseg.networks.factory import CRACK_PRIOR, SegmentationNetwork, build_network, crack_probability, normalise
 from crackseg.networks.shufflenet import WIDTHS
+from crackseg.training.optimiser import find_encoder
 
 SMALL = NetworkConfig(decoder_channels=(16, 8, 8))
 
@@ -221,3 +223,20 @@ def test_an_impossible_network_is_a_configuration_error(changes: dict[str, str])
         build_network(config)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("network")
+
+
+def test_shufflenet_takes_images_of_any_number_of_channels() -> None:
+    network = build_network(small("unet", encoder="shufflenet_v2_x0_5", channels=5)).eval()
+    with torch.inference_mode():
+        assert network(torch.zeros((1, 5, 33, 47))).shape == (1, 1, 33, 47)
+
+
+def test_a_failed_download_of_weights_names_a_way_without_them() -> None:
+    config = NetworkConfig(encoder_weights="imagenet")
+    with pytest.raises(ModelError, match=r"cannot be downloaded; .*--init"), encoder_errors(config):
+        raise OSError("no network")
+
+
+def test_a_network_without_an_encoder_cannot_be_frozen() -> None:
+    with pytest.raises(ConfigError, match=r"optimiser\.frozen: expected 0"):
+        find_encoder(build_network(small("unet-classic")))

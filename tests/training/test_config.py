@@ -95,3 +95,8 @@ def test_a_mistake_is_one_line_with_key_and_expectation(override: str, message: 
 )
 def test_the_stride_is_two_to_the_number_of_halvings(channels: tuple[int, ...], stride: int) -> None:
     assert NetworkConfig(decoder_channels=channels).stride == stride
+
+
+def test_a_network_without_an_encoder_cannot_be_frozen() -> None:
+    with pytest.raises(ConfigError, match=r"optimiser\.frozen: expected 0, since unet-classic has no encoder"):
+        load_config(TrainConfig, overrides=["network.arch=unet-classic", "optimiser.frozen=0.5"])
