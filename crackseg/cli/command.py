@@ -212,11 +212,13 @@ def as_function(command: Callable[P, Command[R]]) -> Callable[P, R]:
 def _sign(declaration: type[Command[Any]]) -> inspect.Signature:
     """Return the signature of a command without its markers."""
     signature = inspect.signature(declaration)
+    fields = dict(signature.parameters)
+    fields["progress"] = fields.pop("progress")  # last
     parameters = [
         parameter.replace(annotation=getattr(parameter.annotation, "__origin__", parameter.annotation))
         if hasattr(parameter.annotation, "__metadata__")
         else parameter
-        for parameter in signature.parameters.values()
+        for parameter in fields.values()
     ]
     return signature.replace(
         parameters=parameters, return_annotation=inspect.signature(declaration.run).return_annotation

@@ -78,8 +78,10 @@ class _Splitter(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         where, colon, what = message.removeprefix("argument ").partition(": ")
-        where = where.split("/")[0]
-        raise UsageError(what if colon else message, where=where if colon else None)
+        if what.startswith("ignored explicit argument"):
+            what = "expected no value"
+        what = what.replace("expected one argument", "expected a value").replace("arguments", "values")
+        raise UsageError(what if colon else message, where=where.split("/")[0] if colon else None)
 
 
 def _split(syntax: Syntax, arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:

@@ -199,8 +199,12 @@ def test_an_option_is_not_known_by_its_beginning() -> None:
         ),
         pytest.param(
             ["evaluate", "--data", "a", "--compare", "b"],
-            "--compare: expected 2 arguments; see crackseg evaluate --help",
+            "--compare: expected 2 values; see crackseg evaluate --help",
             id="one of two values",
+        ),
+        pytest.param(["predict", "a", "-o"], "--output: expected a value; see crackseg predict --help", id="no value"),
+        pytest.param(
+            ["predict", "a", "--json=1"], "--json: expected no value; see crackseg predict --help", id="needless value"
         ),
     ],
 )
