@@ -24,7 +24,7 @@ _SHARE_OF_IMAGES = 0.27
 
 
 def limit_process_memory(model: Model, memory_gib: float, paths: Sequence[Path]) -> Model:
-    """Return a copy of a model whose tiles keep this process below a limit.
+    """Return a model that keeps this process below a limit.
 
     Besides a tile, a process holds Python, the runtime and the model, and the largest image with its results. On a GPU,
     the limit applies to the memory of the GPU.
@@ -56,7 +56,7 @@ def limit_process_memory(model: Model, memory_gib: float, paths: Sequence[Path])
 
 
 def _image_bytes(path: Path) -> int:
-    """Return the memory of an image and its results; 0 if it cannot be read."""
+    """Return the bytes of an image with its results, 0 if unreadable."""
     try:
         height, width = image_size(path)
     except CracksegError:

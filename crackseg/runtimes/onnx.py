@@ -174,7 +174,7 @@ def _session(data: bytes, options: onnxruntime.SessionOptions, name: str) -> onn
 
 
 def _card(session: onnxruntime.InferenceSession, data: bytes | None, name: str) -> ModelCard:
-    """Return the card of a model, after a check of its sha256 if ``data`` is its file.
+    """Return the card of a model after checking its file, if given.
 
     Raises:
         ModelError: If there is no card, or the weights have changed.
