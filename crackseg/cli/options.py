@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from crackseg.cli.command import Option, PathInput, option
+from crackseg.geometry import ScaleSource
 
 ModelOption = Annotated[
     PathInput | None,
@@ -51,7 +52,7 @@ DeviceOption = Annotated[
     str, option("--device", metavar="DEVICE", help="Device: auto, cpu, cuda or cuda:N.", group="Computation")
 ]
 ScaleOption = Annotated[
-    float | None,
+    float | ScaleSource | None,
     option("--scale", metavar="MM_PER_PX", help="Millimetres per pixel.", group="Measurement", default="unknown"),
 ]
 ScaleFileOption = Annotated[

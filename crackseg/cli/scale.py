@@ -11,8 +11,15 @@ if TYPE_CHECKING:
     from crackseg.geometry import ScaleSource
 
 
-def scale_source(scale: float | None, scale_file: PathInput | None, marker: float | None) -> ScaleSource | None:
+def scale_source(
+    scale: float | ScaleSource | None, scale_file: PathInput | None, marker: float | None
+) -> ScaleSource | None:
     """Return the source of the scale; None if no option names one.
+
+    Args:
+        scale: Millimetres per pixel, or any source of a scale in a Python call.
+        scale_file: File with the scale.
+        marker: Side of the marker in each image, in mm.
 
     Raises:
         UsageError: If several options name one, or a number is not positive.
@@ -29,8 +36,8 @@ def scale_source(scale: float | None, scale_file: PathInput | None, marker: floa
         from crackseg.measurement.scale import read_scale
 
         return read_scale(path)
-    if scale is None:
-        return None
+    if not isinstance(scale, (int, float)):
+        return scale
     from crackseg.geometry import Scale
 
-    return Scale(scale, "--scale")
+    return Scale(float(scale), "--scale")

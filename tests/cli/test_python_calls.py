@@ -13,6 +13,7 @@ import crackseg
 from crackseg.cli import main
 from crackseg.cli.app import COMMANDS
 from crackseg.errors import UsageError
+from crackseg.geometry import Scale
 from crackseg.parallel import Progress
 
 FUNCTIONS = tuple(name for name in crackseg.__all__ if name in COMMANDS)
@@ -111,3 +112,9 @@ def test_a_python_call_raises_the_error_of_the_command_line(here: Path) -> None:
         crackseg.measure("missing")
     with pytest.raises(TypeError, match="unexpected keyword argument 'treshold'"):
         crackseg.inspect("walls", treshold=0.5)  # type: ignore[call-arg]
+
+
+def test_a_python_call_takes_a_scale_with_its_source(walls: Path) -> None:
+    scale = Scale(0.2, "laser", uncertainty=0.01)
+    values = crackseg.measure("walls/masks", output=None, scale=scale).to_dict()["images"][0]
+    assert (values["scale_mm_per_px"], values["scale_source"], values["scale_uncertainty"]) == (0.2, "laser", 0.01)
