@@ -144,7 +144,7 @@ class SurfaceRecipe(Section):
 class NoiseRecipe(Section):
     """Noise patches of four families: specks, squares, tall and flat patches.
 
-    Counts are per 1024 x 1024 pixels and scale with the area. Sizes are in pixels. With ``changes_truth``, the patches
+    Counts are per 1024 x 1024 pixels and scale with the area. Sizes are in pixels. With ``changes_mask``, the patches
     cover the cracks, and the covered part is removed from the mask.
     """
 
@@ -159,7 +159,7 @@ class NoiseRecipe(Section):
     short_side_px: SpanPositive = (10, 15)
     strength: SpanUnit = (0.05, 0.45)
     placement: Placement = "anywhere"
-    changes_truth: bool = False
+    changes_mask: bool = False
 
 
 class ConfounderMix(Mix):

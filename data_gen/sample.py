@@ -131,7 +131,7 @@ def generate_sample(recipe: Recipe, *, seed: int, index: int, assets: Assets | N
     visible = cracks
     if happens(rng, recipe.noise.probability):
         patches = draw_noise(rng, recipe.noise, mask, assets.noise_small, assets.noise_big)
-        if recipe.noise.changes_truth:
+        if recipe.noise.changes_mask:
             visible = _remove_covered(cracks, _merge_patches(patches, mask) > CLASSIC_LEVEL)
     if recipe.mode == "binary":
         view = _render_binary(_Scene(visible, mask, patches))
@@ -269,10 +269,10 @@ def _render_photo(recipe: Recipe, assets: Assets, scene: _Scene, key: tuple[int,
         else:
             lay(planes, layer.inks, None)
     dirt, strength = _rng(*key, _Stream.DIRT), recipe.noise.strength
-    if not recipe.noise.changes_truth:
+    if not recipe.noise.changes_mask:
         paint_noise(dirt, planes, scene.patches, strength)
     planes = paint_cracks(_rng(*key, _Stream.APPEARANCE), planes, cracks, recipe.appearance, light_rad)
-    if recipe.noise.changes_truth:
+    if recipe.noise.changes_mask:
         paint_noise(dirt, planes, scene.patches, strength)
     for layer in layers:
         if layer.confounder.over:

@@ -149,7 +149,7 @@ def test_noise_over_cracks_removes_their_pixels_consistently(mode: Recipe) -> No
     noise = {"probability": 1, "placement": "on", "specks": [2000, 2000]}
     for index in range(6):
         plain = generate_sample(changed(mode, noise=noise), seed=0, index=index)
-        hidden = generate_sample(changed(mode, noise={**noise, "changes_truth": True}), seed=0, index=index)
+        hidden = generate_sample(changed(mode, noise={**noise, "changes_mask": True}), seed=0, index=index)
         assert_exact(hidden)
         assert not (hidden.mask & ~plain.mask).any()
         if plain.mask.any():
