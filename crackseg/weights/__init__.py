@@ -1,1 +1,1 @@
-"""The models that ship with the package: NAME.onnx, and NAME.json, its card with the sha256 of the file."""
+"""The shipped models: NAME.onnx, and its card NAME.json with the sha256 of the file."""
