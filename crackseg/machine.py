@@ -120,9 +120,10 @@ def install_command(extra: str) -> str:
     Args:
         extra: Name of the extra, such as ``train``.
     """
+    quote = '"' if sys.platform == "win32" else "'"
     origin, editable = _origin()
     if origin is not None:
-        return f"pip install {'-e ' if editable else ''}'{origin}[{extra}]'"
+        return f"pip install {'-e ' if editable else ''}{quote}{origin}[{extra}]{quote}"
     import re
     from importlib.metadata import PackageNotFoundError, requires
 
@@ -131,7 +132,7 @@ def install_command(extra: str) -> str:
     except PackageNotFoundError:
         lines = []
     marker = re.compile(rf";\s*extra\s*==\s*['\"]{extra}['\"]")
-    packages = [f"'{marker.sub('', line).strip()}'" for line in lines if marker.search(line)]
+    packages = [f"{quote}{marker.sub('', line).strip()}{quote}" for line in lines if marker.search(line)]
     return f"pip install {' '.join(packages or _EXTRAS[extra])}"
 
 

@@ -112,5 +112,6 @@ def program_help() -> str:
     for title, commands in GROUPS.items():
         parts.append("\n".join([f"{title}:", *(f"  {name:<11}{summary}" for name, summary in commands.items())]))
     parts.append("Options:\n  --version  Print the version.\n  -h, --help Show this help, or that of a command.")
+    parts.append("Without -o, results go to a folder named for them, such as predictions.")
     parts.append("Example:\n  crackseg predict wall.jpg -o out")
     return "\n\n".join(parts)

@@ -18,7 +18,7 @@ class Completion(Command[str]):
 
     bash: crackseg completion bash > ~/.local/share/bash-completion/completions/crackseg
 
-    zsh: crackseg completion zsh > a file _crackseg in a folder of $fpath
+    zsh: crackseg completion zsh > ~/.zfunc/_crackseg, with ~/.zfunc in fpath
 
     fish: crackseg completion fish > ~/.config/fish/completions/crackseg.fish
     """

@@ -63,7 +63,7 @@ def _flags(item: Parameter) -> str:
 
 
 def _paragraphs(text: str) -> Iterable[str]:
-    return (textwrap.fill(" ".join(part.split()), WIDTH) for part in text.split("\n\n"))
+    return (textwrap.fill(" ".join(part.split()), WIDTH, break_on_hyphens=False) for part in text.split("\n\n"))
 
 
 def _section(title: str, entries: Sequence[tuple[str, str]]) -> str:
