@@ -44,6 +44,22 @@ class Convert(Command["ConversionResult"]):
         _DialectName,
         option("--dialect", help="Pixel order and first pixel number of kaggle-rle.", group="Formats"),
     ] = "column-1"
+    line_width: Annotated[
+        float | None,
+        option(
+            "--line-width",
+            metavar="PX",
+            help="Draw polylines and other lines this wide, in pixels.",
+            group="Input",
+            minimum=0.1,
+        ),
+    ] = None
+    allow_partial: Annotated[
+        bool,
+        option(
+            "--allow-partial", help="Also write images with objects that cannot be drawn, without them.", group="Output"
+        ),
+    ] = False
     polygons: Annotated[
         bool,
         option("--polygons", help="Write polygons even where the target format holds masks.", group="Output"),
@@ -70,7 +86,7 @@ class Convert(Command["ConversionResult"]):
         if dialect is None and self.to == "kaggle-rle":
             raise UsageError("'guess' is for reading only", where="--dialect", hint="name the dialect")
         sizes = ImageSizes(_shape(self.shape), as_path(self.images))
-        source = AnnotationSource(Path(self.source), self.from_, sizes, dialect)
+        source = AnnotationSource(Path(self.source), self.from_, sizes, dialect, self.line_width, self.allow_partial)
         layout = Layout(polygons=self.polygons, simplify_px=self.simplify)
         if dialect is not None:
             layout = Layout(dialect, self.polygons, self.simplify)
@@ -105,6 +121,8 @@ def _dialect(name: _DialectName) -> "Dialect | None":
 
 def _lines(result: "ConversionResult", what: str) -> list[str]:
     lines = [f"{_counted(len(result.images), 'image')} with {_counted(result.object_count, 'object')}: {what}"]
+    if result.failed:
+        lines.append(f"{_counted(len(result.failed), 'image')} not written")
     if result.iou_mean is not None and result.worst is not None:
         lowest = f", lowest {result.worst.iou:.4f} in {display_text(result.worst.name)}"
         lines.append(f"IoU of the round trip {result.iou_mean:.4f}{lowest if result.worst.iou < 1 else ''}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.errors import LabelError, display_text
+from crackseg.files import IMAGE_SUFFIXES
 from crackseg.labels.polygon import Ring, Rule, fill_rings, trace_rings
 from crackseg.labels.runs import Shape, tight_box
 
 FloatBox = tuple[float, float, float, float]
 """``(row0, col0, row1, col1)``, half-open, in pixels."""
+
+_SUFFIXES = IMAGE_SUFFIXES | {".avif", ".cr2", ".dng", ".heic", ".heif", ".j2k", ".jfif", ".jpe", ".nef", ".raw"}
+"""Suffixes that are cut off the name of an image, those of unreadable images included."""
+
+_LONGEST_STEM = 200
+"""Limit on the bytes of a stem; file systems allow names of 255 bytes, and suffixes follow."""
 
 ShapeLookup = Callable[[str], Shape]
 """Function from an image name to its height and width, for annotations that do not state them."""
@@ -59,12 +66,14 @@ class LabelledObject:
         box: Box ``(row0, col0, row1, col1)`` around it, half-open, in pixels.
         outline: Pixels or polygons of the object; None if only the box is known.
         score: Confidence of the detection, in [0, 1]; None if unknown.
+        iscrowd: True if it covers several objects, in COCO's sense.
     """
 
     category: str
     box: FloatBox
     outline: Cutout | Polygons | None = None
     score: float | None = None
+    iscrowd: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +84,9 @@ class LabelledImage:
         name: File name of the image in the annotations.
         shape: Height and width ``(H, W)``, in pixels.
         objects: Objects on the image.
-        left_out: Kind of each annotation that is not a region, such as ``polyline``.
+        left_out: Kind of each object in the file that could not be drawn, such as ``polyline``.
+        passed_over: Kind of each item in the file that is no object, such as ``choices``.
+        mended: Kind of each mistake that was corrected, such as swapped corners.
         path: Path of the image, if known; formats that link to the image use it.
     """
 
@@ -83,6 +94,8 @@ class LabelledImage:
     shape: Shape
     objects: tuple[LabelledObject, ...] = ()
     left_out: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
     path: str | None = None
 
     @property
@@ -97,10 +110,28 @@ class LabelledImage:
         Raises:
             LabelError: If no usable file name is left.
         """
-        stem = re.sub(r"(?<=.)\.[^.]*$", "", self.file_name)
-        if not stem.strip(". ") or "\0" in stem:
+        stem = cut_suffix(self.file_name)
+        if not stem.strip(". ") or "\0" in stem or not _fits_file_system(stem):
             raise LabelError("the image name cannot be used as a file name", where=self.name, hint="rename the image")
         return stem
+
+
+def cut_suffix(name: str) -> str:
+    """Return a file name without the suffix of an image; other dots belong to the name.
+
+    Example:
+        >>> cut_suffix("wall.JPG"), cut_suffix("crack_0.5mm")
+        ('wall', 'crack_0.5mm')
+    """
+    stem, dot, suffix = name.rpartition(".")
+    return stem if stem and f"{dot}{suffix.lower()}" in _SUFFIXES else name
+
+
+def _fits_file_system(stem: str) -> bool:
+    try:
+        return len(os.fsencode(stem)) <= _LONGEST_STEM
+    except UnicodeEncodeError:
+        return False
 
 
 def mask_object(mask: NDArray[np.bool_], category: str) -> LabelledObject | None:
@@ -158,8 +189,8 @@ def ring_object(rings: Sequence[Ring], rule: Rule, category: str) -> LabelledObj
         rule: Rule by which the format fills the rings.
         category: Name of the class.
     """
-    points = np.concatenate([np.floor(ring) if rule == "touch" else ring for ring in rings])
-    low, high = points.min(axis=0), points.max(axis=0) + (1 if rule == "touch" else 0)
+    points = np.concatenate([ring if rule == "centre" else np.floor(ring) for ring in rings])
+    low, high = points.min(axis=0), points.max(axis=0) + (0 if rule == "centre" else 1)
     box = float(low[0]), float(low[1]), float(high[0]), float(high[1])
     return LabelledObject(category, box, Polygons(tuple(rings), rule))
 
@@ -168,7 +199,7 @@ def draw_object(item: LabelledObject, shape: Shape, *, name: str = "object") -> 
     """Draw an object as a mask.
 
     Args:
-        item: The object. A mere box covers the pixels whose centres lie in it.
+        item: The object. A mere box covers the pixels whose centres lie in it, by the rule of COCO.
         shape: Height and width ``(H, W)`` of the image, in pixels.
         name: Name of the object in error messages.
 
@@ -188,8 +219,7 @@ def draw_object(item: LabelledObject, shape: Shape, *, name: str = "object") -> 
         case Cutout(row0, col0, pixels):
             row1, col1 = row0 + pixels.shape[0], col0 + pixels.shape[1]
         case None:
-            row0, col0, row1, col1 = (math.ceil(side - 0.5) for side in item.box)
-            pixels = np.ones((row1 - row0, col1 - col0), np.bool_)
+            return fill_rings([box_ring(item.box)], shape, "centre", name=name)
     if row0 < 0 or col0 < 0 or row1 > shape[0] or col1 > shape[1]:
         raise LabelError(
             f"the object reaches beyond the image of {shape[0]}x{shape[1]} pixels (height x width)",
@@ -199,6 +229,17 @@ def draw_object(item: LabelledObject, shape: Shape, *, name: str = "object") -> 
     mask = np.zeros(shape, np.bool_)
     mask[row0:row1, col0:col1] = pixels
     return mask
+
+
+def box_ring(box: FloatBox) -> Ring:
+    """Return the four corners of a box as a ``(4, 2)`` float64 ring ``(row, col)``, in pixels.
+
+    Example:
+        >>> box_ring((0, 1, 2, 3)).tolist()
+        [[0.0, 1.0], [2.0, 1.0], [2.0, 3.0], [0.0, 3.0]]
+    """
+    row0, col0, row1, col1 = box
+    return np.array([(row0, col0), (row1, col0), (row1, col1), (row0, col1)], dtype=np.float64)
 
 
 def draw_objects(items: Iterable[LabelledObject], shape: Shape, *, name: str = "image") -> NDArray[np.bool_]:
@@ -235,7 +276,8 @@ def as_cutout(item: LabelledObject, shape: Shape, *, name: str = "object") -> La
     """Return an object with its outline as pixels, if any."""
     if isinstance(item.outline, Cutout):
         return item
-    return mask_object(draw_object(item, shape, name=name), item.category)
+    drawn = mask_object(draw_object(item, shape, name=name), item.category)
+    return None if drawn is None else replace(drawn, score=item.score, iscrowd=item.iscrowd)
 
 
 def as_polygons(

@@ -18,15 +18,12 @@ from crackseg.labels.annotation import (
     Polygons,
     ShapeLookup,
     draw_object,
-    mask_object,
-    ring_object,
 )
-from crackseg.labels.counts import compress_counts, decode_counts, decompress_counts, encode_counts
+from crackseg.labels.coco_regions import read_region
+from crackseg.labels.counts import compress_counts, encode_counts
 from crackseg.labels.document import (
-    as_box,
     as_list,
     as_number,
-    as_numbers,
     as_object,
     as_side,
     as_text,
@@ -37,8 +34,6 @@ from crackseg.labels.runs import Shape, tight_box
 
 Outline = Literal["rle", "counts", "polygon"]
 """Form of a segmentation: compressed RLE string, list of RLE counts, or polygons."""
-
-_FEWEST_POINTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +194,14 @@ def describe_object(item: LabelledObject, shape: Shape) -> CocoObject:
     """
     if item.outline is None:
         row0, col0, row1, col1 = item.box
-        return CocoObject([], (row1 - row0) * (col1 - col0), item.box, item.category, score=item.score)
+        area_px = (row1 - row0) * (col1 - col0)
+        return CocoObject([], area_px, item.box, item.category, iscrowd=item.iscrowd, score=item.score)
     mask = draw_object(item, shape)
     if not isinstance(item.outline, Polygons):
-        return replace(describe_mask(mask, category=item.category), score=item.score)
+        return replace(describe_mask(mask, category=item.category), iscrowd=item.iscrowd, score=item.score)
     rings = [flat_ring(ring) for ring in item.outline.rings]
-    return CocoObject(rings, int(mask.sum()), item.box, item.category, score=item.score)
+    area_px = int(mask.sum())
+    return CocoObject(rings, area_px, item.box, item.category, iscrowd=item.iscrowd, score=item.score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +238,10 @@ def decode_coco(data: bytes, *, name: str = "COCO") -> CocoDocument:
         content = {"annotations": content}
     document = as_object(content, name)
     categories = {
-        _number(item, "id", f"{name}: categories[{at}]"): as_text(item.get("name"), f"{name}: categories[{at}].name")
-        for at, item in _objects(document, "categories", name)
+        number: as_text(item.get("name"), f"{name}: categories: id {number}")
+        for number, item in _by_id(document, "categories", name).items()
     }
-    images = {_number(item, "id", f"{name}: images[{at}]"): item for at, item in _objects(document, "images", name)}
+    images = _by_id(document, "images", name)
     annotations: dict[int, list[tuple[int, dict[str, Any]]]] = {number: [] for number in images}
     for at, item in _objects(document, "annotations", name):
         number = _number(item, "image_id", f"{name}: annotations[{at}]")
@@ -285,57 +282,17 @@ def read_coco_image(document: CocoDocument, number: int, shape_of: ShapeLookup) 
         shape = _shape_of_rle([item for _, item in annotations], where) or shape_of(name)
     objects: list[LabelledObject] = []
     left_out: list[str] = []
+    mended: list[str] = []
     for at, item in annotations:
-        parsed = _object(item, document, shape, f"{document.name}: annotations[{at}]")
+        place = f"{document.name}: annotations[{at}]"
+        category_id = _number(item, "category_id", place) if "category_id" in item else None
+        category = document.categories.get(-1 if category_id is None else category_id, str(category_id))
+        parsed = read_region(item, category, shape, mended, where=place)
         if isinstance(parsed, str):
             left_out.append(parsed)
-        elif parsed is not None:
+        else:
             objects.append(parsed)
-    return LabelledImage(name, shape, tuple(objects), tuple(left_out))
-
-
-def _object(item: dict[str, Any], document: CocoDocument, shape: Shape, where: str) -> LabelledObject | str | None:
-    """Return an annotation as an object, or its kind otherwise."""
-    number = _number(item, "category_id", where) if "category_id" in item else None
-    category = document.categories.get(-1 if number is None else number, str(number))
-    segmentation, box = item.get("segmentation"), item.get("bbox")
-    if isinstance(segmentation, dict):
-        return mask_object(_mask(segmentation, shape, f"{where}.segmentation"), category)
-    if segmentation:
-        parts = [
-            _ring(values, f"{where}.segmentation[{at}]")
-            for at, values in enumerate(as_list(segmentation, f"{where}.segmentation"))
-        ]
-        rings = [ring for ring in parts if len(ring) >= _FEWEST_POINTS]
-        return ring_object(rings, "centre", category) if rings else "polygon of fewer than three points"
-    if not box:
-        return "keypoints" if "keypoints" in item else "annotation without region"
-    col, row, width, height = as_numbers(box, f"{where}.bbox", count=4)
-    cut = as_box((row, col, row + height, col + width), shape)
-    return "box outside the image" if cut is None else LabelledObject(category, cut)
-
-
-def _mask(segmentation: dict[str, Any], shape: Shape, where: str) -> NDArray[np.bool_]:
-    height, width = as_numbers(segmentation.get("size"), f"{where}.size", count=2)
-    if height != shape[0] or width != shape[1]:
-        raise LabelError(
-            f"expected the image size {shape[0]}x{shape[1]} (height x width), got {height:g}x{width:g}",
-            where=f"{where}.size",
-            hint="correct the size of the RLE or of the image",
-        )
-    counts = segmentation.get("counts")
-    if isinstance(counts, str):
-        return decode_counts(decompress_counts(counts, name=where), shape, name=where)
-    return decode_counts(as_list(counts, f"{where}.counts"), shape, name=where)
-
-
-def _ring(values: Any, where: str) -> Ring:
-    numbers = as_numbers(values, where)
-    if len(numbers) % 2:
-        raise LabelError(
-            f"expected pairs of x and y, got {len(numbers)} numbers", where=where, hint="check for a missing coordinate"
-        )
-    return np.array(numbers, dtype=np.float64).reshape(-1, 2)[:, ::-1]
+    return LabelledImage(name, shape, tuple(objects), tuple(left_out), mended=tuple(mended))
 
 
 def _shape_of_rle(items: Sequence[dict[str, Any]], where: str) -> Shape | None:
@@ -347,6 +304,27 @@ def _shape_of_rle(items: Sequence[dict[str, Any]], where: str) -> Shape | None:
             if len(size) == 2:
                 return as_side(size[0], f"{where}: size"), as_side(size[1], f"{where}: size")
     return None
+
+
+def _by_id(document: dict[str, Any], key: str, name: str) -> dict[int, dict[str, Any]]:
+    """Return the entries of a list by their ids.
+
+    Raises:
+        LabelError: If two different entries have one id.
+    """
+    entries: dict[int, dict[str, Any]] = {}
+    places: dict[int, int] = {}
+    for at, item in _objects(document, key, name):
+        number = _number(item, "id", f"{name}: {key}[{at}]")
+        if number in entries and item != entries[number]:
+            raise LabelError(
+                f"{key}[{places[number]}] and {key}[{at}] have the same id {number}",
+                where=name,
+                hint="give each its own id and correct the annotations",
+            )
+        entries.setdefault(number, item)
+        places.setdefault(number, at)
+    return entries
 
 
 def _objects(document: dict[str, Any], key: str, name: str) -> list[tuple[int, dict[str, Any]]]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from crackseg.errors import CracksegError, OutputError, UsageError, display_text
 from crackseg.labels.annotation import LabelledImage, draw_objects, mask_iou
+from crackseg.labels.completeness import draw_complete, drawn_share
+from crackseg.labels.fitting import CROWDS_DROPPED, SCORES_DROPPED
 from crackseg.labels.reading import Format, ImageSizes, read_entries
 from crackseg.labels.rle import KAGGLE, Dialect
 from crackseg.labels.writing import Layout, open_writer, target_file
@@ -24,12 +26,16 @@ class AnnotationSource:
         kind: Format of the annotations.
         sizes: Lookup for image sizes that the annotations do not state.
         dialect: Dialect of the RLEs in a CSV file; None to guess it.
+        line_width_px: Width of lines, in pixels; None to leave lines out.
+        allow_partial: True to convert images of which objects cannot be drawn.
     """
 
     path: Path
     kind: Format
     sizes: ImageSizes = field(default_factory=ImageSizes)
     dialect: Dialect | None = KAGGLE
+    line_width_px: float | None = None
+    allow_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,8 @@ class ConvertedImage:
     Attributes:
         name: Name of the image in the source.
         object_count: Number of objects that the source draws on it.
-        iou: Intersection over union of the mask read and the mask written, in [0, 1]; 1 if no pixel was lost.
+        iou: Intersection over union of the mask in the source and the mask written, in [0, 1]; 1 if no pixel was lost.
+            Where objects of the source cannot be drawn, it is multiplied by the share of those that can.
     """
 
     name: str
@@ -58,7 +65,7 @@ class ConversionResult:
         target_kind: Format of the target.
         images: Images that were converted, in the order of the source.
         changes: Number of objects that were changed to fit the target, by kind of change.
-        left_out: Number of items in the source that are not regions, by kind of item.
+        left_out: Number of items in the source that are not drawn, by kind of item.
         failed: One error for each image that could not be converted.
         dialect: Dialect that was guessed, with the reason; None if it was not guessed.
     """
@@ -126,7 +133,8 @@ def convert(
 ) -> ConversionResult:
     """Convert annotations to another format.
 
-    An image that cannot be read or written is recorded as failed, and the conversion goes on.
+    An image that cannot be read or written is recorded as failed, and the conversion goes on. So is an image with an
+    object that cannot be drawn, unless ``source.allow_partial`` is set: it would lose that object silently.
 
     Args:
         source: Annotations to read.
@@ -144,22 +152,28 @@ def convert(
         OutputError: If a file cannot be written.
     """
     _check_apart(source, target, kind)
-    entries, dialect = read_entries(source.path, source.kind, source.sizes, dialect=source.dialect)
+    entries, dialect = read_entries(
+        source.path, source.kind, source.sizes, dialect=source.dialect, line_width_px=source.line_width_px
+    )
     writer = open_writer(target, kind, layout or Layout())
     images: list[ConvertedImage] = []
     left_out: Counter[str] = Counter()
+    changes: Counter[str] = Counter()
     failed: list[CracksegError] = []
     for done, entry in enumerate(entries, start=1):
         try:
             image = entry.load()
+            left_out.update((*image.left_out, *image.passed_over))
+            mask = draw_complete(image, allow_partial=source.allow_partial)
             written = writer.add(image)
         except OutputError:
             raise
         except CracksegError as error:
             failed.append(error)
         else:
-            images.append(ConvertedImage(image.name, len(image.objects), _iou(image, written)))
-            left_out.update(image.left_out)
+            iou = mask_iou(mask, draw_objects(written.objects, written.shape, name=written.name))
+            images.append(ConvertedImage(image.name, len(image.objects), iou * drawn_share(image)))
+            changes.update((*image.mended, *_dropped(image, kind)))
         if progress is not None:
             progress(Progress(done, len(entries)))
     writer.finish()
@@ -169,16 +183,17 @@ def convert(
         source_kind=source.kind,
         target_kind=kind,
         images=tuple(images),
-        changes={key: count for key, count in sorted(writer.changes.items()) if count},
+        changes={key: count for key, count in sorted((writer.changes + changes).items()) if count},
         left_out=dict(sorted(left_out.items())),
         failed=tuple(failed),
         dialect=dialect,
     )
 
 
-def _iou(before: LabelledImage, after: LabelledImage) -> float:
-    masks = [draw_objects(image.objects, image.shape, name=image.name) for image in (before, after)]
-    return mask_iou(masks[0], masks[1])
+def _dropped(image: LabelledImage, kind: Format) -> list[str]:
+    """Return the scores and marks of crowds that a format cannot hold."""
+    scores = [] if kind in ("coco", "labelme") else [SCORES_DROPPED] * sum(i.score is not None for i in image.objects)
+    return scores + ([] if kind == "coco" else [CROWDS_DROPPED] * sum(item.iscrowd for item in image.objects))
 
 
 def _check_apart(source: AnnotationSource, target: Path, kind: Format) -> None:

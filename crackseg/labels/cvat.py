@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from lxml import etree
@@ -17,17 +15,28 @@ from crackseg.labels.annotation import (
     LabelledObject,
     Polygons,
     ShapeLookup,
+    box_ring,
     mask_object,
     ring_object,
 )
 from crackseg.labels.counts import decode_counts, encode_counts
-from crackseg.labels.document import as_box, as_number, as_side, parse_xml
+from crackseg.labels.document import as_number, as_side, parse_xml
 from crackseg.labels.polygon import Ring
 from crackseg.labels.runs import Shape, parse_numbers
+from crackseg.labels.shapes import (
+    BOX_FLAT,
+    CORNERS_SORTED,
+    FEW_POINTS,
+    ellipse_object,
+    holds_area,
+    line_object,
+    move_object,
+    rotate_points,
+    sort_box,
+)
 
-_REGIONS = ("mask", "polygon", "box")
-_OTHER_SHAPES = ("polyline", "points", "ellipse", "cuboid", "skeleton")
-_FEWEST_POINTS = 3
+_SHAPES = ("mask", "polygon", "box", "ellipse", "polyline", "points", "cuboid", "skeleton")
+_PASSED_OVER = ("tag",)
 
 
 def encode_cvat_image(image: LabelledImage, number: int) -> bytes:
@@ -148,14 +157,17 @@ def _frames(root: etree._Element, name: str) -> list[tuple[str, etree._Element]]
     return [(f"frame_{frame:06d}", frames[frame]) for frame in sorted(frames)]
 
 
-def read_cvat_image(image_name: str, element: etree._Element, shape_of: ShapeLookup, *, name: str) -> LabelledImage:
-    """Read an image from its XML element, without lines, points and tags.
+def read_cvat_image(
+    image_name: str, element: etree._Element, shape_of: ShapeLookup, *, name: str, line_width_px: float | None = None
+) -> LabelledImage:
+    """Read an image from its XML element, without points and tags.
 
     Args:
         image_name: Name of the image.
         element: Its element from `decode_cvat_xml`.
         shape_of: Lookup of the image size by name, used if the element does not state it.
         name: Name of the file in error messages.
+        line_width_px: Width of polylines, in pixels; None to leave them out.
 
     Raises:
         LabelError: If an object cannot be read; the message names the object.
@@ -169,39 +181,58 @@ def read_cvat_image(image_name: str, element: etree._Element, shape_of: ShapeLoo
         shape = shape_of(image_name)
     objects: list[LabelledObject] = []
     left_out: list[str] = []
+    passed_over: list[str] = []
+    mended: list[str] = []
     for number, child in enumerate(element, start=1):
-        if child.tag in _OTHER_SHAPES:
-            left_out.append(str(child.tag))
-        if child.tag not in _REGIONS:
+        if child.tag not in _SHAPES:
+            passed_over += [str(child.tag)] if child.tag in _PASSED_OVER else []
             continue
-        item = _object(child, shape, f"{where}: {child.tag} {number}")
+        item = _object(child, shape, f"{where}: {child.tag} {number}", mended, line_width_px)
         if isinstance(item, str):
             left_out.append(item)
-        elif item is not None:
+        else:
             objects.append(item)
-    return LabelledImage(image_name, shape, tuple(objects), tuple(left_out))
+    return LabelledImage(image_name, shape, tuple(objects), tuple(left_out), tuple(passed_over), tuple(mended))
 
 
-def _object(element: etree._Element, shape: Shape, where: str) -> LabelledObject | str | None:
+def _object(
+    element: etree._Element, shape: Shape, where: str, mended: list[str], line_width_px: float | None
+) -> LabelledObject | str:
+    """Return an object, or the reason why it cannot be drawn."""
     category = element.get("label", "") or "object"
     match element.tag:
         case "mask":
             return _mask(element, shape, category, where)
         case "polygon":
             ring = _ring(element.get("points", ""), where)
-            few = len(ring) < _FEWEST_POINTS
-            return "polygon of fewer than three points" if few else ring_object([ring], "centre", category)
-        case _:
-            keys = ("ytl", "xtl", "ybr", "xbr")
-            row0, col0, row1, col1 = (as_number(element.get(key), f"{where}: {key}") for key in keys)
+            return ring_object([ring], "centre", category) if holds_area(ring) else FEW_POINTS
+        case "polyline":
+            return line_object(_ring(element.get("points", ""), where), line_width_px, category, kind="polyline")
+        case "ellipse":
+            keys = ("cy", "cx", "ry", "rx")
+            row, col, down, across = (as_number(element.get(key), f"{where}: {key}") for key in keys)
             angle_deg = as_number(element.get("rotation", "0"), f"{where}: rotation")
-            if angle_deg:
-                return ring_object([_rotate_box((row0, col0, row1, col1), angle_deg)], "centre", category)
-            box = as_box((row0, col0, row1, col1), shape)
-            return "box outside the image" if box is None else LabelledObject(category, box)
+            return ellipse_object((row, col), (down, across), angle_deg, shape, category)
+        case "box":
+            return _box(element, shape, where, mended)
+        case _:
+            return str(element.tag)
 
 
-def _mask(element: etree._Element, shape: Shape, category: str, where: str) -> LabelledObject | None:
+def _box(element: etree._Element, shape: Shape, where: str, mended: list[str]) -> LabelledObject | str:
+    category = element.get("label", "") or "object"
+    keys = ("ytl", "xtl", "ybr", "xbr")
+    row0, col0, row1, col1 = (as_number(element.get(key), f"{where}: {key}") for key in keys)
+    angle_deg = as_number(element.get("rotation", "0"), f"{where}: rotation")
+    box, swapped = sort_box((row0, col0, row1, col1), shape)
+    mended += [CORNERS_SORTED] if swapped else []
+    if angle_deg and box != BOX_FLAT:
+        ring = rotate_points(box_ring((row0, col0, row1, col1)), ((row0 + row1) / 2, (col0 + col1) / 2), angle_deg)
+        return ring_object([ring], "centre", category)
+    return box if isinstance(box, str) else LabelledObject(category, box)
+
+
+def _mask(element: etree._Element, shape: Shape, category: str, where: str) -> LabelledObject | str:
     left, top = (int(as_number(element.get(key), f"{where}: {key}")) for key in ("left", "top"))
     height, width = (as_side(element.get(key), f"{where}: {key}") for key in ("height", "width"))
     if left < 0 or top < 0 or left + width > shape[1] or top + height > shape[0]:
@@ -213,11 +244,7 @@ def _mask(element: etree._Element, shape: Shape, category: str, where: str) -> L
         )
     counts = parse_numbers(element.get("rle", ""), name=where)
     item = mask_object(decode_counts(counts, (height, width), order="row", name=where), category)
-    if item is None or not isinstance(item.outline, Cutout):
-        return None
-    row0, col0, row1, col1 = item.box
-    cutout = Cutout(item.outline.row0 + top, item.outline.col0 + left, item.outline.pixels)
-    return replace(item, box=(row0 + top, col0 + left, row1 + top, col1 + left), outline=cutout)
+    return "mask without a pixel" if item is None else move_object(item, top, left)
 
 
 def _ring(text: str, where: str) -> Ring:
@@ -234,12 +261,3 @@ def _ring(text: str, where: str) -> Ring:
             (as_number(parts[1], f"{where}: point {number}"), as_number(parts[0], f"{where}: point {number}"))
         )
     return np.array(points, dtype=np.float64)
-
-
-def _rotate_box(box: tuple[float, float, float, float], angle_deg: float) -> Ring:
-    """Return the corners of a box rotated clockwise about its centre."""
-    row0, col0, row1, col1 = box
-    centre = np.array([(row0 + row1) / 2, (col0 + col1) / 2])
-    corners = np.array([(row0, col0), (row0, col1), (row1, col1), (row1, col0)]) - centre
-    cosine, sine = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
-    return np.asarray(corners @ np.array([[cosine, -sine], [sine, cosine]]) + centre)

@@ -23,9 +23,12 @@ from crackseg.labels.polygon import Rule
 
 BOXES_FILLED = "box without outline written as a filled rectangle"
 BOXES_GROWN = "box rounded outwards to whole pixels"
+BOXES_ROUNDED = "box rounded to whole pixels"
 OBJECTS_JOINED = "object merged with a touching object"
 OBJECTS_DIVIDED = "object split into its parts"
 CLASSES_DROPPED = "class dropped"
+CROWDS_DROPPED = "mark of a crowd dropped"
+SCORES_DROPPED = "score dropped"
 OUTLINES_EMPTY = "outline without a pixel dropped"
 OBJECTS_UNNUMBERED = "image written with classes but without object numbers"
 
@@ -38,6 +41,7 @@ class Fitter:
         rule: Rule by which the format fills polygons; None if it has no polygons.
         pixels: True if the format supports masks.
         boxes: True if the format supports boxes without outline.
+        whole_boxes: True if the boxes of the format have whole pixels.
         parts: True if the format supports objects of several rings.
         simplify_px: Largest deviation of a traced outline when points are removed, in pixels.
         changes: Number of changed objects, by kind of change.
@@ -46,6 +50,7 @@ class Fitter:
     rule: Rule | None
     pixels: bool = True
     boxes: bool = True
+    whole_boxes: bool = False
     parts: bool = False
     simplify_px: float = 0.0
     changes: Counter[str] = field(default_factory=Counter)
@@ -63,7 +68,7 @@ class Fitter:
 
     def _fit(self, item: LabelledObject, image: LabelledImage) -> list[LabelledObject]:
         if item.outline is None and self.boxes:
-            return [item]
+            return [item] if not self.whole_boxes else self._fit_box(item, image)
         self.changes[BOXES_FILLED] += item.outline is None
         name = display_text(image.name)
         if self._holds_rings(item):
@@ -80,6 +85,15 @@ class Fitter:
             self.changes[OBJECTS_DIVIDED] += 1
             return [replace(result, outline=Polygons((ring,), outline.rule)) for ring in outline.rings]
         return [result]
+
+    def _fit_box(self, item: LabelledObject, image: LabelledImage) -> list[LabelledObject]:
+        """Round a box to the pixels whose centres it holds."""
+        drawn = as_cutout(item, image.shape, name=display_text(image.name))
+        if drawn is None:
+            self.changes[OUTLINES_EMPTY] += 1
+            return []
+        self.changes[BOXES_ROUNDED] += drawn.box != item.box
+        return [replace(item, box=drawn.box)]
 
     def _holds_rings(self, item: LabelledObject) -> bool:
         """Return whether an object keeps its rings; several rings may become pixels."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.errors import LabelError
+from crackseg.errors import CracksegError, LabelError
 from crackseg.labels.annotation import (
     Cutout,
     LabelledImage,
@@ -24,12 +23,24 @@ from crackseg.labels.annotation import (
     ring_object,
 )
 from crackseg.labels.brush import decode_brush, encode_brush
-from crackseg.labels.document import as_box, as_list, as_number, as_numbers, as_object, as_side, as_text, parse_json
+from crackseg.labels.document import as_list, as_number, as_numbers, as_object, as_side, as_text, parse_json
 from crackseg.labels.polygon import as_triangle
 from crackseg.labels.runs import Shape
+from crackseg.labels.shapes import CORNERS_SORTED, FEW_POINTS, ellipse_object, line_object, rotate_points, sort_box
 
-_KINDS = {"brush": "brushlabels", "polygon": "polygonlabels", "rectangle": "rectanglelabels"}
+_KINDS = {
+    "brush": "brushlabels",
+    "polygon": "polygonlabels",
+    "rectangle": "rectanglelabels",
+    "ellipse": "ellipselabels",
+    "vector": "vectorlabels",
+}
+_NO_REGIONS = frozenset(
+    {"choices", "datetime", "number", "pairwise", "ranker", "rating", "relation", "taxonomy", "textarea"}
+)
+"""Types of results that classify an image or describe a region."""
 _FEWEST_POINTS = 3
+NOT_LABELLED = "task that nobody labelled"
 
 
 def encode_label_studio_task(image: LabelledImage, number: int) -> bytes:
@@ -132,17 +143,20 @@ def _image_name(task: Any, where: str) -> str:
     return path if PurePosixPath(path).name else address
 
 
-def read_label_studio_task(image: str, task: dict[str, Any], shape_of: ShapeLookup, *, name: str) -> LabelledImage:
+def read_label_studio_task(
+    image: str, task: dict[str, Any], shape_of: ShapeLookup, *, name: str, line_width_px: float | None = None
+) -> LabelledImage:
     """Read the image and objects of a task.
 
-    The objects come from the first annotation that was not cancelled. Further annotations and regions other than
-    brushes, polygons and rectangles are left out.
+    The objects come from the annotation that is marked as ground truth, or else from the first with regions that was
+    not cancelled. Further annotations are passed over. A task without annotation counts as left out, and so do points.
 
     Args:
         image: Name of the image.
         task: Its task from `decode_label_studio`.
         shape_of: Lookup of the image size by name, used if no region states it.
         name: Name of the file in error messages.
+        line_width_px: Width of open vectors, in pixels; None to leave them out.
 
     Raises:
         LabelError: If a region cannot be read; the message names the region.
@@ -152,19 +166,33 @@ def read_label_studio_task(image: str, task: dict[str, Any], shape_of: ShapeLook
     key = "annotations" if "annotations" in task else "completions"
     annotations = [as_object(item, f"{where}: {key}") for item in as_list(task.get(key, []), f"{where}: {key}")]
     valid = [item for item in annotations if not item.get("was_cancelled")]
-    results = as_list(valid[0].get("result", []), f"{where}: result") if valid else []
-    regions = [as_object(item, f"{where}: result[{at}]") for at, item in enumerate(results)]
-    shape = _shape(regions, image, shape_of, where)
+    regions = _choose(valid, where)
+    shape = _shape(regions, image, shape_of, where) if valid else _shape_of_unlabelled(image, shape_of)
     labels = _separate_labels(regions)
     objects: list[LabelledObject] = []
-    left_out = ["further annotation"] * (len(valid) - 1)
+    left_out = [] if valid else [NOT_LABELLED]
+    passed_over = ["further annotation"] * (len(valid) - 1)
+    mended: list[str] = []
     for at, region in enumerate(regions):
-        parsed = _object(region, labels, shape, f"{where}: result[{at}]")
-        if isinstance(parsed, str):
-            left_out.append(parsed)
-        elif parsed is not None:
+        parsed = _object(region, labels, shape, f"{where}: result[{at}]", mended, line_width_px)
+        if isinstance(parsed, LabelledObject):
             objects.append(parsed)
-    return LabelledImage(image, shape, tuple(objects), tuple(left_out))
+        elif parsed in _NO_REGIONS:
+            passed_over.append(parsed)
+        elif parsed:
+            left_out.append(parsed)
+    return LabelledImage(image, shape, tuple(objects), tuple(left_out), tuple(passed_over), tuple(mended))
+
+
+def _choose(annotations: Sequence[dict[str, Any]], where: str) -> list[dict[str, Any]]:
+    """Return the results of the ground truth, of the first annotation with a region, or of the first."""
+    results = []
+    for annotation in annotations:
+        values = as_list(annotation.get("result", []), f"{where}: result")
+        results.append([as_object(item, f"{where}: result[{at}]") for at, item in enumerate(values)])
+    chosen = [at for at, annotation in enumerate(annotations) if annotation.get("ground_truth") is True]
+    chosen += [at for at, group in enumerate(results) if any(item.get("type") not in _NO_REGIONS for item in group)]
+    return results[(chosen or [0])[0]] if results else []
 
 
 def _shape(regions: Sequence[dict[str, Any]], image: str, shape_of: ShapeLookup, where: str) -> Shape:
@@ -173,6 +201,14 @@ def _shape(regions: Sequence[dict[str, Any]], image: str, shape_of: ShapeLookup,
         if height is not None and width is not None:
             return as_side(height, f"{where}: original_height"), as_side(width, f"{where}: original_width")
     return shape_of(image)
+
+
+def _shape_of_unlabelled(image: str, shape_of: ShapeLookup) -> Shape:
+    """Return the size of an image without annotation; 0x0 if it is unknown, because it may not matter."""
+    try:
+        return shape_of(image)
+    except CracksegError:
+        return 0, 0
 
 
 def _separate_labels(regions: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -185,11 +221,19 @@ def _separate_labels(regions: Sequence[dict[str, Any]]) -> dict[str, str]:
     return label_of
 
 
-def _object(region: dict[str, Any], labels: dict[str, str], shape: Shape, where: str) -> LabelledObject | str | None:
+def _object(
+    region: dict[str, Any],
+    labels: dict[str, str],
+    shape: Shape,
+    where: str,
+    mended: list[str],
+    line_width_px: float | None,
+) -> LabelledObject | str:
+    """Return a region as an object, or the reason why it cannot be drawn; an empty text for separate labels."""
     type_ = as_text(region.get("type"), f"{where}.type").lower()
     kind = _KINDS.get(type_, type_)
     if kind == "labels":
-        return None
+        return ""
     if kind not in _KINDS.values():
         return type_[:20]
     value = as_object(region.get("value"), f"{where}.value")
@@ -201,15 +245,48 @@ def _object(region: dict[str, Any], labels: dict[str, str], shape: Shape, where:
         )
     if kind == "brushlabels":
         rle = as_list(value.get("rle"), f"{where}.value.rle")
-        return mask_object(decode_brush(rle, shape, name=f"{where}.value.rle"), category)
+        return mask_object(decode_brush(rle, shape, name=f"{where}.value.rle"), category) or "brush without a pixel"
     if kind == "polygonlabels":
         points = as_list(value.get("points"), f"{where}.value.points")
         percent = [as_numbers(point, f"{where}.value.points[{at}]", count=2) for at, point in enumerate(points)]
-        if len(percent) < _FEWEST_POINTS:
-            return "polygon of fewer than three points"
-        ring = np.array(percent, dtype=np.float64)[:, ::-1] * shape / 100
-        return ring_object([_snap(ring)], "touch", category)
-    return _rectangle(value, shape, category, where)
+        return _polygon(percent, shape, category)
+    if kind == "vectorlabels":
+        return _vector(value, shape, category, line_width_px, where)
+    if kind == "ellipselabels":
+        keys = ("y", "x", "radiusY", "radiusX")
+        row, col, down, across = (as_number(value.get(key), f"{where}.value.{key}") / 100 for key in keys)
+        angle_deg = as_number(value.get("rotation", 0), f"{where}.value.rotation")
+        height, width = shape
+        return ellipse_object((row * height, col * width), (down * height, across * width), angle_deg, shape, category)
+    return _rectangle(value, shape, category, where, mended)
+
+
+def _polygon(percent: Sequence[Sequence[float]], shape: Shape, category: str) -> LabelledObject | str:
+    if len(percent) < _FEWEST_POINTS:
+        return FEW_POINTS
+    ring = np.array(percent, dtype=np.float64)[:, ::-1] * shape / 100
+    return ring_object([_snap(ring)], "touch", category)
+
+
+def _vector(
+    value: dict[str, Any], shape: Shape, category: str, line_width_px: float | None, where: str
+) -> LabelledObject | str:
+    """Read a vector: closed ones are polygons, open ones lines; curves are left out."""
+    vertices = [
+        as_object(item, f"{where}.value.vertices[{at}]")
+        for at, item in enumerate(as_list(value.get("vertices"), f"{where}.value.vertices"))
+    ]
+    if any(vertex.get("isBezier") for vertex in vertices):
+        return "curved vector"
+    keys = ("x", "y")
+    percent = [
+        [as_number(vertex.get(key), f"{where}.value.vertices[{at}].{key}") for key in keys]
+        for at, vertex in enumerate(vertices)
+    ]
+    if value.get("closed"):
+        return _polygon(percent, shape, category)
+    points = np.array(percent, dtype=np.float64).reshape(-1, 2)[:, ::-1] * shape / 100
+    return line_object(points, line_width_px, category, kind="vector")
 
 
 def _snap(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -218,17 +295,19 @@ def _snap(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.abs(points - whole) < 1e-6, whole, points)
 
 
-def _rectangle(value: dict[str, Any], shape: Shape, category: str, where: str) -> LabelledObject | str:
+def _rectangle(
+    value: dict[str, Any], shape: Shape, category: str, where: str, mended: list[str]
+) -> LabelledObject | str:
     """Read a rectangle; a rotated one becomes a polygon."""
     keys = ("y", "x", "height", "width")
     row, col, height, width = (as_number(value.get(key), f"{where}.value.{key}") / 100 for key in keys)
     size = np.array(shape, dtype=np.float64)
     first, last = np.array([row, col]) * size, np.array([row + height, col + width]) * size
-    angle = math.radians(as_number(value.get("rotation", 0), f"{where}.value.rotation"))
-    if angle:  # The rotation is about the upper left corner.
-        corners = np.array([first, (first[0], last[1]), last, (last[0], first[1])]) - first
-        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-        return ring_object([corners @ turn + first], "touch", category)
+    angle_deg = as_number(value.get("rotation", 0), f"{where}.value.rotation")
+    if angle_deg:  # The rotation is about the upper left corner.
+        corners = np.array([first, (first[0], last[1]), last, (last[0], first[1])])
+        return ring_object([rotate_points(corners, (first[0], first[1]), angle_deg)], "touch", category)
     low, high = _snap(first), _snap(last)
-    box = as_box((float(low[0]), float(low[1]), float(high[0]), float(high[1])), shape)
-    return "box outside the image" if box is None else LabelledObject(category, box)
+    box, swapped = sort_box((float(low[0]), float(low[1]), float(high[0]), float(high[1])), shape)
+    mended += [CORNERS_SORTED] if swapped else []
+    return box if isinstance(box, str) else LabelledObject(category, box)

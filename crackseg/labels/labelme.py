@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
+import re
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,20 +24,22 @@ from crackseg.labels.annotation import (
     mask_object,
     ring_object,
 )
-from crackseg.labels.document import as_box, as_list, as_numbers, as_object, as_side, as_text, parse_json
+from crackseg.labels.document import as_list, as_numbers, as_object, as_side, as_text, parse_json
 from crackseg.labels.polygon import Ring, as_triangle
 from crackseg.labels.runs import Shape
+from crackseg.labels.shapes import FEW_POINTS, move_object, pillow_object, sort_box
 
 _VERSION = "5.5.0"
 _FEWEST_POINTS = 3
+_DESCRIBED = re.compile(r"score ([01]\.[0-9]{1,9})")
 _PNG_HEADER_BYTES = 24
 
 
 def encode_labelme(image: LabelledImage, *, image_path: str | None = None) -> bytes:
     """Encode an image and its objects as a LabelMe file.
 
-    Cutouts become masks, rings of the rule ``touch`` polygons, and mere boxes rectangles. Rings of one object share a
-    ``group_id``. The description holds the score.
+    Cutouts become masks, rings of the rule ``pillow`` polygons, and mere boxes of whole pixels rectangles. Rings of one
+    object share a ``group_id``. The description holds the score.
 
     Args:
         image: The image.
@@ -56,8 +61,8 @@ def encode_labelme(image: LabelledImage, *, image_path: str | None = None) -> by
                 group = number if len(rings) > 1 else None
                 shapes += [_shape(item, "polygon", as_triangle(ring)[:, ::-1].tolist(), group=group) for ring in rings]
             case None:
-                low, high = item.box[:2], item.box[2:]
-                shapes.append(_shape(item, "rectangle", [list(low[::-1]), list(high[::-1])]))
+                top, left, bottom, right = item.box
+                shapes.append(_shape(item, "rectangle", [[left, top], [right - 1, bottom - 1]]))
     document: dict[str, Any] = {
         "version": _VERSION,
         "flags": {},
@@ -84,16 +89,19 @@ def _shape(
     }
 
 
-def decode_labelme(data: bytes, shape_of: ShapeLookup, *, name: str = "LabelMe") -> LabelledImage:
-    """Parse a LabelMe file.
+def decode_labelme(
+    data: bytes, shape_of: ShapeLookup, *, name: str = "LabelMe", line_width_px: float | None = None
+) -> LabelledImage:
+    """Parse a file of LabelMe or X-AnyLabeling.
 
-    Polygons with the same ``group_id`` and label form one object. Shapes other than polygons, rectangles and masks are
-    left out.
+    Polygons with the same ``group_id`` and label form one object. Every shape is drawn as LabelMe draws it; points and
+    lines without a width are left out.
 
     Args:
         data: Content of the JSON file.
         shape_of: Lookup of the image size by name, used if the file does not state it.
         name: Name of the file in error messages.
+        line_width_px: Width of lines, in pixels; None to leave them out.
 
     Raises:
         LabelError: If the file cannot be read; the message names the shape.
@@ -112,11 +120,11 @@ def decode_labelme(data: bytes, shape_of: ShapeLookup, *, name: str = "LabelMe")
     for at, value in enumerate(as_list(document.get("shapes"), f"{name}: shapes")):
         where = f"{name}: shapes[{at}]"
         item = as_object(value, where)
-        parsed = _object(item, shape, where)
+        parsed = _object(item, shape, line_width_px, where)
         if isinstance(parsed, str):
             left_out.append(parsed)
-        elif parsed is not None:
-            _add(objects, groups, parsed, item.get("group_id"))
+        else:
+            _add(objects, groups, replace(parsed, score=_score(item)), item.get("group_id"))
     return LabelledImage(image, shape, tuple(objects), tuple(left_out))
 
 
@@ -127,42 +135,81 @@ def _add(objects: list[LabelledObject], groups: dict[tuple[str, str], int], item
     if known is not None and isinstance(item.outline, Polygons):
         before = objects[known].outline
         if isinstance(before, Polygons):
-            objects[known] = ring_object((*before.rings, *item.outline.rings), "touch", item.category)
+            objects[known] = ring_object((*before.rings, *item.outline.rings), "pillow", item.category)
             return
     if group is not None:
         groups.setdefault(key, len(objects))
     objects.append(item)
 
 
-def _object(item: dict[str, Any], shape: Shape, where: str) -> LabelledObject | str | None:
+def _score(item: dict[str, Any]) -> float | None:
+    """Return the score of a shape: X-AnyLabeling's field, or the description that `encode_labelme` writes."""
+    value = item.get("score")
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    match = _DESCRIBED.fullmatch(str(item.get("description") or ""))
+    return float(match[1]) if match else None
+
+
+def _object(item: dict[str, Any], shape: Shape, line_width_px: float | None, where: str) -> LabelledObject | str:
+    """Return an object, or the reason why it cannot be drawn."""
     category = as_text(item.get("label"), f"{where}.label")
     kind = item.get("shape_type") or "polygon"
     points = as_list(item.get("points"), f"{where}.points")
     ring = np.array([as_numbers(point, f"{where}.points[{at}]", count=2) for at, point in enumerate(points)])
     ring = ring.reshape(-1, 2)[:, ::-1].astype(np.float64)
     match kind:
-        case "polygon":
-            few = len(ring) < _FEWEST_POINTS
-            return "polygon of fewer than three points" if few else ring_object([ring], "touch", category)
+        case "polygon" | "rotation" | "quadrilateral" | "oriented_rectangle":
+            return FEW_POINTS if len(ring) < _FEWEST_POINTS else ring_object([ring], "pillow", category)
         case "rectangle":
             return _rectangle(ring, shape, category, where)
         case "mask":
             return _mask(item, ring, shape, category, where)
+        case "circle":
+            return _circle(ring, shape, category, where)
+        case "line" | "linestrip":
+            return _line(ring, shape, line_width_px, category) or str(kind)
         case _:
             return str(kind)[:20]
 
 
 def _rectangle(ring: Ring, shape: Shape, category: str, where: str) -> LabelledObject | str:
+    """Read a rectangle, which LabelMe fills up to and including the pixels of its corners."""
     if len(ring) < 2:
         raise LabelError(
             f"expected two corners, got {len(ring)} points", where=f"{where}.points", hint="draw the rectangle again"
         )
-    low, high = ring.min(axis=0), ring.max(axis=0)
-    box = as_box((float(low[0]), float(low[1]), float(high[0]), float(high[1])), shape)
-    return "box outside the image" if box is None else LabelledObject(category, box)
+    low, high = np.trunc(ring.min(axis=0)), np.trunc(ring.max(axis=0)) + 1
+    box = sort_box((float(low[0]), float(low[1]), float(high[0]), float(high[1])), shape)[0]
+    return box if isinstance(box, str) else LabelledObject(category, box)
 
 
-def _mask(item: dict[str, Any], ring: Ring, shape: Shape, category: str, where: str) -> LabelledObject | None:
+def _circle(ring: Ring, shape: Shape, category: str, where: str) -> LabelledObject | str:
+    """Read a circle, whose two points are its centre and a point on it."""
+    if len(ring) != 2:
+        raise LabelError(
+            f"expected the centre and a point of the circle, got {len(ring)} points",
+            where=f"{where}.points",
+            hint="draw the circle again",
+        )
+    (row, col), (row1, col1) = ring.tolist()
+    radius = math.hypot(row1 - row, col1 - col)
+    if not max(abs(row), abs(col), radius) <= 4 * max(shape):
+        return "circle outside the image"
+    box = col - radius, row - radius, col + radius, row + radius
+    item = pillow_object(lambda draw: draw.ellipse(box, outline=1, fill=1), shape, category)
+    return item or "circle outside the image"
+
+
+def _line(ring: Ring, shape: Shape, width_px: float | None, category: str) -> LabelledObject | None:
+    if width_px is None or len(ring) < 2 or not (np.abs(ring) <= 4 * max(shape)).all():
+        return None
+    points = [(col, row) for row, col in ring.tolist()]
+    width = max(1, round(width_px))
+    return pillow_object(lambda draw: draw.line(points, fill=1, width=width), shape, category)
+
+
+def _mask(item: dict[str, Any], ring: Ring, shape: Shape, category: str, where: str) -> LabelledObject | str:
     """Read a mask, whose two points are its first and last pixel."""
     if len(ring) != 2:
         raise LabelError(
@@ -191,11 +238,7 @@ def _mask(item: dict[str, Any], ring: Ring, shape: Shape, category: str, where: 
         )
     pixels = decode_image(data, name=f"{where}.mask")[..., 0] > 0
     local = mask_object(pixels, category)
-    if local is None or not isinstance(local.outline, Cutout):
-        return None
-    box = local.box[0] + row0, local.box[1] + col0, local.box[2] + row0, local.box[3] + col0
-    cutout = Cutout(local.outline.row0 + row0, local.outline.col0 + col0, local.outline.pixels)
-    return LabelledObject(category, box, cutout)
+    return "mask without a pixel" if local is None else move_object(local, row0, col0)
 
 
 def _png_size(data: bytes, where: str) -> tuple[int, int]:

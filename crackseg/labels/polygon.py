@@ -1,10 +1,12 @@
-"""Trace masks as polygons and fill polygons, without loss, by the two rules of label tools.
+"""Trace masks as polygons and fill polygons, without loss, by the three rules of label tools.
 
 Coordinates are continuous: pixel ``(r, c)`` covers ``[r, r + 1) x [c, c + 1)``, so its centre is ``(r + .5, c + .5)``.
 
 - ``centre``, the rule of COCO and CVAT: a pixel belongs to a polygon if its centre does. Outlines follow pixel edges.
-- ``touch``, the rule of YOLO, LabelMe and Label Studio: points are truncated to whole pixels and filled with
-  ``cv2.fillPoly``, which includes the outline. Outlines run through the centres of the outermost pixels.
+- ``touch``, the rule of YOLO and Label Studio: points are truncated to whole pixels and filled with ``cv2.fillPoly``,
+  which includes the outline. Outlines run through the centres of the outermost pixels.
+- ``pillow``, the rule of LabelMe: points are truncated to whole pixels and filled with Pillow's ``ImageDraw.polygon``,
+  which takes fewer pixels along slopes than ``touch``.
 
 Filling an outline by the other rule grows or shrinks a crack by half a pixel or more on each side. That is most of a
 crack two pixels wide. A hole is connected to the outline by a cut of zero width, so that one ring holds all.
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 
 from crackseg.errors import LabelError
 
-Rule = Literal["centre", "touch"]
+Rule = Literal["centre", "touch", "pillow"]
 
 Ring = NDArray[np.float64]
 """``(N, 2)`` float64 points ``(row, col)``, in pixels; the last point connects to the first."""
@@ -72,7 +74,8 @@ def fill_rings(
 ) -> NDArray[np.bool_]:
     """Fill rings as a mask.
 
-    The rule ``centre`` gives the pixels of pycocotools' ``frPyObjects``, the rule ``touch`` those of ``cv2.fillPoly``.
+    The rule ``centre`` gives the pixels of pycocotools' ``frPyObjects``, the rule ``touch`` those of ``cv2.fillPoly``,
+    and the rule ``pillow`` those of Pillow's ``ImageDraw.polygon`` with an outline.
 
     Args:
         rings: Rings, each ``(N, 2)`` float64 points ``(row, col)``, in pixels.
@@ -98,10 +101,27 @@ def fill_rings(
         for ring in rings:
             cv2.fillPoly(pixels, [np.floor(ring[:, ::-1]).astype(np.int32)], 1)
         return pixels.view(np.bool_)
+    if rule == "pillow":
+        return _fill_pillow(rings, shape)
     columns = np.zeros((shape[1], shape[0]), np.bool_)
     for ring in rings:
         _fill_centre(columns, ring, name)
     return np.ascontiguousarray(columns.T)
+
+
+def _fill_pillow(rings: Sequence[Ring], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Fill rings as LabelMe does; return the ``(H, W)`` bool mask.
+
+    Source:
+        LabelMe, labelme/utils/shape.py, shape_to_mask.
+    """
+    from PIL import Image, ImageDraw
+
+    image = Image.new("L", (shape[1], shape[0]))
+    for ring in rings:
+        points = [(col, row) for row, col in as_triangle(np.trunc(ring)).tolist()]
+        ImageDraw.Draw(image).polygon(points, fill=1, outline=1)
+    return np.asarray(image) > 0
 
 
 def as_triangle(ring: Ring) -> Ring:

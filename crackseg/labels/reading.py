@@ -117,7 +117,12 @@ class ImageSizes:
 
 
 def read_entries(
-    source: Path, kind: Format, sizes: ImageSizes, *, dialect: Dialect | None = KAGGLE
+    source: Path,
+    kind: Format,
+    sizes: ImageSizes,
+    *,
+    dialect: Dialect | None = KAGGLE,
+    line_width_px: float | None = None,
 ) -> tuple[list[Entry], str | None]:
     """List the annotated images of a file or folder.
 
@@ -126,6 +131,7 @@ def read_entries(
         kind: Format of the annotations.
         sizes: Lookup for image sizes that the annotations do not state.
         dialect: Dialect of the RLEs in a CSV file; None to guess it.
+        line_width_px: Width of lines, in pixels; None to leave lines out.
 
     Returns:
         The images, and the guessed dialect with the reason, or None if it was not guessed.
@@ -136,13 +142,15 @@ def read_entries(
     """
     if not source.exists():
         raise UsageError("no such file or folder", where=source, hint="check the path")
-    entries, why = _find(source, kind, sizes, dialect)
+    entries, why = _find(source, kind, sizes, dialect, line_width_px)
     if not entries:
         raise UsageError(f"no annotations in the format '{kind}'", where=source, hint="check the path and --from")
     return entries, why
 
 
-def _find(source: Path, kind: Format, sizes: ImageSizes, dialect: Dialect | None) -> tuple[list[Entry], str | None]:
+def _find(
+    source: Path, kind: Format, sizes: ImageSizes, dialect: Dialect | None, line_width_px: float | None
+) -> tuple[list[Entry], str | None]:
     match kind:
         case "masks":
             return _masks(source), None
@@ -155,11 +163,11 @@ def _find(source: Path, kind: Format, sizes: ImageSizes, dialect: Dialect | None
         case "yolo":
             return _yolo(source, sizes), None
         case "cvat":
-            return _cvat(_document(source, (".xml",)), sizes), None
+            return _cvat(_document(source, (".xml",)), sizes, line_width_px), None
         case "labelme":
-            return _labelme(source, sizes), None
+            return _labelme(source, sizes, line_width_px), None
         case "label-studio":
-            return _label_studio(_document(source, (".json",)), sizes), None
+            return _label_studio(_document(source, (".json",)), sizes, line_width_px), None
         case _:
             assert_never(kind)
 
@@ -255,25 +263,33 @@ def _coco(path: Path, sizes: ImageSizes) -> list[Entry]:
     ]
 
 
-def _cvat(path: Path, sizes: ImageSizes) -> list[Entry]:
+def _cvat(path: Path, sizes: ImageSizes, line_width_px: float | None) -> list[Entry]:
     name = display_text(path)
     return [
-        Entry(image, functools.partial(read_cvat_image, image, element, sizes.shape_of, name=name))
+        Entry(
+            image,
+            functools.partial(read_cvat_image, image, element, sizes.shape_of, name=name, line_width_px=line_width_px),
+        )
         for image, element in decode_cvat_xml(read_document(path), name=name)
     ]
 
 
-def _label_studio(path: Path, sizes: ImageSizes) -> list[Entry]:
+def _label_studio(path: Path, sizes: ImageSizes, line_width_px: float | None) -> list[Entry]:
     name = display_text(path)
     return [
-        Entry(image, functools.partial(read_label_studio_task, image, task, sizes.shape_of, name=name))
+        Entry(
+            image,
+            functools.partial(
+                read_label_studio_task, image, task, sizes.shape_of, name=name, line_width_px=line_width_px
+            ),
+        )
         for image, task in decode_label_studio(read_document(path), name=name)
     ]
 
 
-def _labelme(source: Path, sizes: ImageSizes) -> list[Entry]:
+def _labelme(source: Path, sizes: ImageSizes, line_width_px: float | None) -> list[Entry]:
     def load(path: Path) -> LabelledImage:
-        return decode_labelme(read_document(path), sizes.shape_of, name=display_text(path))
+        return decode_labelme(read_document(path), sizes.shape_of, name=display_text(path), line_width_px=line_width_px)
 
     paths = [source] if source.is_file() else _files(source, (".json",))
     return [Entry(display_text(path), functools.partial(load, path)) for path in paths]

@@ -9,11 +9,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from lxml import etree
 
 from crackseg.errors import LabelError, display_text
-from crackseg.labels.annotation import LabelledImage, LabelledObject, ShapeLookup
-from crackseg.labels.document import as_box, as_number, as_side, parse_xml
+from crackseg.labels.annotation import LabelledImage, LabelledObject, ShapeLookup, box_ring, ring_object
+from crackseg.labels.document import as_number, as_side, parse_xml
+from crackseg.labels.polygon import Ring
+from crackseg.labels.shapes import CORNERS_SORTED, FEW_POINTS, holds_area, rotate_points, sort_box
 
 Box = tuple[int, int, int, int]
 """``(row0, col0, row1, col1)``, half-open, in pixels."""
@@ -92,7 +95,7 @@ def decode_voc(data: bytes, shape_of: ShapeLookup, *, name: str = "VOC") -> Labe
     """Parse a VOC file.
 
     Boxes are read as 1-based and inclusive, and clipped to the image. Clipping corrects 0-based boxes at the border.
-    Parts of objects are left out.
+    A polygon of an object counts before its box. Parts of objects are passed over.
 
     Args:
         data: Content of the XML file.
@@ -114,19 +117,59 @@ def decode_voc(data: bytes, shape_of: ShapeLookup, *, name: str = "VOC") -> Labe
         shape = shape_of(file_name)
     objects: list[LabelledObject] = []
     left_out: list[str] = []
+    mended: list[str] = []
     for number, item in enumerate(root.findall("object"), start=1):
-        where = f"{name}: object {number}"
-        corners = item.find("bndbox")
-        if corners is None:
-            raise LabelError("the element 'bndbox' is missing", where=where, hint="add the box of the object")
-        keys = ("ymin", "xmin", "ymax", "xmax")
-        row0, col0, row1, col1 = (as_number(corners.findtext(key), f"{where}: {key}") for key in keys)
-        box = as_box((row0 - 1, col0 - 1, row1, col1), shape)
-        if box is None:
-            left_out.append("box outside the image")
+        parsed = _object(item, shape, mended, f"{name}: object {number}")
+        if isinstance(parsed, str):
+            left_out.append(parsed)
         else:
-            objects.append(LabelledObject((item.findtext("name") or "").strip() or "object", box))
-    return LabelledImage(file_name, shape, tuple(objects), tuple(left_out))
+            objects.append(parsed)
+    return LabelledImage(file_name, shape, tuple(objects), tuple(left_out), mended=tuple(mended))
+
+
+def _object(item: etree._Element, shape: tuple[int, int], mended: list[str], where: str) -> LabelledObject | str:
+    """Return an object by its polygon, its rotated box or its box; the reason if it has no area in the image."""
+    category = (item.findtext("name") or "").strip() or "object"
+    polygon, turned, corners = item.find("polygon"), item.find("robndbox"), item.find("bndbox")
+    ring = None if polygon is None else _polygon(polygon, where)
+    if turned is not None and ring is None:
+        ring = _turned_box(turned, where)
+    if ring is not None and holds_area(ring):
+        return ring_object([ring], "centre", category)
+    if corners is None:
+        if ring is not None:
+            return FEW_POINTS
+        raise LabelError(
+            "the elements 'bndbox' and 'polygon' are missing", where=where, hint="add the box of the object"
+        )
+    keys = ("ymin", "xmin", "ymax", "xmax")
+    row0, col0, row1, col1 = (as_number(corners.findtext(key), f"{where}: {key}") for key in keys)
+    if row0 > row1 or col0 > col1:
+        mended.append(CORNERS_SORTED)
+    box, _ = sort_box((min(row0, row1) - 1, min(col0, col1) - 1, max(row0, row1), max(col0, col1)), shape)
+    return box if isinstance(box, str) else LabelledObject(category, box)
+
+
+def _polygon(element: etree._Element, where: str) -> Ring:
+    """Return the ``(N, 2)`` points ``(row, col)`` of ``x1, y1, x2, ...`` or of ``pt`` elements, in pixels."""
+    if element.find("pt") is not None:
+        pairs = [(point.findtext("y"), point.findtext("x")) for point in element.findall("pt")]
+    else:
+        count = sum(str(child.tag).startswith("x") for child in element)
+        pairs = [(element.findtext(f"y{at}"), element.findtext(f"x{at}")) for at in range(1, count + 1)]
+    points = [
+        (as_number(row, f"{where}: polygon: y{at}"), as_number(col, f"{where}: polygon: x{at}"))
+        for at, (row, col) in enumerate(pairs, start=1)
+    ]
+    return np.array(points, dtype=np.float64).reshape(-1, 2)
+
+
+def _turned_box(element: etree._Element, where: str) -> Ring:
+    """Return the corners of roLabelImg's rotated box, whose angle is in radians."""
+    keys = ("cy", "cx", "h", "w", "angle")
+    row, col, height, width, angle = (as_number(element.findtext(key), f"{where}: robndbox: {key}") for key in keys)
+    box = row - height / 2, col - width / 2, row + height / 2, col + width / 2
+    return rotate_points(box_ring(box), (row, col), math.degrees(angle))
 
 
 def _whole(box: tuple[float, float, float, float]) -> Box:

@@ -292,10 +292,12 @@ class _Cvat:
 
 
 class _Labelme:
-    """Writer of ``STEM.json`` with masks, and polygons by the rule ``touch``."""
+    """Writer of ``STEM.json`` with masks, and polygons by the rule ``pillow``."""
 
     def __init__(self, target: Path, layout: Layout) -> None:
-        self._fitter = Fitter("touch", pixels=not layout.polygons, parts=True, simplify_px=layout.simplify_px)
+        self._fitter = Fitter(
+            "pillow", pixels=not layout.polygons, whole_boxes=True, parts=True, simplify_px=layout.simplify_px
+        )
         self.changes = self._fitter.changes
         self._folder, self._names = make_folder(target), _Names()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import yaml
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from crackseg.errors import LabelError
 from crackseg.labels.annotation import FloatBox, LabelledImage, LabelledObject, ring_object
-from crackseg.labels.document import as_box, as_list, as_number, as_object, as_text, decode_text
+from crackseg.labels.document import as_list, as_number, as_object, as_text, decode_text
 from crackseg.labels.polygon import Ring, as_triangle, trace_rings
 from crackseg.labels.runs import Shape
+from crackseg.labels.shapes import CORNERS_SORTED, sort_box
 
 _DIGITS = 6
 _FEWEST_POINTS = 3
@@ -123,6 +124,7 @@ def decode_yolo(
     """
     objects: list[LabelledObject] = []
     left_out: list[str] = []
+    mended: list[str] = []
     for line_number, line in enumerate(decode_text(data, name).splitlines(), start=1):
         where = f"{name}:{line_number}"
         words = line.split()
@@ -135,22 +137,42 @@ def decode_yolo(
                 f"expected a class number of 0 or more, got '{words[0][:20]}'", where=where, hint="correct the line"
             )
         category = names[number] if number < len(names) else str(number)
+        score = _score(values, where)
         if len(values) == _BOX_WORDS:
-            box = _box(values[1:], shape)
-            if box is None:
-                left_out.append("box outside the image")
+            box, swapped = _box(values[1:], shape)
+            mended += [CORNERS_SORTED] if swapped else []
+            if isinstance(box, str):
+                left_out.append(box)
             else:
-                objects.append(LabelledObject(category, box))
-        elif len(values) > 2 * _FEWEST_POINTS and len(values) % 2:
-            objects.append(ring_object([_ring(values[1:], shape, where)], "touch", category))
+                objects.append(LabelledObject(category, box, score=score))
         else:
-            raise LabelError(
-                f"expected a class number with a box (4 numbers) or with 3 or more points (x and y each),"
-                f" got {len(values)} numbers in all",
-                where=where,
-                hint="correct the line",
-            )
-    return LabelledImage(image, shape, tuple(objects), tuple(left_out))
+            item = ring_object([_ring(values[1:], shape, where)], "touch", category)
+            objects.append(replace(item, score=score))
+    return LabelledImage(image, shape, tuple(objects), tuple(left_out), mended=tuple(mended))
+
+
+def _score(values: list[float], where: str) -> float | None:
+    """Remove the confidence from the end of the numbers of a line and return it, if there is one.
+
+    Raises:
+        LabelError: If the numbers are neither a box nor points, with or without a confidence.
+    """
+    if len(values) == _BOX_WORDS or (len(values) > 2 * _FEWEST_POINTS and len(values) % 2):
+        return None
+    if len(values) in (_BOX_WORDS + 1, *range(2 * _FEWEST_POINTS + 2, len(values) + 1, 2)):
+        if 0 <= values[-1] <= 1:
+            return values.pop()
+        raise LabelError(
+            f"expected a confidence from 0 to 1 at the end of the line, got {values[-1]:g}",
+            where=where,
+            hint="correct the line",
+        )
+    raise LabelError(
+        f"expected a class number with a box (4 numbers) or with 3 or more points (x and y each),"
+        f" and at most a confidence after them; got {len(values)} numbers in all",
+        where=where,
+        hint="correct the line",
+    )
 
 
 def _ring(shares: Sequence[float], shape: Shape, where: str) -> Ring:
@@ -171,7 +193,7 @@ def _ring(shares: Sequence[float], shape: Shape, where: str) -> Ring:
     return np.minimum(ring, np.nextafter(size, 0))
 
 
-def _box(shares: Sequence[float], shape: Shape) -> FloatBox | None:
+def _box(shares: Sequence[float], shape: Shape) -> tuple[FloatBox | str, bool]:
     col, row, width, height = shares
     corners = row - height / 2, col - width / 2, row + height / 2, col + width / 2
     sides = (shape[0], shape[1], shape[0], shape[1])
@@ -180,7 +202,7 @@ def _box(shares: Sequence[float], shape: Shape) -> FloatBox | None:
         round(value) if abs(value - round(value)) <= side * 10.0**-_DIGITS else value
         for value, side in zip(scaled, sides, strict=True)
     ]
-    return as_box(snapped, shape)
+    return sort_box(snapped, shape)
 
 
 def encode_names(names: Sequence[str]) -> bytes:

@@ -87,7 +87,12 @@ def test_changes_and_items_left_out_are_reported(tmp_path: Path, capsys: pytest.
     (tmp_path / "task.xml").write_text(
         f'<annotations><image name="a.png" width="9" height="9">{body}</image></annotations>', encoding="utf-8"
     )
-    assert convert(tmp_path / "task.xml", tmp_path / "out", "cvat", "masks") == 0
+    assert convert(tmp_path / "task.xml", tmp_path / "out", "cvat", "masks") == 1
+    failed = capsys.readouterr()
+    assert "add --line-width PX to draw lines, or --allow-partial" in only_error(failed.err)
+    assert "1 image not written" in failed.out
+    assert not files_in(tmp_path / "out")
+    assert convert(tmp_path / "task.xml", tmp_path / "out", "cvat", "masks", "--allow-partial") == 0
     shown = capsys.readouterr().out
     assert "1 x box without outline written as a filled rectangle" in shown
     assert "1 x left out: polyline" in shown

@@ -134,6 +134,7 @@ def test_annotations_that_are_not_regions_are_left_out_by_kind() -> None:
         "annotation without region",
         "box outside the image",
         "polygon of fewer than three points",
+        "mask without a pixel",
     )
 
 

@@ -96,7 +96,7 @@ def test_the_first_annotation_that_was_not_cancelled_counts() -> None:
     first = export["annotations"][0]
     export["annotations"] = [{"was_cancelled": True, "result": []}, first, {"result": []}]
     (image,) = read(json.dumps([export]).encode())
-    assert (len(image.objects), image.left_out) == (1, ("further annotation",))
+    assert (len(image.objects), image.left_out, image.passed_over) == (1, (), ("further annotation",))
 
 
 def test_labels_in_separate_results_are_matched_by_id() -> None:
@@ -115,16 +115,16 @@ def test_an_old_export_has_completions() -> None:
 
 def test_other_regions_are_left_out_by_kind() -> None:
     regions = [
-        region("ellipselabels", x=1),
+        region("keypointlabels", x=1),
         region("choices"),
         region("polygonlabels", points=[[1, 1], [2, 2]]),
         region("rectanglelabels", x=120, y=0, width=5, height=5),
     ]
     (image,) = read(json.dumps([task(*regions)]).encode())
     assert image.objects == ()
+    assert image.passed_over == ("choices",)
     assert image.left_out == (
-        "ellipselabels",
-        "choices",
+        "keypointlabels",
         "polygon of fewer than three points",
         "box outside the image",
     )

@@ -77,12 +77,12 @@ def test_polygons_of_one_group_are_one_object() -> None:
     assert [item.category for item in again.objects] == ["crack", "spall", "crack", "crack"]
 
 
-def test_a_rectangle_is_a_box_for_any_pair_of_opposite_corners() -> None:
+def test_a_rectangle_holds_the_pixels_of_both_corners_for_any_pair_of_opposite_corners() -> None:
     shape = {"label": "crack", "points": [[5.5, 1], [2, 6]], "shape_type": "rectangle"}
     (item,) = decode_labelme(document(shape), unknown).objects
-    assert (item.box, item.outline) == ((1, 2, 6, 5.5), None)
-    written = encode_labelme(LabelledImage("a.png", (8, 9), (LabelledObject("crack", (1, 2, 6, 5.5)),)))
-    assert decode_labelme(written, unknown).objects[0].box == (1, 2, 6, 5.5)
+    assert (item.box, item.outline) == ((1, 2, 7, 6), None)
+    written = encode_labelme(LabelledImage("a.png", (8, 9), (LabelledObject("crack", (1, 2, 6, 5)),)))
+    assert decode_labelme(written, unknown).objects[0].box == (1, 2, 6, 5)
 
 
 def test_a_file_of_an_old_version_has_only_polygons() -> None:
@@ -91,7 +91,7 @@ def test_a_file_of_an_old_version_has_only_polygons() -> None:
 
 
 def test_other_shapes_are_left_out_by_kind() -> None:
-    kinds = ["circle", "line", "linestrip", "point"]
+    kinds = ["line", "linestrip", "point", "cuboid"]
     shapes = [{"label": "a", "points": [[1, 1], [2, 2]], "shape_type": kind} for kind in kinds]
     assert decode_labelme(document(*shapes), unknown).left_out == tuple(kinds)
 

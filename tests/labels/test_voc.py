@@ -135,7 +135,9 @@ def test_a_missing_size_is_looked_up(size: str) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        pytest.param(SIZE + OBJECT.format(""), "object 1: the element 'bndbox' is missing", id="no box"),
+        pytest.param(
+            SIZE + OBJECT.format(""), "object 1: the elements 'bndbox' and 'polygon' are missing", id="no box"
+        ),
         pytest.param(SIZE + OBJECT.format("<bndbox/>"), "object 1: ymin: expected a number, got nothing", id="empty"),
         pytest.param(SIZE + OBJECT.format(BOX.format("x", 1, 2, 3)), "xmin: expected a number, got 'x'", id="text"),
         pytest.param("<size><width>-1</width><height>1</height></size>", "size/width: expected a whole", id="size"),

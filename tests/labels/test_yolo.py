@@ -101,7 +101,7 @@ def test_points_on_the_far_border_belong_to_the_last_pixel() -> None:
     ("text", "message"),
     [
         pytest.param("0 .1 .1 .2 .2 .3 .3\n0 .1 .1 .2 .2", None, id="an outline and a box"),
-        pytest.param("0 .1 .1 .2 .2 .3", "YOLO:1: expected a class number with a box", id="odd"),
+        pytest.param("0 .1 .1 .2 .2 3", "YOLO:1: expected a confidence from 0 to 1", id="odd"),
         pytest.param("\n0 .1 .1", "YOLO:2: expected a class number with a box", id="too few"),
         pytest.param("crack .1 .1 .2 .2", "YOLO:1: expected a number, got 'crack'", id="name for number"),
         pytest.param("0.5 .1 .1 .2 .2", "YOLO:1: expected a class number of 0 or more, got '0.5'", id="half a class"),
