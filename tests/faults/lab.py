@@ -72,9 +72,10 @@ class Fault:
                 self._count()
 
     def connect(self, *arguments: Any, **options: Any) -> sqlite3.Connection:
-        """Open a database of which every statement counts."""
+        """Open a database; every statement counts if it is below the folder."""
         database: sqlite3.Connection = _connect(*arguments, **options)
-        database.set_trace_callback(lambda _: self._count())
+        if os.fsdecode(arguments[0]).startswith(self.below):  # not the database of a coverage run
+            database.set_trace_callback(lambda _: self._count())
         return database
 
     def _count(self) -> None:
