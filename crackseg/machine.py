@@ -25,6 +25,9 @@ def peak_memory_bytes() -> int | None:
     """Return the peak memory of this process in bytes; None if unknown."""
     if sys.platform == "win32":
         return _peak_on_windows()
+    # On Linux, the figure of getrusage includes the parent process at the time of the fork.
+    if line := _proc_line("/proc/self/status", "VmHWM"):
+        return int(line.split()[0]) * 1024
     try:
         import resource
     except ImportError:
@@ -75,14 +78,16 @@ def describe_machine() -> dict[str, str | int]:
 
 
 def _processor() -> str:
+    return _proc_line("/proc/cpuinfo", "model name") or platform.processor() or "unknown"
+
+
+def _proc_line(path: str, key: str) -> str:
+    """Return the value of a key in a file of Linux; empty if there is none."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
+        with open(path, encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
+            return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
     except OSError:
-        pass
-    return platform.processor() or "unknown"
+        return ""
 
 
 _EXTRAS = {

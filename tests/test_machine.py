@@ -69,3 +69,14 @@ def test_a_missing_package_is_an_error_with_the_command(monkeypatch: pytest.Monk
     assert str(caught.value) == (
         f"needs the package openvino, which is not installed; install it with: pip install -e '{ROOT}[openvino]'"
     )
+
+
+def test_the_peak_memory_does_not_count_the_parent_process() -> None:
+    ballast = b"x" * 400_000_000
+    code = "from crackseg.machine import peak_memory_bytes; print(peak_memory_bytes())"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True, cwd=ROOT
+    )
+    if sys.platform == "linux":
+        assert int(ended.stdout) < 100_000_000
+    assert len(ballast) == 400_000_000
