@@ -165,7 +165,7 @@ def test_each_image_may_bring_its_own_scale_with_a_marker(dark_model: Path, tmp_
     assert "marker 3 of 24 mm" in records["near.png"]["scale_source"]
     assert records["none.png"]["scale_mm_per_px"] is None
     assert records["none.png"]["verdict"] == "CANNOT JUDGE"
-    assert "no marker records" in records["none.png"]["reasons"]
+    assert "no marker found" in records["none.png"]["reasons"]
 
 
 def test_cracks_become_labels_in_folders_like_those_of_the_images(dark_model: Path, tmp_path: Path) -> None:
