@@ -138,7 +138,7 @@ def _measure(mask: Mask) -> tuple[float, float | None]:
 
 
 def _lines(predicted: Mask, true: Mask) -> ImageCounts:
-    pairs = (predicted, skeletonise(predicted)), (true, skeletonise(true))
+    pairs = ((mask, skeletonise(mask, east_first=True)) for mask in (predicted, true))
     return dataclasses.asdict(CentrelineCounts.of(*pairs, tolerance_px=LINE_TOLERANCE_PX))
 
 

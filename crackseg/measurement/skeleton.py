@@ -38,13 +38,14 @@ def find_skeleton(components: Components) -> Skeleton:
     return Skeleton(pixels, components.labels()[kept], distances_to_background(components, pixels))
 
 
-def skeletonise(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def skeletonise(mask: NDArray[np.bool_], *, east_first: bool = False) -> NDArray[np.bool_]:
     """Thin a mask to lines one pixel wide with the same topology.
 
     See `thin` for the method.
 
     Args:
         mask: ``(H, W)`` bool mask.
+        east_first: Start with the second subiteration, as ``thin`` of scikit-image does.
 
     Returns:
         ``(H, W)`` bool mask of the skeleton, a subset of ``mask``.
@@ -58,15 +59,20 @@ def skeletonise(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """
     components = find_components(mask)
     skeleton = np.zeros(mask.shape, dtype=np.bool_)
-    skeleton[components.positions(components.pixels[thin(components)])] = True
+    skeleton[components.positions(components.pixels[thin(components, east_first=east_first)])] = True
     return skeleton
 
 
-def thin(components: Components) -> NDArray[np.bool_]:
+def thin(components: Components, *, east_first: bool = False) -> NDArray[np.bool_]:
     """Return which crack pixels remain after thinning to lines one pixel wide.
 
     Only pixels whose neighbours changed are visited again. The cost therefore grows with the crack pixels, not with
     the size of the image times the greatest width.
+
+    Args:
+        components: Components of a mask.
+        east_first: Start with the second subiteration. The line then lies up to a pixel elsewhere, and equals that of
+            ``thin`` of scikit-image.
 
     Returns:
         ``(n,)`` bool, True for each of ``components.pixels`` in the skeleton.
@@ -82,7 +88,7 @@ def thin(components: Components) -> NDArray[np.bool_]:
     either = tables[0] | tables[1]
     # Pixels that changed since each of the two tables was last applied.
     todo = [components.pixels[either[codes[components.pixels]]]] * 2
-    idle, turn = 0, 0
+    idle, turn = 0, int(east_first)
     while idle < 2:
         candidates, todo[turn] = todo[turn], todo[turn][:0]
         doomed = _unique(candidates[tables[turn][codes[candidates]]], stamps)

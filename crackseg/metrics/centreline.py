@@ -91,6 +91,7 @@ class CentrelineCounts:
 
         Source:
             Benz, Rodehorst, "OmniCrack30k: a benchmark for crack segmentation and the reasonable effectiveness of
-            transfer learning", CVPR workshops 2024, and its ``evaluation.py``; the tolerance there is 4 px.
+            transfer learning", CVPR workshops 2024, and its ``evaluation.py``; the tolerance there is 4 px. Its lines
+            are those of ``thin`` of scikit-image, here ``skeletonise(mask, east_first=True)``.
         """
         return ratio(self.true_line_near, self.true_line + self.called_line - self.called_line_near)

@@ -111,7 +111,8 @@ CENTRELINE = Protocol(
     resized=_NOTHING_RESIZED,
     tolerance="clIoU 4 px between the centrelines; clDice none",
     threshold=None,
-    pooling="centreline pixels pooled over images; both masks are thinned to one pixel, so widths do not count",
+    pooling="centreline pixels pooled over images; both masks are thinned to one pixel, as thin of scikit-image does, "
+    "so widths do not count",
     empty=_POOLED_EMPTY,
     source="clIoU: Benz, Rodehorst, OmniCrack30k, 2024; clDice: Shit et al., 2021",
     scores=LINES,
@@ -124,9 +125,11 @@ RESIZE512 = Protocol(
     tolerance="none",
     threshold="ORACLE: the best of 0, 0.01 ... 0.99 on the same images that are scored; not available in use",
     pooling="ODS, OIS and mIoU are means over images, F1 and IoU pooled; mIoU averages the IoU of crack and "
-    "background, so an all-black mask scores nearly .5",
+    "background, so an all-black mask scores nearly .5. Probabilities are not stretched",
     empty="an image without crack scores 0 for any prediction",
-    source="as recent crack transformers report: SCSegamba, Liu et al., CVPR 2025, and its evaluate.py",
+    source="SCSegamba, Liu et al., CVPR 2025: its test.py divides each output by its largest value; its evaluate.py "
+    "prints ODS, OIS and mIoU as here, and as F1 the pooled F1 at threshold 0 of the divided outputs. Here, F1 is the "
+    "best pooled one",
     scores=ORACLE,
     parts=("sweep",),
 )

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from skimage.measure import euler_number, label
-from skimage.morphology import skeletonize
+from skimage.morphology import skeletonize, thin
 
 from crackseg.measurement.skeleton import skeletonise
 from crackseg.metrics.tolerance import within
+from tests.metrics.shapes import scribbles, shaken
 
 Mask = NDArray[np.bool_]
 
@@ -62,6 +64,27 @@ def test_pieces_and_holes_are_those_of_scikit_image(seed: int) -> None:
     assert holes_and_pieces(ours) == holes_and_pieces(mask)
     assert (ours & within(theirs, 3)).sum() >= 0.95 * ours.sum()
     assert (theirs & within(ours, 3)).sum() >= 0.95 * theirs.sum()
+
+
+@settings(max_examples=80)
+@given(seed=st.integers(0, 10**6), blur=st.sampled_from([0.0001, 0.7, 1.5, 4.0]), share=st.floats(0.05, 0.95))
+def test_a_skeleton_that_starts_in_the_east_is_that_of_thin_in_scikit_image(
+    seed: int, blur: float, share: float
+) -> None:
+    mask = blobs(seed, blur_px=blur, share=share)
+    np.testing.assert_array_equal(skeletonise(mask, east_first=True), thin(mask))  # type: ignore[no-untyped-call]
+
+
+@settings(max_examples=80)
+@given(mask=hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)))
+def test_any_small_mask_is_thinned_as_scikit_image_thins_it(mask: Mask) -> None:
+    np.testing.assert_array_equal(skeletonise(mask, east_first=True), thin(mask))  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_lines_like_cracks_are_thinned_as_scikit_image_thins_them(seed: int) -> None:
+    mask = shaken(scribbles(seed, width_px=1 + seed), seed)
+    np.testing.assert_array_equal(skeletonise(mask, east_first=True), thin(mask))  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize(
