@@ -92,8 +92,8 @@ def _limit(flag: str, text: str, default: str = "off") -> Option:
 class Clean(Command[CleanedMasks]):
     """Remove specks, holes and gaps from masks.
 
-    The steps run in the order of their options; 0 turns a step off. With -o, a single mask may be written to a .png
-    file.
+    Only the steps given as options run, in the order below. Without any, --open 3 --min-area 50 run, and 0 turns one of
+    them off. With -o, a single mask may be written to a .png file.
 
     Example:
         >>> import crackseg
@@ -132,12 +132,14 @@ class Clean(Command[CleanedMasks]):
     ] = None
     erode: Annotated[int | None, _size("--erode", "Erode with an element N wide.")] = None
     dilate: Annotated[int | None, _size("--dilate", "Dilate with an element N wide.")] = None
-    open: Annotated[int | None, _size("--open", "Open: remove parts narrower than N.", "3")] = None
+    open: Annotated[int | None, _size("--open", "Open: remove parts narrower than N.", "3 without other steps")] = None
     close: Annotated[int | None, _size("--close", "Close: fill gaps narrower than N.")] = None
     fill_holes: Annotated[bool, option("--fill-holes", help="Fill holes.", group="Steps, in their order")] = False
     max_hole: Annotated[int | None, _limit("--max-hole", "Leave holes larger than this area.", "no limit")] = None
     bridge: Annotated[float | None, _limit("--bridge", "Join aligned crack ends across gaps up to this length.")] = None
-    min_area: Annotated[int | None, _limit("--min-area", "Remove components of a smaller area.", "50")] = None
+    min_area: Annotated[
+        int | None, _limit("--min-area", "Remove components of a smaller area.", "50 without other steps")
+    ] = None
     min_length: Annotated[float | None, _limit("--min-length", "Remove components with a shorter skeleton.")] = None
     min_elongation: Annotated[
         float | None,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from crackseg.errors import UsageError
 from crackseg.files import make_folder
 from crackseg.imaging.codec import MASK_LEVEL, read_mask_levels, write_png
+from crackseg.imaging.mask_check import refuse_photo
 from crackseg.masks.gaps import bridge_gaps
 from crackseg.masks.morphology import Element, Operation, Plane, apply_morphology, fill_plane
 from crackseg.measurement.skeleton import skeletonise
@@ -29,6 +30,10 @@ _HATS: tuple[tuple[str, Operation], ...] = (("tophat_px", "tophat"), ("blackhat_
 _SHAPERS: tuple[tuple[str, Operation], ...] = (
     ("erode_px", "erode"), ("dilate_px", "dilate"), ("open_px", "open"), ("close_px", "close")
 )  # fmt: skip
+
+
+_NO_STEPS = ("element", "texture", "max_hole_px", "long_px")
+"""Fields that only qualify a step, or the file that is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,24 +116,29 @@ def preset(name: Preset) -> Cleaning:
 
 
 def choose_cleaning(name: Preset | None, settings: Mapping[str, Any]) -> Cleaning:
-    """Return a preset, or the default cleaning, with some fields replaced.
+    """Return a preset, the default cleaning, or only the given steps.
 
-    The default cleaning opens by 3x3 and keeps components of 50 pixels or more.
+    The default cleaning opens by 3x3 and keeps components of 50 pixels or more. A setting that asks for a step turns
+    both off. A setting of 0 only leaves a step out.
 
     Args:
-        name: Name of the preset; None for the default cleaning.
-        settings: Fields of `Cleaning` to replace; None keeps a field.
+        name: Name of a preset, in which the settings replace fields; None without one.
+        settings: Fields of `Cleaning`; None keeps a field.
 
     Raises:
         UsageError: If a value is out of its range.
 
     Example:
-        >>> cleaning = choose_cleaning(None, {"min_area_px": 20})
-        >>> cleaning.open_px, cleaning.min_area_px
-        (3, 20)
+        >>> choose_cleaning(None, {"fill_holes": True}) == Cleaning(fill_holes=True)
+        True
+        >>> choose_cleaning(None, {"element": "ellipse"}) == Cleaning(element="ellipse", open_px=3, min_area_px=50)
+        True
     """
-    start = Cleaning(open_px=3, min_area_px=50) if name is None else preset(name)
-    return dataclasses.replace(start, **{key: value for key, value in settings.items() if value is not None})
+    fields = {key: value for key, value in settings.items() if value is not None}
+    if name is not None:
+        return dataclasses.replace(preset(name), **fields)
+    has_step = any(value is not False and value != 0 for key, value in fields.items() if key not in _NO_STEPS)
+    return dataclasses.replace(Cleaning() if has_step else Cleaning(open_px=3, min_area_px=50), **fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +247,7 @@ def clean_file(path: Path, target: Path, cleaning: Cleaning) -> CleanedMask:
 
     Raises:
         UsageError: If there is no such file, or ``target`` is the same file.
-        ImageError: If the mask cannot be read.
+        ImageError: If the mask cannot be read, or is a photo and no hat extracts its lines.
         OutputError: If the target cannot be written.
 
     Example:
@@ -253,7 +263,10 @@ def clean_file(path: Path, target: Path, cleaning: Cleaning) -> CleanedMask:
     """
     if target.resolve() == path.resolve():
         raise UsageError("the output would overwrite this mask", where=path, hint="choose another output folder")
-    cleaned = clean(read_mask_levels(path), cleaning)
+    levels = read_mask_levels(path)
+    if not (cleaning.tophat_px or cleaning.blackhat_px):
+        refuse_photo(levels, path, hint="give its mask, or extract lines with tophat or blackhat")
+    cleaned = clean(levels, cleaning)
     make_folder(target.parent)
     write_png(target, cleaned.pixels)
     return cleaned

@@ -8,7 +8,8 @@ from pathlib import Path
 from crackseg.errors import ImageError, UsageError, display_text
 from crackseg.files import list_images
 from crackseg.geometry import Scale, ScaleSource
-from crackseg.imaging.codec import read_image, read_mask
+from crackseg.imaging.codec import MASK_LEVEL, read_image, read_mask_levels
+from crackseg.imaging.mask_check import refuse_photo
 from crackseg.measurement.crack import measure_cracks
 from crackseg.measurement.report import MeasuredMask
 
@@ -25,7 +26,8 @@ def measure_file(path: Path, images: Path | None, scale: ScaleSource | None) -> 
 
     Raises:
         UsageError: If there is no such file.
-        ImageError: If mask or image cannot be read, the image is missing or has another size, or it shows no scale.
+        ImageError: If mask or image cannot be read, the mask is a photo, the image is missing or has another size, or
+            it shows no scale.
 
     Example:
         >>> import tempfile
@@ -39,7 +41,9 @@ def measure_file(path: Path, images: Path | None, scale: ScaleSource | None) -> 
         ...     measure_file(path, None, None)
         MeasuredMask('wall.png', 1 crack, 10.42 %)
     """
-    mask = read_mask(path)
+    levels = read_mask_levels(path)
+    refuse_photo(levels, path)
+    mask = levels >= MASK_LEVEL
     shape = (mask.shape[0], mask.shape[1])
     image_path = None if images is None else _find_image(path, images)
     pixels = None if image_path is None else read_image(image_path)

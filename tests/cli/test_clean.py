@@ -56,7 +56,7 @@ def test_a_folder_is_cleaned_into_another_and_left_alone(
 
 def test_one_mask_may_be_cleaned_into_a_named_file(masks: Path, tmp_path: Path) -> None:
     target = tmp_path / "new" / "clean.png"
-    assert main(["clean", str(masks / "a.png"), "-o", str(target), "--fill-holes"]) == 0
+    assert main(["clean", str(masks / "a.png"), "-o", str(target), "--fill-holes", "--min-area", "50"]) == 0
     np.testing.assert_array_equal(read_mask(target), expected(hole=False))
 
 
@@ -70,8 +70,8 @@ def test_one_mask_may_be_cleaned_into_a_named_file(masks: Path, tmp_path: Path) 
         pytest.param(["--preset", "classic", "--min-area", "5"], 485, id="a preset with one value set"),
         pytest.param(["--tophat", "5", "--open", "0", "--min-area", "0"], 10, id="top hat"),
         pytest.param(["--blackhat", "5", "--open", "0", "--min-area", "0"], 4, id="black hat"),
-        pytest.param(["--close", "3"], 480, id="closing"),
-        pytest.param(["--fill-holes", "--max-hole", "3"], 476, id="holes that are too large"),
+        pytest.param(["--close", "3"], 490, id="closing"),
+        pytest.param(["--fill-holes", "--max-hole", "3"], 486, id="holes that are too large"),
         pytest.param(["--open", "0", "--min-area", "0", "--max-distance", "10"], 476, id="near the longest"),
         pytest.param(["--open", "0", "--min-area", "0", "--erode", "3"], 365, id="erosion"),
     ],
@@ -148,3 +148,26 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(
     assert mentions in only_error(capsys.readouterr().err)
     assert bytes_of(masks) == before
     assert bytes_of(tmp_path / "out") == {}
+
+
+def test_filling_holes_leaves_thin_cracks_alone(tmp_path: Path) -> None:
+    mask = np.zeros((60, 80), np.bool_)
+    mask[5, 5:70], mask[12:14, 5:70], mask[20:40, 20:50] = True, True, True
+    write_png(tmp_path / "a.png", mask_pixels(mask))
+    hole = mask.copy()
+    hole[28:31, 30:33] = False
+    write_png(tmp_path / "hole.png", mask_pixels(hole))
+    assert main(["clean", str(tmp_path / "hole.png"), "-o", str(tmp_path / "out"), "--fill-holes"]) == 0
+    np.testing.assert_array_equal(read_mask(tmp_path / "out" / "hole.png"), mask)
+
+
+@pytest.mark.parametrize("command", ["clean", "measure"])
+def test_a_photo_is_no_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    (tmp_path / "masks").mkdir()
+    grey = np.random.default_rng(0).normal(150, 8, (50, 60, 1)).clip(0, 255).astype(np.uint8)
+    write_png(tmp_path / "masks" / "wall.png", np.repeat(grey, 3, axis=2))
+    write_png(tmp_path / "masks" / "mask.png", mask_pixels(expected(hole=False)))
+    assert main([command, str(tmp_path / "masks"), "-o", str(tmp_path / "out")]) == 1
+    assert "wall.png: expected a mask, got a photo: " in only_error(capsys.readouterr().err)
+    if command == "clean":
+        assert main(["clean", str(tmp_path / "masks"), "-o", str(tmp_path / "out"), "--blackhat", "5"]) == 0

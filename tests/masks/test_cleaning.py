@@ -401,6 +401,32 @@ def test_a_mask_file_is_never_overwritten_by_its_cleaned_mask(tmp_path: Path) ->
 def test_settings_replace_fields_of_the_preset_or_of_the_default() -> None:
     assert choose_cleaning(None, {}) == Cleaning(open_px=3, min_area_px=50)
     assert choose_cleaning(None, {"open_px": 0, "level": None}) == Cleaning(min_area_px=50)
+    assert choose_cleaning(None, {"element": "cross", "texture": True}) == Cleaning(
+        element="cross", open_px=3, min_area_px=50, texture=True
+    )
     assert choose_cleaning("classic", {"min_area_px": 7}) == Cleaning(open_px=3, min_area_px=7, texture=True)
     with pytest.raises(UsageError, match="open_px"):
         choose_cleaning("classic", {"open_px": 2})
+
+
+STEPS: list[dict[str, Any]] = [
+    {"tophat_px": 3},
+    {"blackhat_px": 3},
+    {"level": 1},
+    {"erode_px": 3},
+    {"dilate_px": 3},
+    {"open_px": 5},
+    {"close_px": 3},
+    {"fill_holes": True},
+    {"bridge_px": 4.0},
+    {"min_area_px": 20},
+    {"min_length_px": 2.0},
+    {"min_elongation": 2.0},
+    {"max_distance_px": 4.0},
+]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: next(iter(step)))
+def test_a_step_that_is_asked_runs_without_the_default_steps(step: dict[str, Any]) -> None:
+    assert choose_cleaning(None, step) == Cleaning(**step)
+    assert choose_cleaning(None, {**step, "element": "cross"}) == Cleaning(**step, element="cross")
