@@ -203,6 +203,7 @@ def _apply(values: dict[str, Any], places: dict[_Key, str], override: str) -> No
         section = section.setdefault(key, {})
         if not isinstance(section, dict):
             raise ConfigError(f"{'.'.join(keys[: depth + 1])} is a value, not a section", where=where)
+    section.pop(keys[-1], None)  # the last key is the last setting, also where a key has two names
     section[keys[-1]] = value
     places[tuple(keys)] = where
 

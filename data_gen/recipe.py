@@ -1,7 +1,8 @@
 """Frozen, validated settings of a sample; every range is ``[low, high]`` with low <= high."""
 
 import math
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -160,6 +161,14 @@ class NoiseRecipe(Section):
     strength: SpanUnit = (0.05, 0.45)
     placement: Placement = "anywhere"
     changes_mask: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_old_name(cls, values: Any) -> Any:
+        """Read ``changes_truth``, the former name of ``changes_mask``; the last one wins."""
+        if not isinstance(values, Mapping):
+            return values
+        return {"changes_mask" if key == "changes_truth" else key: value for key, value in values.items()}
 
 
 class ConfounderMix(Mix):

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from crackseg.config import Section, dump_config, find_config, find_shipped, load_config, shipped_configs
 from crackseg.errors import ConfigError, UsageError
+from data_gen import Recipe
 
 ROOT = Path(__file__).parents[1]
 
@@ -176,6 +177,18 @@ def test_overrides_win_over_the_file_and_the_last_over_the_others(tmp_path: Path
     assert config == Training(
         tile_size=256, name="file", note="a=b", amp=False, model=ModelSection(arch="unetplusplus", channels=(1, 2))
     )
+
+
+@pytest.mark.parametrize("in_file", ["changes_truth", "changes_mask"])
+@pytest.mark.parametrize("first", ["changes_truth", "changes_mask"])
+@pytest.mark.parametrize("last", ["changes_truth", "changes_mask"])
+def test_the_last_override_wins_under_an_old_and_a_new_name(
+    tmp_path: Path, in_file: str, first: str, last: str
+) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"noise:\n  {in_file}: false\n", encoding="utf-8")
+    overrides = [f"noise.{first}=false", f"noise.{last}=true"]
+    assert load_config(Recipe, path, overrides=overrides).noise.changes_mask
 
 
 def test_an_error_in_an_overridden_value_of_the_file_does_not_matter(tmp_path: Path) -> None:

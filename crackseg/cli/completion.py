@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 class Completion(Command[str]):
     """Print a completion script for bash, zsh or fish.
 
-    The script completes commands, options, choices and files. To load it in every new shell:
-
-    bash: crackseg completion bash > ~/.local/share/bash-completion/completions/crackseg
-
-    zsh: crackseg completion zsh > ~/.zfunc/_crackseg, with ~/.zfunc in fpath
-
-    fish: crackseg completion fish > ~/.config/fish/completions/crackseg.fish
+    The script completes commands, options, choices and files. The first example loads it in this bash only. The others
+    install it for every new shell; for zsh, add ~/.zfunc to fpath.
     """
 
     shell: Annotated[Literal["bash", "zsh", "fish"], Positional("SHELL", "The shell: bash, zsh or fish.")]
-    examples = ('eval "$(crackseg completion bash)"',)
+    examples = (
+        'eval "$(crackseg completion bash)"',
+        "crackseg completion bash > ~/.local/share/bash-completion/completions/crackseg",
+        "crackseg completion zsh > ~/.zfunc/_crackseg",
+        "crackseg completion fish > ~/.config/fish/completions/crackseg.fish",
+    )
     presentation = ()
 
     def run(self) -> str:

@@ -88,7 +88,7 @@ class Train(Command["TrainingResult | FoldsResult | RateTrial | TrainingPreview"
             metavar="NAME|FILE|RUN",
             help="Start from the weights of this model.",
             group="Configuration",
-            default="ImageNet weights of the encoder",
+            default="random weights, or network.encoder_weights",
         ),
     ] = None
     minutes: Annotated[

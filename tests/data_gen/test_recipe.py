@@ -27,6 +27,20 @@ def test_invalid_settings_are_refused(values: dict[str, object]) -> None:
         Recipe.model_validate(values)
 
 
+@pytest.mark.parametrize(
+    ("noise", "expected"),
+    [
+        pytest.param({"changes_truth": True}, True, id="old name"),
+        pytest.param({"changes_mask": False, "changes_truth": True}, True, id="old name last"),
+        pytest.param({"changes_truth": True, "changes_mask": False}, False, id="new name last"),
+    ],
+)
+def test_the_former_name_of_changes_mask_is_read(noise: dict[str, bool], expected: bool) -> None:
+    recipe = Recipe.model_validate({"noise": noise})
+    assert recipe.noise.changes_mask is expected
+    assert "changes_truth" not in recipe.model_dump()["noise"]
+
+
 def test_a_recipe_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         Recipe().__setattr__("size", 512)
