@@ -82,7 +82,7 @@ def _processor() -> str:
 
 
 def _proc_line(path: str, key: str) -> str:
-    """Return the value of a key in a file of Linux; empty if there is none."""
+    """Return a value in a file of Linux, or an empty text."""
     try:
         with open(path, encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
             return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")

@@ -117,7 +117,9 @@ class LabelledImage:
 
 
 def cut_suffix(name: str) -> str:
-    """Return a file name without the suffix of an image; other dots belong to the name.
+    """Return a file name without the suffix of an image.
+
+    Other dots belong to the name.
 
     Example:
         >>> cut_suffix("wall.JPG"), cut_suffix("crack_0.5mm")
@@ -232,7 +234,10 @@ def draw_object(item: LabelledObject, shape: Shape, *, name: str = "object") -> 
 
 
 def box_ring(box: FloatBox) -> Ring:
-    """Return the four corners of a box as a ``(4, 2)`` float64 ring ``(row, col)``, in pixels.
+    """Return the corners of a box.
+
+    Returns:
+        ``(4, 2)`` float64 points ``(row, col)``, in pixels.
 
     Example:
         >>> box_ring((0, 1, 2, 3)).tolist()

@@ -23,7 +23,7 @@ _FEWEST_NUMBERS = 6
 def read_region(
     item: dict[str, Any], category: str, shape: Shape, mended: list[str], *, where: str
 ) -> LabelledObject | str:
-    """Return an annotation as an object, or the reason why it cannot be drawn.
+    """Return an annotation as an object, or why it cannot be drawn.
 
     Where the segmentation holds no area, the box counts.
 
@@ -52,7 +52,7 @@ def read_region(
 
 
 def _box(item: dict[str, Any], category: str, shape: Shape, mended: list[str], where: str) -> LabelledObject | str:
-    """Return the box of an annotation; an empty text if it has none."""
+    """Return the box of an annotation; empty if it has none."""
     if not item.get("bbox"):
         return BOX_FLAT if item.get("segmentation") else ""
     col, row, width, height = as_numbers(item["bbox"], f"{where}.bbox", count=4)
@@ -62,7 +62,10 @@ def _box(item: dict[str, Any], category: str, shape: Shape, mended: list[str], w
 
 
 def _outline(segmentation: Any, category: str, shape: Shape, where: str) -> LabelledObject | str:
-    """Return the outline of an annotation; the reason, or an empty text, if it holds no area."""
+    """Return the outline of an annotation, or why it has none.
+
+    The text is empty for an empty segmentation.
+    """
     if not segmentation:
         return ""
     if isinstance(segmentation, dict):
@@ -72,9 +75,12 @@ def _outline(segmentation: Any, category: str, shape: Shape, where: str) -> Labe
 
 
 def read_rings(segmentation: Any, where: str) -> list[Ring]:
-    """Return the rings of a segmentation, each ``(N, 2)`` float64 points ``(row, col)``, in pixels.
+    """Return the rings of a segmentation.
 
     Besides COCO's list of flat rings, one flat ring and rings of ``[x, y]`` pairs are read.
+
+    Returns:
+        Rings, each ``(N, 2)`` float64 points ``(row, col)``, in pixels.
 
     Raises:
         LabelError: If the value is no such list; the message names the entry.
@@ -113,7 +119,7 @@ def _mask(segmentation: dict[str, Any], shape: Shape, where: str) -> NDArray[np.
 
 
 def _as_int(value: Any) -> Any:
-    """Return a whole number that was written as a float as an int."""
+    """Return a float without a fraction as an int, other values unchanged."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

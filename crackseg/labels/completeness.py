@@ -15,7 +15,7 @@ _PARTIAL = "--allow-partial to write the image without them"
 
 
 def draw_complete(image: LabelledImage, *, allow_partial: bool = False) -> NDArray[np.bool_]:
-    """Draw the objects of an image, and refuse an image that would lose some.
+    """Draw the objects of an image; refuse to lose any.
 
     Args:
         image: The image.
@@ -47,13 +47,16 @@ def draw_complete(image: LabelledImage, *, allow_partial: bool = False) -> NDArr
 
 
 def describe_loss(image: LabelledImage) -> str:
-    """Return a clause that names the objects of an image that cannot be drawn, with their kinds."""
+    """Return a clause that counts the lost objects of each kind."""
     kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(Counter(image.left_out).items()))
     return f"not written, because it would lose {kinds}"
 
 
 def drawn_share(image: LabelledImage) -> float:
-    """Return the share of the objects in the file that could be drawn, in [0, 1]; 1 if there are none."""
+    """Return the share of objects that could be drawn, in [0, 1].
+
+    The share is 1 if there are no objects.
+    """
     total = len(image.objects) + len(image.left_out)
     return len(image.objects) / total if total else 1.0
 

@@ -148,8 +148,8 @@ def read_label_studio_task(
 ) -> LabelledImage:
     """Read the image and objects of a task.
 
-    The objects come from the annotation that is marked as ground truth, or else from the first with regions that was
-    not cancelled. Further annotations are passed over. A task without annotation counts as left out, and so do points.
+    The objects come from the annotation marked with ``ground_truth``, or else from the first with regions that was not
+    cancelled. Further annotations are passed over. A task without annotation counts as left out, and so do points.
 
     Args:
         image: Name of the image.
@@ -185,7 +185,10 @@ def read_label_studio_task(
 
 
 def _choose(annotations: Sequence[dict[str, Any]], where: str) -> list[dict[str, Any]]:
-    """Return the results of the ground truth, of the first annotation with a region, or of the first."""
+    """Return the results of the annotation that counts.
+
+    It is the one marked with ``ground_truth``, or else the first with a region, or else the first.
+    """
     results = []
     for annotation in annotations:
         values = as_list(annotation.get("result", []), f"{where}: result")
@@ -204,7 +207,10 @@ def _shape(regions: Sequence[dict[str, Any]], image: str, shape_of: ShapeLookup,
 
 
 def _shape_of_unlabelled(image: str, shape_of: ShapeLookup) -> Shape:
-    """Return the size of an image without annotation; 0x0 if it is unknown, because it may not matter."""
+    """Return the size of an image without annotation, or 0x0 if unknown.
+
+    The image may be left out anyway.
+    """
     try:
         return shape_of(image)
     except CracksegError:
@@ -229,7 +235,10 @@ def _object(
     mended: list[str],
     line_width_px: float | None,
 ) -> LabelledObject | str:
-    """Return a region as an object, or the reason why it cannot be drawn; an empty text for separate labels."""
+    """Return a region as an object, or why it cannot be drawn.
+
+    The text is empty for labels that belong to another region.
+    """
     type_ = as_text(region.get("type"), f"{where}.type").lower()
     kind = _KINDS.get(type_, type_)
     if kind == "labels":
@@ -271,7 +280,7 @@ def _polygon(percent: Sequence[Sequence[float]], shape: Shape, category: str) ->
 def _vector(
     value: dict[str, Any], shape: Shape, category: str, line_width_px: float | None, where: str
 ) -> LabelledObject | str:
-    """Read a vector: closed ones are polygons, open ones lines; curves are left out."""
+    """Read a vector: a polygon if closed, otherwise a line; no curves."""
     vertices = [
         as_object(item, f"{where}.value.vertices[{at}]")
         for at, item in enumerate(as_list(value.get("vertices"), f"{where}.value.vertices"))

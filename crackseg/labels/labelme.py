@@ -143,7 +143,10 @@ def _add(objects: list[LabelledObject], groups: dict[tuple[str, str], int], item
 
 
 def _score(item: dict[str, Any]) -> float | None:
-    """Return the score of a shape: X-AnyLabeling's field, or the description that `encode_labelme` writes."""
+    """Return the score of a shape, or None.
+
+    It stands in the field of X-AnyLabeling, or in the description that `encode_labelme` writes.
+    """
     value = item.get("score")
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
@@ -174,7 +177,7 @@ def _object(item: dict[str, Any], shape: Shape, line_width_px: float | None, whe
 
 
 def _rectangle(ring: Ring, shape: Shape, category: str, where: str) -> LabelledObject | str:
-    """Read a rectangle, which LabelMe fills up to and including the pixels of its corners."""
+    """Read a rectangle; the pixels of its corners belong to it."""
     if len(ring) < 2:
         raise LabelError(
             f"expected two corners, got {len(ring)} points", where=f"{where}.points", hint="draw the rectangle again"
@@ -185,7 +188,7 @@ def _rectangle(ring: Ring, shape: Shape, category: str, where: str) -> LabelledO
 
 
 def _circle(ring: Ring, shape: Shape, category: str, where: str) -> LabelledObject | str:
-    """Read a circle, whose two points are its centre and a point on it."""
+    """Read a circle from its centre and a point on it."""
     if len(ring) != 2:
         raise LabelError(
             f"expected the centre and a point of the circle, got {len(ring)} points",

@@ -145,7 +145,7 @@ def line_object(points: Ring, width_px: float | None, category: str, *, kind: st
 
 
 def pillow_object(draw: Callable[[ImageDraw.ImageDraw], None], shape: Shape, category: str) -> LabelledObject | None:
-    """Return what a function draws with Pillow as an object; None if it draws no pixel.
+    """Return a drawing by Pillow as an object; None without pixels.
 
     Args:
         draw: Function that draws with the value 1.
@@ -161,7 +161,7 @@ def pillow_object(draw: Callable[[ImageDraw.ImageDraw], None], shape: Shape, cat
 
 
 def holds_area(ring: Ring) -> bool:
-    """Return whether a ring has three points or more that are not all on one line.
+    """Return whether the points of a ring span an area.
 
     Args:
         ring: ``(N, 2)`` float64 points ``(row, col)``, in pixels.

@@ -128,7 +128,10 @@ def decode_voc(data: bytes, shape_of: ShapeLookup, *, name: str = "VOC") -> Labe
 
 
 def _object(item: etree._Element, shape: tuple[int, int], mended: list[str], where: str) -> LabelledObject | str:
-    """Return an object by its polygon, its rotated box or its box; the reason if it has no area in the image."""
+    """Return an object, or why it has no area in the image.
+
+    Its polygon counts, or else its rotated box, or else its box.
+    """
     category = (item.findtext("name") or "").strip() or "object"
     polygon, turned, corners = item.find("polygon"), item.find("robndbox"), item.find("bndbox")
     ring = None if polygon is None else _polygon(polygon, where)
@@ -151,7 +154,11 @@ def _object(item: etree._Element, shape: tuple[int, int], mended: list[str], whe
 
 
 def _polygon(element: etree._Element, where: str) -> Ring:
-    """Return the ``(N, 2)`` points ``(row, col)`` of ``x1, y1, x2, ...`` or of ``pt`` elements, in pixels."""
+    """Return the points of ``x1, y1, x2, ...`` or of ``pt`` elements.
+
+    Returns:
+        ``(N, 2)`` float64 points ``(row, col)``, in pixels.
+    """
     if element.find("pt") is not None:
         pairs = [(point.findtext("y"), point.findtext("x")) for point in element.findall("pt")]
     else:

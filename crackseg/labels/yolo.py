@@ -152,7 +152,10 @@ def decode_yolo(
 
 
 def _score(values: list[float], where: str) -> float | None:
-    """Remove the confidence from the end of the numbers of a line and return it, if there is one.
+    """Remove the confidence from the end of a line and return it.
+
+    Returns:
+        The confidence, or None if the line has none.
 
     Raises:
         LabelError: If the numbers are neither a box nor points, with or without a confidence.

@@ -35,7 +35,7 @@ def test_invalid_settings_are_refused(values: dict[str, object]) -> None:
         pytest.param({"changes_truth": True, "changes_mask": False}, False, id="new name last"),
     ],
 )
-def test_the_former_name_of_changes_mask_is_read(noise: dict[str, bool], expected: bool) -> None:
+def test_the_former_name_of_changes_mask_is_read(noise: dict[str, bool], *, expected: bool) -> None:
     recipe = Recipe.model_validate({"noise": noise})
     assert recipe.noise.changes_mask is expected
     assert "changes_truth" not in recipe.model_dump()["noise"]
