@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_gen.geometry import Turn
+from data_gen.noise import CLASSIC_LEVEL
 from data_gen.plane import Plane, clip
+from data_gen.recipe import MIN_AREA_PX
 from data_gen.render import Raster
 from data_gen.stroke import Joined, Points, Stroke, starts
 from data_gen.thinning import thin, trace
 
 _MANY_LEVELS = 16
-_SPECK_AREA_PX = 30
-_CLASSIC_LEVEL = 50
 _LEVEL = 0.4
 _NEAR_PX = 2.5
 _NORMAL_PX = 3.0
@@ -25,15 +25,15 @@ _MOST_ROWS = 16_384
 """Largest number of rows for cv2.remap, which is limited to 32767."""
 
 
-def binarise(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def binarise(image: NDArray[np.uint8], level: int | None = None) -> NDArray[np.bool_]:
     """Separate crack pixels from the background.
 
     Args:
         image: ``(h, w)`` uint8: a mask of 0 and 1 or of 0 and 255, a drawing, or a grey image.
+        level: Threshold; None for 50, or that of Otsu for images with 16 levels or more.
 
     Returns:
-        ``(h, w)`` bool crack mask. The threshold is 50, or that of Otsu for images with 16 levels or more; the smaller
-        side is the crack.
+        ``(h, w)`` bool crack mask, true above the threshold; the smaller side is the crack.
 
     Example:
         >>> binarise(np.array([[0, 0, 255]], np.uint8)).tolist()
@@ -41,22 +41,28 @@ def binarise(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """
     if image.max(initial=0) <= 1:
         return image > 0
+    if level is not None:
+        return _smaller_side(image > level)
     if np.count_nonzero(np.bincount(image.ravel(), minlength=256)) < _MANY_LEVELS:
-        return _smaller_side(image > _CLASSIC_LEVEL)
-    level, _ = cv2.threshold(image, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    return _smaller_side(image > level)
+        return _smaller_side(image > CLASSIC_LEVEL)
+    otsu, _ = cv2.threshold(image, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    return _smaller_side(image > otsu)
 
 
 def _smaller_side(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return mask if mask.mean() <= 0.5 else ~mask
 
 
-def cut(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+def cut(
+    rng: np.random.Generator, image: NDArray[np.uint8], *, level: int | None = None, min_area_px: int = MIN_AREA_PX
+) -> NDArray[np.bool_] | None:
     """Cut one connected crack out of an image, tight to its pixels.
 
     Args:
         rng: Source of randomness.
         image: ``(h, w)`` uint8 mask, drawing or grey image.
+        level: Threshold; see `binarise`.
+        min_area_px: Least area of a crack, in pixels; smaller ones are specks.
 
     Returns:
         ``(h2, w2)`` bool mask of the crack; None if the image holds only specks.
@@ -68,8 +74,8 @@ def cut(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.bool_]
         raise ValueError(f"expected a crack pattern (h, w) uint8, got {image.shape} {image.dtype}")
     if not image.size:
         return None
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(binarise(image).view(np.uint8), connectivity=8)
-    large = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= _SPECK_AREA_PX) + 1
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(binarise(image, level).view(np.uint8), connectivity=8)
+    large = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= min_area_px) + 1
     if not len(large):
         return None
     label = int(rng.choice(large))

@@ -195,7 +195,7 @@ def _draw_spot(
 def merge(canvas: Grey, region: tuple[slice, slice], grey: Grey) -> None:
     """Merge a pattern into a canvas in place by the maximum.
 
-    The final threshold at 50 removes the values that classic merging ignores.
+    The final threshold, 50 by default, removes the values that classic merging ignores.
 
     Args:
         canvas: ``(H, W)`` uint8, in [0, 255].

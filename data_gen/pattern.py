@@ -66,15 +66,19 @@ class CutoutPattern:
     Args:
         recipe: Transformation of the cut-outs.
         images: ``(h, w)`` uint8 masks, drawings or grey images of cracks.
+        level: Threshold of the images; see `binarise`.
     """
 
-    def __init__(self, recipe: CracksRecipe, images: Sequence[NDArray[np.uint8]]) -> None:
+    def __init__(self, recipe: CracksRecipe, images: Sequence[NDArray[np.uint8]], *, level: int | None = None) -> None:
         self._recipe = recipe
+        self._level = level
         self._images = images
 
     def draw(self, rng: np.random.Generator, size_px: int, *, inside: bool) -> tuple[PlacedCrack, ...]:
         """Draw one pattern into an image; see ``Pattern``. An image of specks gives none."""
-        shape = cut(rng, self._images[int(rng.integers(0, len(self._images)))])
+        least = self._recipe.min_cutout_px
+        image = self._images[int(rng.integers(0, len(self._images)))]
+        shape = cut(rng, image, level=self._level, min_area_px=least)
         turn = _draw_turn(rng, self._recipe, size_px)
         if shape is None:
             return ()
@@ -94,7 +98,8 @@ class CutoutPattern:
             row, col = (int(v) for v in rng.integers(_RIM_PX, size_px - _RIM_PX - extent, endpoint=True))
         else:
             row, col = (int(v) for v in rng.integers(-extent // 2, size_px - extent // 2))
-        return _paste(tight, (row, col), size_px)
+        parts = _paste(tight, (row, col), size_px)
+        return tuple(part for part in parts if np.count_nonzero(part.exact.mask) >= least)
 
 
 def _paste(coverage: NDArray[np.float32], corner: tuple[int, int], size_px: int) -> tuple[PlacedCrack, ...]:

@@ -6,6 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+MIN_AREA_PX = 30
+"""Default least area of a cut-out, in pixels."""
+
 Placement = Literal["anywhere", "beside", "on"]
 
 
@@ -73,7 +76,8 @@ class PatternMix(Mix):
 class CracksRecipe(Section):
     """Shape of the cracks.
 
-    Lengths are fractions of the image side. Widths are in pixels, and thin cracks are more frequent.
+    Lengths are fractions of the image side. Widths are in pixels, and thin cracks are more frequent. Cut-outs with an
+    area below ``min_cutout_px`` are dropped, before and after they are scaled and cut off at the border of the image.
     """
 
     empty_probability: Probability = 0.08
@@ -89,6 +93,7 @@ class CracksRecipe(Section):
     width_variation: SpanNotNegative = (0.1, 0.45)
     gap_probability: Probability = 0.15
     overlap: bool = True
+    min_cutout_px: Annotated[int, Field(ge=1)] = MIN_AREA_PX
     scale: SpanPositive = (1.0, 1.0)
     shear: SpanUnit = (0.0, 0.2)
     elastic_probability: Probability = 0.5
@@ -251,7 +256,8 @@ class AnnotatorRecipe(Section):
 class Recipe(Section):
     """All settings of a sample; the defaults are those of ``mixed.yaml``.
 
-    ``size`` is the side of the square image, in pixels.
+    ``size`` is the side of the square image, in pixels. Pixels above ``level`` are crack or noise: in patterns that are
+    cut out, in noise that covers cracks, and in binary images. None is 50, or Otsu's threshold in grey patterns.
 
     Example:
         >>> Recipe(size=256, cracks={"count": [1, 1]}).cracks.count
@@ -260,6 +266,7 @@ class Recipe(Section):
 
     mode: Literal["photo", "binary"] = "photo"
     size: Annotated[int, Field(ge=64, le=16_384)] = 1024
+    level: Annotated[int, Field(ge=0, le=254)] | None = None
     cracks: CracksRecipe = CracksRecipe()
     appearance: AppearanceRecipe = AppearanceRecipe()
     surface: SurfaceRecipe = SurfaceRecipe()

@@ -132,9 +132,9 @@ def generate_sample(recipe: Recipe, *, seed: int, index: int, assets: Assets | N
     if happens(rng, recipe.noise.probability):
         patches = draw_noise(rng, recipe.noise, mask, assets.noise_small, assets.noise_big)
         if recipe.noise.changes_mask:
-            visible = _remove_covered(cracks, _merge_patches(patches, mask) > CLASSIC_LEVEL)
+            visible = _remove_covered(cracks, _merge_patches(patches, mask) > _level(recipe))
     if recipe.mode == "binary":
-        view = _render_binary(_Scene(visible, mask, patches))
+        view = _render_binary(_Scene(visible, mask, patches), _level(recipe))
     else:
         view = _render_photo(recipe, assets, _Scene(visible, mask, patches), (seed, index))
     if view.cracks is not cracks:
@@ -171,7 +171,9 @@ def _draw_cracks(rng: np.random.Generator, recipe: Recipe, assets: Assets) -> tu
         for _ in range(_TRIES):
             kind = pick(rng, cracks.mix, without=() if len(assets.patterns) else ("cutout",))
             pattern: Pattern = (
-                CutoutPattern(cracks, assets.patterns) if kind == "cutout" else ProceduralPattern(cracks, kind)
+                CutoutPattern(cracks, assets.patterns, level=recipe.level)
+                if kind == "cutout"
+                else ProceduralPattern(cracks, kind)
             )
             parts = pattern.draw(rng, size, inside=recipe.mode == "binary")
             free = cracks.overlap or not any(taken[_region(part.exact)][part.exact.mask].any() for part in parts)
@@ -246,12 +248,16 @@ class _View:
     surface: str
 
 
-def _render_binary(scene: _Scene) -> _View:
-    """Merge noise and cracks onto black and binarise the result at 50."""
+def _level(recipe: Recipe) -> int:
+    return CLASSIC_LEVEL if recipe.level is None else recipe.level
+
+
+def _render_binary(scene: _Scene, level: int) -> _View:
+    """Merge noise and cracks onto black and binarise the result."""
     canvas = _merge_patches(scene.patches, scene.mask)
     for crack in scene.cracks:
         merge(canvas, _region(crack.exact), crack.exact.mask.view(np.uint8) * np.uint8(255))
-    _, plane = cv2.threshold(canvas, CLASSIC_LEVEL, 255, cv2.THRESH_BINARY)
+    _, plane = cv2.threshold(canvas, level, 255, cv2.THRESH_BINARY)
     return _View(np.asarray(cv2.merge([plane, plane, plane]), dtype=np.uint8), scene.cracks, (), "black")
 
 

@@ -45,6 +45,16 @@ class Generate(Command["GenerationResult"]):
     size: Annotated[
         int | None, option("--size", metavar="PX", help="Side of an image, in pixels.", group="Recipe", default="1024")
     ] = None
+    level: Annotated[
+        int | None,
+        option(
+            "--level",
+            metavar="0-254",
+            help="Threshold of patterns, noise and binary images.",
+            group="Recipe",
+            default="50, or Otsu's in grey patterns",
+        ),
+    ] = None
     config: Annotated[
         PathInput | None,
         option(
@@ -75,7 +85,7 @@ class Generate(Command["GenerationResult"]):
         from crackseg.generation import AssetFolders, GenerationJob, generate
         from data_gen import Recipe
 
-        shortcuts = {"mode": self.mode, "size": self.size}
+        shortcuts = {"mode": self.mode, "size": self.size, "level": self.level}
         settings = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
         recipe = load_config(Recipe, find_config("generate", self.config), overrides=[*settings, *self.set])
         folders = AssetFolders(as_path(self.backgrounds), as_path(self.patterns), as_path(self.noise))

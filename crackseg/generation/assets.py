@@ -16,7 +16,7 @@ from crackseg.errors import CracksegError, ImageError, UsageError
 from crackseg.files import list_images
 from crackseg.generation.job import AssetFolders
 from crackseg.imaging.codec import image_size, read_image, read_mask_levels
-from data_gen import Assets
+from data_gen import Assets, Recipe
 from data_gen.cutout import cut
 
 _SMALLEST_BACKGROUND_PX = 32
@@ -54,11 +54,12 @@ def _read_patch(path: Path) -> Pixels:
     return np.asarray(cv2.resize(levels, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def load_assets(folders: AssetFolders) -> tuple[list[str], Assets]:
+def load_assets(folders: AssetFolders, recipe: Recipe | None = None) -> tuple[list[str], Assets]:
     """Find the usable images in the user's folders.
 
     Args:
         folders: Folders of the assets.
+        recipe: Recipe with the threshold and the least area of patterns; its defaults if None.
 
     Returns:
         One line for each file that cannot be used, and the assets.
@@ -88,7 +89,8 @@ def load_assets(folders: AssetFolders) -> tuple[list[str], Assets]:
         usable(None if noise is None else noise / name, _read_patch, _check_patch) for name in ("small", "big")
     )
     backgrounds = usable(folders.backgrounds, read_image, _check_background)
-    return skipped, Assets(backgrounds, usable(folders.patterns, read_mask_levels, _check_pattern), small, big)
+    check_pattern = functools.partial(_check_pattern, recipe=recipe or Recipe())
+    return skipped, Assets(backgrounds, usable(folders.patterns, read_mask_levels, check_pattern), small, big)
 
 
 def _check_background(path: Path) -> None:
@@ -103,11 +105,14 @@ def _check_background(path: Path) -> None:
     read_image(path)
 
 
-def _check_pattern(path: Path) -> None:
+def _check_pattern(path: Path, *, recipe: Recipe) -> None:
     image_size(path)
-    if cut(np.random.default_rng(0), read_mask_levels(path)) is None:
+    least = recipe.cracks.min_cutout_px
+    if cut(np.random.default_rng(0), read_mask_levels(path), level=recipe.level, min_area_px=least) is None:
         raise ImageError(
-            "the pattern holds no crack larger than a speck", where=path, hint="draw the crack bright on black"
+            f"the pattern holds no crack larger than a speck, of {least} px or more",
+            where=path,
+            hint="draw the crack bright on black, or lower level or cracks.min_cutout_px",
         )
 
 

@@ -65,7 +65,7 @@ def generate(
     """
     if job.count < 1:
         raise UsageError(f"expected 1 or more, got {job.count}", where="--count", hint="ask for at least one sample")
-    skipped, assets = load_assets(job.folders)
+    skipped, assets = load_assets(job.folders, job.recipe)
     present = formats_in(job.output) if resume else ()
     job = dataclasses.replace(job, formats=tuple(name for name in FORMATS if name in (*job.formats, *present)))
     _prepare(job, resume=resume)

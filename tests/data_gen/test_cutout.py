@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.morphology import skeletonize
 
-from data_gen import Assets, Recipe, generate_sample
+from data_gen import Assets, Recipe, SyntheticCrack, generate_sample
 from data_gen.cutout import binarise, cut, make_raster, measure_strokes, warp
 from data_gen.geometry import Turn
 from data_gen.recipe import PatternMix
@@ -133,3 +133,43 @@ def test_samples_use_the_patterns_of_the_assets(mode: str) -> None:
         union[row0:row1, col0:col1] |= crack.mask
         assert crack.length_px > 4
     np.testing.assert_array_equal(union, sample.mask)
+
+
+def test_a_level_replaces_the_threshold_of_drawings_and_grey_images() -> None:
+    faint = np.zeros((60, 60), np.uint8)
+    faint[20:24, 5:55], faint[40:46, 5:55] = 40, 90
+    assert binarise(faint).sum() == 300
+    assert binarise(faint, 30).sum() == 500
+    assert binarise(faint, 89).sum() == 300
+    grey = faint + np.random.default_rng(0).integers(0, 20, faint.shape).astype(np.uint8)
+    assert binarise(grey, 30).sum() == 500
+
+
+def test_noise_and_cracks_of_binary_images_have_the_level_of_the_recipe() -> None:
+    recipe = Recipe(mode="binary", size=128, noise={"probability": 1.0})
+    whites = [
+        int((generate_sample(recipe.model_copy(update={"level": level}), seed=3, index=0).image > 0).sum())
+        for level in (0, 50, 254)
+    ]
+    assert whites[0] > whites[1] > whites[2] > 0
+    default = generate_sample(recipe, seed=3, index=0)
+    np.testing.assert_array_equal(
+        generate_sample(recipe.model_copy(update={"level": 50}), seed=3, index=0).image, default.image
+    )
+
+
+@pytest.mark.parametrize("mode", ["photo", "binary"])
+@pytest.mark.parametrize("least_px", [30, 400])
+def test_cutouts_below_the_least_area_are_dropped(mode: str, least_px: int) -> None:
+    values = {"count": [3, 6], "scale": [0.2, 1.0], "min_cutout_px": least_px, "empty_probability": 0.0}
+    names = (name for name in PatternMix.model_fields if name != "cutout")
+    recipe = Recipe(mode=mode, size=96, cracks={**values, "mix": dict.fromkeys(names, 0.0) | {"cutout": 1.0}})
+    assets = Assets(patterns=[drawing()])
+    areas = [crack.mask.sum() for index in range(12) for crack in _cracks(recipe, index, assets)]
+    assert len(areas) > 5
+    assert min(areas) >= least_px
+
+
+def _cracks(recipe: Recipe, index: int, assets: Assets) -> tuple[SyntheticCrack, ...]:
+    recipe = recipe.model_copy(update={"confounders": recipe.confounders.model_copy(update={"over_probability": 0.0})})
+    return generate_sample(recipe, seed=0, index=index, assets=assets).cracks
