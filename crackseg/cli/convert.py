@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from crackseg.labels.rle import Dialect
 
 _Format = Literal["masks", "kaggle-rle", "coco", "voc", "yolo", "cvat", "labelme", "label-studio"]
+_SHOWN = 10
 _DialectName = Literal["column-1", "column-0", "row-1", "row-0", "guess"]
 
 
@@ -130,6 +131,10 @@ def _lines(result: "ConversionResult", what: str) -> list[str]:
         lines.append(f"dialect: {result.dialect}")
     lines += [f"{count} x {change}" for change, count in result.changes.items()]
     lines += [f"{count} x left out: {kind}" for kind, count in result.left_out.items()]
+    if result.passed_over:
+        shown = ", ".join(result.passed_over[:_SHOWN])
+        more = len(result.passed_over) - _SHOWN
+        lines.append(f"passed over, no annotations: {shown}{f' and {more} more' if more > 0 else ''}")
     return lines
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crackseg.datasets.findings import Finding
+from crackseg.datasets.samples import VAL_FOLDERS
 from crackseg.errors import UsageError, display_text
 from crackseg.files import list_images
 
-SPLITS = ("", "train", "val", "test")
+SPLITS = ("", "train", *VAL_FOLDERS, "test")
 """Splits of a data folder; the first is the folder itself."""
 
 _MASK_ENDINGS = ("_mask", "-mask", "_label", "-label", "_labels", "_gt", "-gt", "_seg", "_annotation", "_groundtruth")
@@ -21,7 +22,7 @@ class Pair:
     """An image file and its mask file, relative to the data folder.
 
     Attributes:
-        split: ``train``, ``val``, ``test``, or empty where the folder has no splits.
+        split: ``train``, ``val``, ``valid``, ``validation``, ``test``, or empty where the folder has no splits.
         image: Image file.
         mask: Mask file.
     """
@@ -58,9 +59,20 @@ def find_pairs(folder: Path) -> tuple[tuple[Pair, ...], list[Finding]]:
         images = _list_by_stem(folder, Path(split) / "images", findings)
         masks = _list_by_stem(folder, Path(split) / "masks", findings)
         pairs += _pair(split, images, masks, findings)
+    findings += _name_others(folder)
     if not pairs and not findings:
         raise UsageError("no images here", where=folder, hint="put images and masks there, for example as PNG")
     return tuple(pairs), findings
+
+
+def _name_others(folder: Path) -> list[Finding]:
+    """Name subfolders that hold images and masks but are no known split."""
+    others = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name not in SPLITS]
+    return [
+        Finding("other-folder", (Path(path.name),), "holds images and masks but is no split, so it is not checked")
+        for path in others
+        if (path / "images").is_dir() and (path / "masks").is_dir()
+    ]
 
 
 def _list_by_stem(folder: Path, part: Path, findings: list[Finding]) -> dict[str, Path]:

@@ -20,11 +20,13 @@ from crackseg.imaging.decoding import StoredImage
 from crackseg.imaging.samples import turn_upright
 from crackseg.parallel import Progress, ProgressCallback
 
-_TRUST = {"test": 0, "val": 1, "train": 2, "": 3}
+_TRUST = {"test": 0, "val": 1, "valid": 1, "validation": 1, "train": 2, "": 3}
 """Rank of the splits. Of an image in two splits, the copy of lower rank is kept, so that published scores hold."""
 
 _CLEAR_CONTRAST = 0.5
-_HOPELESS = frozenset({"no-mask", "no-image", "unreadable-image", "unreadable-mask", "other-file", "same-stem"})
+_HOPELESS = frozenset(
+    {"no-mask", "no-image", "unreadable-image", "unreadable-mask", "other-file", "other-folder", "same-stem"}
+)
 _UNKNOWN = {
     "same-mask": "the files do not show which image it belongs to",
     "classes": "the files do not show which value is crack",

@@ -17,6 +17,9 @@ from crackseg.imaging.codec import image_size, read_image, read_mask
 
 Split = Literal["train", "val", "test"]
 
+VAL_FOLDERS = ("val", "valid", "validation")
+"""Names of the folder of the split ``val``; export services write ``valid``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -36,8 +39,8 @@ class Sample:
 def find_samples(folder: Path, split: Split, *, group: str | None = None) -> tuple[Sample, ...]:
     """Find the samples of a data folder.
 
-    The layout is ``DIR/{images,masks}`` or ``DIR/{train,val,test}/{images,masks}``. A folder without splits serves
-    every split.
+    The layout is ``DIR/{images,masks}`` or ``DIR/{train,val,test}/{images,masks}``, where ``val`` may be called
+    ``valid`` or ``validation``. A folder without splits serves every split.
 
     Args:
         folder: The data folder, for example one that ``crackseg generate`` wrote.
@@ -101,7 +104,7 @@ def find_all_samples(folders: Sequence[Path], split: Split) -> tuple[Sample, ...
 def _split_folder(folder: Path, split: Split) -> Path:
     if not folder.is_dir():
         raise UsageError("no such data folder", where=folder, hint="check the path")
-    order = {"train": ("train", "."), "val": ("val", ".", "test"), "test": ("test", ".")}[split]
+    order = {"train": ("train", "."), "val": (*VAL_FOLDERS, ".", "test"), "test": ("test", ".")}[split]
     for part in order:
         if (folder / part / "images").is_dir():
             if not (folder / part / "masks").is_dir():

@@ -19,7 +19,7 @@ from crackseg.labels.runs import Shape, tight_box
 FloatBox = tuple[float, float, float, float]
 """``(row0, col0, row1, col1)``, half-open, in pixels."""
 
-_SUFFIXES = IMAGE_SUFFIXES | {".avif", ".cr2", ".dng", ".heic", ".heif", ".j2k", ".jfif", ".jpe", ".nef", ".raw"}
+SUFFIXES = IMAGE_SUFFIXES | {".avif", ".cr2", ".dng", ".heic", ".heif", ".j2k", ".jfif", ".jpe", ".nef", ".raw"}
 """Suffixes that are cut off the name of an image, those of unreadable images included."""
 
 _LONGEST_STEM = 200
@@ -88,6 +88,7 @@ class LabelledImage:
         passed_over: Kind of each item in the file that is no object, such as ``choices``.
         mended: Kind of each mistake that was corrected, such as swapped corners.
         path: Path of the image, if known; formats that link to the image use it.
+        folder: Folder below the target that files of the image are written to, with forward slashes.
     """
 
     name: str
@@ -97,6 +98,7 @@ class LabelledImage:
     passed_over: tuple[str, ...] = ()
     mended: tuple[str, ...] = ()
     path: str | None = None
+    folder: str = ""
 
     @property
     def file_name(self) -> str:
@@ -116,17 +118,35 @@ class LabelledImage:
         return stem
 
 
-def cut_suffix(name: str) -> str:
-    """Return a file name without the suffix of an image.
+def place_in(image: LabelledImage, file_name: str) -> str:
+    """Return a file name below the folder of an image.
 
-    Other dots belong to the name.
+    Example:
+        >>> place_in(LabelledImage("wall/1.jpg", (4, 6), folder="wall"), "1.png")
+        'wall/1.png'
+    """
+    return f"{image.folder}/{file_name}" if image.folder else file_name
+
+
+def full_name(image: LabelledImage) -> str:
+    """Return the name of an image with its folders.
+
+    Example:
+        >>> full_name(LabelledImage("1.jpg", (4, 6), folder="wall"))
+        'wall/1.jpg'
+    """
+    return image.name if image.file_name != image.name else place_in(image, image.name)
+
+
+def cut_suffix(name: str) -> str:
+    """Cut off the suffix of an image, but no other ending.
 
     Example:
         >>> cut_suffix("wall.JPG"), cut_suffix("crack_0.5mm")
         ('wall', 'crack_0.5mm')
     """
     stem, dot, suffix = name.rpartition(".")
-    return stem if stem and f"{dot}{suffix.lower()}" in _SUFFIXES else name
+    return stem if stem and f"{dot}{suffix.lower()}" in SUFFIXES else name
 
 
 def _fits_file_system(stem: str) -> bool:
@@ -234,7 +254,7 @@ def draw_object(item: LabelledObject, shape: Shape, *, name: str = "object") -> 
 
 
 def box_ring(box: FloatBox) -> Ring:
-    """Return the corners of a box.
+    """Return the corners of a box as a ring.
 
     Returns:
         ``(4, 2)`` float64 points ``(row, col)``, in pixels.

@@ -23,7 +23,7 @@ _FEWEST_NUMBERS = 6
 def read_region(
     item: dict[str, Any], category: str, shape: Shape, mended: list[str], *, where: str
 ) -> LabelledObject | str:
-    """Return an annotation as an object, or why it cannot be drawn.
+    """Read the region of an annotation.
 
     Where the segmentation holds no area, the box counts.
 
@@ -33,6 +33,9 @@ def read_region(
         shape: Height and width ``(H, W)`` of the image, in pixels.
         mended: List that receives the kinds of mistakes that were corrected.
         where: Place of the annotation in error messages.
+
+    Returns:
+        Object, or the reason why it cannot be drawn.
 
     Raises:
         LabelError: If the annotation is malformed; the message names the field.
@@ -52,7 +55,7 @@ def read_region(
 
 
 def _box(item: dict[str, Any], category: str, shape: Shape, mended: list[str], where: str) -> LabelledObject | str:
-    """Return the box of an annotation; empty if it has none."""
+    """Read the box of an annotation; without one, return an empty text."""
     if not item.get("bbox"):
         return BOX_FLAT if item.get("segmentation") else ""
     col, row, width, height = as_numbers(item["bbox"], f"{where}.bbox", count=4)
@@ -62,10 +65,7 @@ def _box(item: dict[str, Any], category: str, shape: Shape, mended: list[str], w
 
 
 def _outline(segmentation: Any, category: str, shape: Shape, where: str) -> LabelledObject | str:
-    """Return the outline of an annotation, or why it has none.
-
-    The text is empty for an empty segmentation.
-    """
+    """Read an outline; without area, return the reason or an empty text."""
     if not segmentation:
         return ""
     if isinstance(segmentation, dict):
@@ -75,7 +75,7 @@ def _outline(segmentation: Any, category: str, shape: Shape, where: str) -> Labe
 
 
 def read_rings(segmentation: Any, where: str) -> list[Ring]:
-    """Return the rings of a segmentation.
+    """Read the rings of a segmentation.
 
     Besides COCO's list of flat rings, one flat ring and rings of ``[x, y]`` pairs are read.
 
@@ -119,7 +119,7 @@ def _mask(segmentation: dict[str, Any], shape: Shape, where: str) -> NDArray[np.
 
 
 def _as_int(value: Any) -> Any:
-    """Return a float without a fraction as an int, other values unchanged."""
+    """Return a whole float as an int."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

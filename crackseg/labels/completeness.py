@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from crackseg.errors import LabelError
 from crackseg.labels.annotation import LabelledImage, draw_objects
+from crackseg.labels.runs import count_pixels
 from crackseg.labels.shapes import LINES
 
 _PARTIAL = "--allow-partial to write the image without them"
 
 
 def draw_complete(image: LabelledImage, *, allow_partial: bool = False) -> NDArray[np.bool_]:
-    """Draw the objects of an image; refuse to lose any.
+    """Draw the objects of an image, unless some would be lost.
 
     Args:
         image: The image.
@@ -35,6 +36,7 @@ def draw_complete(image: LabelledImage, *, allow_partial: bool = False) -> NDArr
         raise LabelError(describe_loss(image), where=image.name, hint=_hint(image))
     if 0 in image.shape:
         raise LabelError("the size of the image is unknown", where=image.name, hint="add --shape HxW or --images DIR")
+    count_pixels(image.shape, image.name)
     mask = draw_objects(image.objects, image.shape, name=image.name)
     if image.objects and not allow_partial and not mask.any():
         count = len(image.objects)
@@ -47,16 +49,13 @@ def draw_complete(image: LabelledImage, *, allow_partial: bool = False) -> NDArr
 
 
 def describe_loss(image: LabelledImage) -> str:
-    """Return a clause that counts the lost objects of each kind."""
+    """Return a clause that names the objects that cannot be drawn."""
     kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(Counter(image.left_out).items()))
     return f"not written, because it would lose {kinds}"
 
 
 def drawn_share(image: LabelledImage) -> float:
-    """Return the share of objects that could be drawn, in [0, 1].
-
-    The share is 1 if there are no objects.
-    """
+    """Return the share of drawn objects, in [0, 1]; 1 without objects."""
     total = len(image.objects) + len(image.left_out)
     return len(image.objects) / total if total else 1.0
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from crackseg.errors import CracksegError, OutputError, UsageError, display_text
+from crackseg.errors import CracksegError, LabelError, OutputError, UsageError, display_text
 from crackseg.labels.annotation import LabelledImage, draw_objects, mask_iou
 from crackseg.labels.completeness import draw_complete, drawn_share
 from crackseg.labels.fitting import CROWDS_DROPPED, SCORES_DROPPED
-from crackseg.labels.reading import Format, ImageSizes, read_entries
+from crackseg.labels.folders import unpack_source
+from crackseg.labels.image_lookup import name_parts
+from crackseg.labels.reading import Entry, Format, ImageSizes, find_entries
 from crackseg.labels.rle import KAGGLE, Dialect
-from crackseg.labels.writing import Layout, open_writer, target_file
+from crackseg.labels.writing import Layout, Writer, open_writer, target_file
 from crackseg.parallel import Progress, ProgressCallback
+
+_LONGEST_FOLDER = 1000
+"""Limit on the bytes of the folders of an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class ConversionResult:
         left_out: Number of items in the source that are not drawn, by kind of item.
         failed: One error for each image that could not be converted.
         dialect: Dialect that was guessed, with the reason; None if it was not guessed.
+        passed_over: Files and folders in the source that hold no annotations.
     """
 
     source: Path
@@ -79,6 +87,7 @@ class ConversionResult:
     left_out: dict[str, int]
     failed: tuple[CracksegError, ...]
     dialect: str | None
+    passed_over: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         counts = f"{len(self.images)} images, {self.object_count} objects, {len(self.failed)} failed"
@@ -116,6 +125,7 @@ class ConversionResult:
             "left_out": self.left_out,
             "failed": [str(error) for error in self.failed],
             "dialect": self.dialect,
+            "passed_over": list(self.passed_over),
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -152,42 +162,98 @@ def convert(
         OutputError: If a file cannot be written.
     """
     _check_apart(source, target, kind)
-    entries, dialect = read_entries(
-        source.path, source.kind, source.sizes, dialect=source.dialect, line_width_px=source.line_width_px
-    )
-    writer = open_writer(target, kind, layout or Layout())
-    images: list[ConvertedImage] = []
-    left_out: Counter[str] = Counter()
-    changes: Counter[str] = Counter()
-    failed: list[CracksegError] = []
-    for done, entry in enumerate(entries, start=1):
-        try:
-            image = entry.load()
-            left_out.update((*image.left_out, *image.passed_over))
-            mask = draw_complete(image, allow_partial=source.allow_partial)
-            written = writer.add(image)
-        except OutputError:
-            raise
-        except CracksegError as error:
-            failed.append(error)
-        else:
-            iou = mask_iou(mask, draw_objects(written.objects, written.shape, name=written.name))
-            images.append(ConvertedImage(image.name, len(image.objects), iou * drawn_share(image)))
-            changes.update((*image.mended, *_dropped(image, kind)))
-        if progress is not None:
-            progress(Progress(done, len(entries)))
-    writer.finish()
+    with unpack_source(source.path) as path:
+        findings = find_entries(
+            path, source.kind, source.sizes, dialect=source.dialect, line_width_px=source.line_width_px
+        )
+        conversion = _Conversion(open_writer(target, kind, layout or Layout()), kind, source.allow_partial)
+        conversion.run(findings.entries, progress)
     return ConversionResult(
         source=source.path,
         target=target,
         source_kind=source.kind,
         target_kind=kind,
-        images=tuple(images),
-        changes={key: count for key, count in sorted((writer.changes + changes).items()) if count},
-        left_out=dict(sorted(left_out.items())),
-        failed=tuple(failed),
-        dialect=dialect,
+        images=tuple(conversion.images),
+        changes={key: count for key, count in sorted(conversion.changes.items()) if count},
+        left_out=dict(sorted(conversion.left_out.items())),
+        failed=tuple(conversion.failed),
+        dialect=findings.dialect,
+        passed_over=tuple(findings.passed_over),
     )
+
+
+class _Conversion:
+    """State of a conversion: what was written, changed, left out and refused so far."""
+
+    def __init__(self, writer: Writer, kind: Format, allow_partial: bool) -> None:  # noqa: FBT001
+        self._writer, self._kind, self._allow_partial = writer, kind, allow_partial
+        self._common = 0
+        self.images: list[ConvertedImage] = []
+        self.left_out: Counter[str] = Counter()
+        self.changes: Counter[str] = Counter()
+        self.failed: list[CracksegError] = []
+
+    def run(self, entries: Sequence[Entry], progress: ProgressCallback | None) -> None:
+        """Convert all images and finish the target."""
+        names = [name_parts(entry.image) for entry in entries if entry.image]
+        counts = Counter(names)
+        self._common = _count_shared([name[:-1] for name in names])
+        for done, entry in enumerate(entries, start=1):
+            try:
+                _check_single(entry, counts[name_parts(entry.image)] if entry.image else 1)
+                self._add(entry)
+            except OutputError:
+                raise
+            except CracksegError as error:
+                self.failed.append(error)
+            if progress is not None:
+                progress(Progress(done, len(entries)))
+        self._writer.finish()
+        self.changes.update(self._writer.changes)
+
+    def _add(self, entry: Entry) -> None:
+        image = entry.load()
+        self.left_out.update((*image.left_out, *image.passed_over))
+        mask = draw_complete(image, allow_partial=self._allow_partial)
+        image = replace(image, folder=self._folder(image))
+        written = self._writer.add(image)
+        iou = mask_iou(mask, draw_objects(written.objects, written.shape, name=written.name))
+        self.images.append(ConvertedImage(image.name, len(image.objects), iou * drawn_share(image)))
+        self.changes.update((*image.mended, *_dropped(image, self._kind)))
+
+    def _folder(self, image: LabelledImage) -> str:
+        """Return the folders of an image below those that all images share.
+
+        Raises:
+            LabelError: If they cannot be folders.
+        """
+        parts = (*name_parts(image.folder), *name_parts(image.name)[:-1])
+        folder = "/".join(parts[self._common :])
+        try:
+            usable = "\0" not in folder and len(os.fsencode(folder)) <= _LONGEST_FOLDER
+        except UnicodeEncodeError:
+            usable = False
+        if not usable:
+            raise LabelError("the folders of the image name cannot be used", where=image.name, hint="rename the image")
+        return folder
+
+
+def _count_shared(folders: Sequence[tuple[str, ...]]) -> int:
+    """Return the number of first folders that all images share."""
+    shared = 0
+    for level in zip(*folders, strict=False):
+        if len(set(level)) > 1:
+            break
+        shared += 1
+    return shared
+
+
+def _check_single(entry: Entry, count: int) -> None:
+    """Refuse an image that the source lists several times."""
+    if count > 1:
+        raise LabelError(
+            f"the source lists this image {count} times", where=entry.image, hint="merge its annotations or rename it"
+        )
 
 
 def _dropped(image: LabelledImage, kind: Format) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from crackseg.labels.annotation import (
     Polygons,
     ShapeLookup,
     box_ring,
+    full_name,
     mask_object,
     ring_object,
 )
@@ -53,7 +55,7 @@ def encode_cvat_image(image: LabelledImage, number: int) -> bytes:
     """
     attributes = {
         "id": str(number),
-        "name": display_text(image.name),
+        "name": display_text(full_name(image)),
         "width": str(image.shape[1]),
         "height": str(image.shape[0]),
     }
@@ -135,7 +137,22 @@ def decode_cvat_xml(data: bytes, *, name: str = "CVAT") -> list[tuple[str, etree
     for number, (image_name, _) in enumerate(images, start=1):
         if not image_name:
             raise LabelError("the image has no name", where=f"{name}: image {number}", hint="add the attribute 'name'")
-    return images + _frames(root, name)
+    return _distinguish(images) + _frames(root, name)
+
+
+def _distinguish(images: list[tuple[str, etree._Element]]) -> list[tuple[str, etree._Element]]:
+    """Prefix repeated names with the subset, or else the task."""
+    counts = Counter(name for name, _ in images)
+    subsets = Counter((name, image.get("subset")) for name, image in images)
+    named = []
+    for name, image in images:
+        subset, task = image.get("subset"), image.get("task_id")
+        if counts[name] > 1 and subset and subsets[name, subset] == 1:
+            name = f"{subset}/{name}"  # noqa: PLW2901
+        elif counts[name] > 1 and task:
+            name = f"task_{task}/{name}"  # noqa: PLW2901
+        named.append((name, image))
+    return named
 
 
 def _frames(root: etree._Element, name: str) -> list[tuple[str, etree._Element]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.errors import LabelError
+from crackseg.labels.annotation import SUFFIXES
 from crackseg.labels.document import MAX_DOCUMENT_BYTES, decode_text
 from crackseg.labels.rle import KAGGLE, Dialect, rle_encode
 from crackseg.labels.runs import Shape
@@ -21,6 +23,8 @@ _PIXELS = ("encodedpixels", "encoded_pixels", "rle", "rle_mask", "mask_rle", "se
 _CLASS = ("classid", "class_id", "class", "category", "label", "label_name")
 _HEIGHT = ("height", "img_height", "image_height")
 _WIDTH = ("width", "img_width", "image_width")
+_JOINED = re.compile(rf"(.+(?:{'|'.join(map(re.escape, sorted(SUFFIXES)))}))_(.+)", re.IGNORECASE)
+"""An image with its suffix and a class in one cell."""
 _MISSING = frozenset({"", "-1", "nan", "none", "null"})
 """Values of the RLE cell for an image without cracks."""
 
@@ -74,7 +78,7 @@ def encode_kaggle(rows: Iterable[KaggleRow]) -> bytes:
     writer.writerow(["ImageId", *(["ClassId"] if classes else []), "EncodedPixels"])
     for row in table:
         writer.writerow([row.image, *([row.category or ""] if classes else []), row.rle])
-    return text.getvalue().encode("utf-8")
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def mask_row(
@@ -152,7 +156,8 @@ def _row(cells: Sequence[str], columns: _Columns, line: int, name: str) -> Kaggl
 
     image, category = cell(columns.image), cell(columns.category) if columns.category is not None else None
     if columns.joined:
-        image, _, category = image.rpartition("_")
+        suffixed = _JOINED.fullmatch(image)
+        image, category = suffixed.groups() if suffixed else image.rpartition("_")[::2]
     if not image:
         raise LabelError("the row names no image", where=f"{name}:{line}", hint="fill in the image column")
     rle = cell(columns.pixels)

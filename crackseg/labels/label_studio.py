@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from crackseg.errors import CracksegError, LabelError
 from crackseg.labels.annotation import (
+    SUFFIXES,
     Cutout,
     LabelledImage,
     LabelledObject,
     Polygons,
     ShapeLookup,
     draw_object,
+    full_name,
     mask_object,
     ring_object,
 )
@@ -54,7 +56,7 @@ def encode_label_studio_task(image: LabelledImage, number: int) -> bytes:
         number: Task id, from 1.
     """
     annotation = {"id": number, "was_cancelled": False, "result": _results(image, number)}
-    task = {"id": number, "data": {"image": image.name}, "annotations": [annotation]}
+    task = {"id": number, "data": {"image": full_name(image)}, "annotations": [annotation]}
     return json.dumps(task, ensure_ascii=True).encode("ascii")
 
 
@@ -125,22 +127,48 @@ def decode_label_studio(data: bytes, *, name: str = "Label Studio") -> list[tupl
 def _image_name(task: Any, where: str) -> str:
     """Return the path of a task's image from its address."""
     data = as_object(as_object(task, where).get("data"), f"{where}.data")
-    texts = [data["image"]] if "image" in data else [value for value in data.values() if isinstance(value, str)]
-    if not texts:
+    named = [key for key, value in data.items() if isinstance(value, str)]
+    images = [key for key in named if _is_image(_path_of(data[key]) or "")]
+    preferred = [key for key in (*_targets(task), "image", *images, *named) if key in data]
+    chosen = next((key for key in preferred if key in images), next(iter(preferred), None))
+    if chosen is None:
         raise LabelError("the task names no image", where=f"{where}.data", hint="export as JSON, not as JSON-MIN")
-    address = as_text(texts[0], f"{where}.data.image")
+    address = as_text(data[chosen], f"{where}.data.{chosen}")
+    path = _path_of(address)
+    if path is None:
+        raise LabelError(
+            f"expected the address of an image, got {address[:40]!r}",
+            where=f"{where}.data.{chosen}",
+            hint="correct the address",
+        )
+    return path if PurePosixPath(path).name else address
+
+
+def _targets(task: dict[str, Any]) -> list[str]:
+    """Return the fields that the regions of a task name."""
+    annotations = task.get("annotations") or task.get("completions")
+    names = []
+    for annotation in annotations if isinstance(annotations, list) else []:
+        results = annotation.get("result") if isinstance(annotation, dict) else None
+        for region in results if isinstance(results, list) else []:
+            if isinstance(region, dict) and isinstance(region.get("to_name"), str):
+                names.append(region["to_name"])
+    return list(dict.fromkeys(names))
+
+
+def _is_image(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in SUFFIXES
+
+
+def _path_of(address: str) -> str | None:
+    """Return the path in an address; None if it is no address."""
     try:
         parts = urlsplit(address)
         # Files on the server's own disk have the address /data/local-files/?d=folder/image.jpg.
         local = parse_qs(parts.query).get("d", [""])[0]
-    except ValueError as error:
-        raise LabelError(
-            f"expected the address of an image, got {address[:40]!r}",
-            where=f"{where}.data.image",
-            hint="correct the address",
-        ) from error
-    path = local or (unquote(parts.path) if parts.scheme or parts.query else address)
-    return path if PurePosixPath(path).name else address
+    except ValueError:
+        return None
+    return local or (unquote(parts.path) if parts.scheme or parts.query else address)
 
 
 def read_label_studio_task(
@@ -148,8 +176,8 @@ def read_label_studio_task(
 ) -> LabelledImage:
     """Read the image and objects of a task.
 
-    The objects come from the annotation marked with ``ground_truth``, or else from the first with regions that was not
-    cancelled. Further annotations are passed over. A task without annotation counts as left out, and so do points.
+    The objects come from the annotation that is marked ``ground_truth``, or else from the first with regions that was
+    not cancelled. Further annotations are passed over. A task without annotation counts as left out, and so do points.
 
     Args:
         image: Name of the image.
@@ -185,10 +213,7 @@ def read_label_studio_task(
 
 
 def _choose(annotations: Sequence[dict[str, Any]], where: str) -> list[dict[str, Any]]:
-    """Return the results of the annotation that counts.
-
-    It is the one marked with ``ground_truth``, or else the first with a region, or else the first.
-    """
+    """Return the results of the annotation that counts."""
     results = []
     for annotation in annotations:
         values = as_list(annotation.get("result", []), f"{where}: result")
@@ -207,10 +232,7 @@ def _shape(regions: Sequence[dict[str, Any]], image: str, shape_of: ShapeLookup,
 
 
 def _shape_of_unlabelled(image: str, shape_of: ShapeLookup) -> Shape:
-    """Return the size of an image without annotation, or 0x0 if unknown.
-
-    The image may be left out anyway.
-    """
+    """Return the size of an image, 0x0 if it is unknown."""
     try:
         return shape_of(image)
     except CracksegError:
@@ -235,10 +257,7 @@ def _object(
     mended: list[str],
     line_width_px: float | None,
 ) -> LabelledObject | str:
-    """Return a region as an object, or why it cannot be drawn.
-
-    The text is empty for labels that belong to another region.
-    """
+    """Return an object, the reason against it, or an empty text."""
     type_ = as_text(region.get("type"), f"{where}.type").lower()
     kind = _KINDS.get(type_, type_)
     if kind == "labels":
@@ -280,7 +299,7 @@ def _polygon(percent: Sequence[Sequence[float]], shape: Shape, category: str) ->
 def _vector(
     value: dict[str, Any], shape: Shape, category: str, line_width_px: float | None, where: str
 ) -> LabelledObject | str:
-    """Read a vector: a polygon if closed, otherwise a line; no curves."""
+    """Read a vector as a polygon if closed, as a line otherwise."""
     vertices = [
         as_object(item, f"{where}.value.vertices[{at}]")
         for at, item in enumerate(as_list(value.get("vertices"), f"{where}.value.vertices"))

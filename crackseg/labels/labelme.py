@@ -143,10 +143,7 @@ def _add(objects: list[LabelledObject], groups: dict[tuple[str, str], int], item
 
 
 def _score(item: dict[str, Any]) -> float | None:
-    """Return the score of a shape, or None.
-
-    It stands in the field of X-AnyLabeling, or in the description that `encode_labelme` writes.
-    """
+    """Return the score in X-AnyLabeling's field or in our description."""
     value = item.get("score")
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
@@ -177,7 +174,7 @@ def _object(item: dict[str, Any], shape: Shape, line_width_px: float | None, whe
 
 
 def _rectangle(ring: Ring, shape: Shape, category: str, where: str) -> LabelledObject | str:
-    """Read a rectangle; the pixels of its corners belong to it."""
+    """Read a rectangle, which holds the pixels of both corners."""
     if len(ring) < 2:
         raise LabelError(
             f"expected two corners, got {len(ring)} points", where=f"{where}.points", hint="draw the rectangle again"

@@ -74,8 +74,8 @@ def fill_rings(
 ) -> NDArray[np.bool_]:
     """Fill rings as a mask.
 
-    The rule ``centre`` gives the pixels of pycocotools' ``frPyObjects``, ``touch`` those of ``cv2.fillPoly``. The rule
-    ``pillow`` gives those of Pillow's ``ImageDraw.polygon`` with an outline.
+    The rule ``centre`` gives the pixels of pycocotools' ``frPyObjects``. The rule ``touch`` gives those of
+    ``cv2.fillPoly``, and ``pillow`` those of Pillow's ``ImageDraw.polygon`` with an outline.
 
     Args:
         rings: Rings, each ``(N, 2)`` float64 points ``(row, col)``, in pixels.

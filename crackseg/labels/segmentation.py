@@ -230,6 +230,17 @@ def encode_labelmap(names: Mapping[str, int]) -> bytes:
     return ("# label:color_rgb:parts:actions\n" + "\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
 
 
+def decode_class_names(data: bytes, *, name: str = "class_names.txt") -> dict[int, str]:
+    r"""Parse the class names that LabelMe's converter to VOC writes.
+
+    Example:
+        >>> decode_class_names(b"_background_\ncrack\n")
+        {1: 'crack'}
+    """
+    names = [line.strip() for line in decode_text(data, name).splitlines() if line.strip()]
+    return {at: label for at, label in enumerate(label for label in names if label != "__ignore__") if at}
+
+
 def decode_labelmap(data: bytes, *, name: str = "labelmap.txt") -> list[tuple[str, Colour]]:
     """Parse a ``labelmap.txt`` into class names and RGB colours, background first.
 

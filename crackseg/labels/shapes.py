@@ -145,7 +145,7 @@ def line_object(points: Ring, width_px: float | None, category: str, *, kind: st
 
 
 def pillow_object(draw: Callable[[ImageDraw.ImageDraw], None], shape: Shape, category: str) -> LabelledObject | None:
-    """Return a drawing by Pillow as an object; None without pixels.
+    """Draw an object with Pillow; return None without a pixel.
 
     Args:
         draw: Function that draws with the value 1.
@@ -161,7 +161,7 @@ def pillow_object(draw: Callable[[ImageDraw.ImageDraw], None], shape: Shape, cat
 
 
 def holds_area(ring: Ring) -> bool:
-    """Return whether the points of a ring span an area.
+    """Return whether the points of a ring enclose an area.
 
     Args:
         ring: ``(N, 2)`` float64 points ``(row, col)``, in pixels.

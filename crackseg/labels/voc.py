@@ -91,7 +91,7 @@ def describe_voc(image: LabelledImage, *, folder: str = "JPEGImages") -> VocAnno
     return VocAnnotation(folder, _printable(image.file_name), image.shape, boxes, names=names)
 
 
-def decode_voc(data: bytes, shape_of: ShapeLookup, *, name: str = "VOC") -> LabelledImage:
+def decode_voc(data: bytes, shape_of: ShapeLookup, *, name: str = "VOC", file_name: str = "") -> LabelledImage:
     """Parse a VOC file.
 
     Boxes are read as 1-based and inclusive, and clipped to the image. Clipping corrects 0-based boxes at the border.
@@ -101,13 +101,14 @@ def decode_voc(data: bytes, shape_of: ShapeLookup, *, name: str = "VOC") -> Labe
         data: Content of the XML file.
         shape_of: Lookup of the image size by name, used if the file does not state it.
         name: Name of the file in error messages.
+        file_name: Name of the image if the file does not state it.
 
     Raises:
         LabelError: If the file cannot be read; the message names the object.
         UsageError: If the image size is unknown.
     """
     root = parse_xml(data, name, root="annotation")
-    file_name = (root.findtext("filename") or "").strip()
+    file_name = (root.findtext("filename") or "").strip() or file_name
     if not file_name:
         raise LabelError("the element 'filename' is missing or empty", where=name, hint="add the name of the image")
     height, width = root.findtext("size/height"), root.findtext("size/width")
@@ -128,10 +129,7 @@ def decode_voc(data: bytes, shape_of: ShapeLookup, *, name: str = "VOC") -> Labe
 
 
 def _object(item: etree._Element, shape: tuple[int, int], mended: list[str], where: str) -> LabelledObject | str:
-    """Return an object, or why it has no area in the image.
-
-    Its polygon counts, or else its rotated box, or else its box.
-    """
+    """Return an object, or the reason why it cannot be drawn."""
     category = (item.findtext("name") or "").strip() or "object"
     polygon, turned, corners = item.find("polygon"), item.find("robndbox"), item.find("bndbox")
     ring = None if polygon is None else _polygon(polygon, where)
@@ -154,11 +152,7 @@ def _object(item: etree._Element, shape: tuple[int, int], mended: list[str], whe
 
 
 def _polygon(element: etree._Element, where: str) -> Ring:
-    """Return the points of ``x1, y1, x2, ...`` or of ``pt`` elements.
-
-    Returns:
-        ``(N, 2)`` float64 points ``(row, col)``, in pixels.
-    """
+    """Return the ``(N, 2)`` float64 points ``(row, col)`` of a polygon."""
     if element.find("pt") is not None:
         pairs = [(point.findtext("y"), point.findtext("x")) for point in element.findall("pt")]
     else:

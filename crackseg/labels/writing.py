@@ -18,6 +18,8 @@ from crackseg.labels.annotation import (
     LabelledObject,
     Polygons,
     draw_objects,
+    full_name,
+    place_in,
 )
 from crackseg.labels.coco import CocoImage, describe_object, encode_coco
 from crackseg.labels.cvat import encode_cvat_image, encode_cvat_xml
@@ -151,9 +153,9 @@ class _Masks:
         item = self._fitter.join(image, image.objects, DEFAULT_CATEGORY)
         fitted = replace(image, objects=() if item is None else (item,))
         self.changes[CLASSES_DROPPED] += len({item.category for item in image.objects} - {DEFAULT_CATEGORY})
-        stem = self._names.take(image.stem, image)
+        stem = self._names.take(place_in(image, image.stem), image)
         pixels = mask_pixels(draw_objects(fitted.objects, image.shape))
-        write_bytes(self._folder / f"{stem}.png", encode_png(pixels))
+        _write(self._folder / f"{stem}.png", encode_png(pixels))
         return fitted
 
     def finish(self) -> None:
@@ -170,7 +172,7 @@ class _Kaggle:
         self._rows: list[KaggleRow] = []
 
     def add(self, image: LabelledImage) -> LabelledImage:
-        self._names.take(image.file_name, image)
+        name = self._names.take(place_in(image, image.file_name), image)
         objects = []
         for category in sorted({item.category for item in image.objects}):
             members = [item for item in image.objects if item.category == category]
@@ -178,9 +180,9 @@ class _Kaggle:
             if item is not None:
                 objects.append(item)
                 mask = draw_objects([item], image.shape)
-                self._rows.append(mask_row(mask, image.file_name, category=category, dialect=self._dialect))
+                self._rows.append(mask_row(mask, name, category=category, dialect=self._dialect))
         if not objects:
-            self._rows.append(KaggleRow(image.file_name, None, ""))
+            self._rows.append(KaggleRow(name, None, ""))
         return replace(image, objects=tuple(objects))
 
     def finish(self) -> None:
@@ -200,7 +202,7 @@ class _Coco:
     def add(self, image: LabelledImage) -> LabelledImage:
         fitted = self._fitter.fit(image)
         objects = [describe_object(item, image.shape) for item in fitted.objects]
-        self._images.append(CocoImage(image.name, image.shape, objects))
+        self._images.append(CocoImage(full_name(image), image.shape, objects))
         return fitted
 
     def finish(self) -> None:
@@ -228,17 +230,17 @@ class _Voc:
                 where=image.name,
                 hint="merge classes or use another format",
             )
-        stem = self._names.take(image.stem, image)
+        stem = self._names.take(place_in(image, image.stem), image)
         annotation = describe_voc(fitted)
         boxes = [tuple(map(float, box)) for box in annotation.boxes]
         self.changes[BOXES_GROWN] += sum(box != item.box for box, item in zip(boxes, fitted.objects, strict=True))
-        write_bytes(self._boxes / f"{stem}.xml", encode_voc(annotation))
+        _write(self._boxes / f"{stem}.xml", encode_voc(annotation))
         if not fitted.objects or any(item.outline is not None for item in fitted.objects):
             objects = index_objects(fitted)
             self.changes[OBJECTS_UNNUMBERED] += objects is None
-            write_bytes(self._classes / f"{stem}.png", encode_segmentation(index_classes(fitted, self._numbers)))
+            _write(self._classes / f"{stem}.png", encode_segmentation(index_classes(fitted, self._numbers)))
             if objects is not None:
-                write_bytes(self._objects / f"{stem}.png", encode_segmentation(objects))
+                _write(self._objects / f"{stem}.png", encode_segmentation(objects))
         return fitted
 
     def finish(self) -> None:
@@ -259,14 +261,14 @@ class _Yolo:
         fitted = image if only_boxes else self._fitter.fit(image)
         for item in fitted.objects:
             self._numbers.setdefault(item.category, len(self._numbers))
-        stem = self._names.take(image.stem, image)
+        stem = self._names.take(place_in(image, image.stem), image)
         if only_boxes:
             boxes = [(self._numbers[item.category], item.box) for item in fitted.objects]
             data = encode_yolo_boxes(boxes, image.shape)
         else:
             fitted = replace(fitted, objects=tuple(_centre_points(item, image.shape) for item in fitted.objects))
             data = encode_yolo([YoloObject(ring, self._numbers[name]) for ring, name in _rings(fitted)], image.shape)
-        write_bytes(self._folder / f"{stem}.txt", data)
+        _write(self._folder / f"{stem}.txt", data)
         return fitted
 
     def finish(self) -> None:
@@ -303,9 +305,11 @@ class _Labelme:
 
     def add(self, image: LabelledImage) -> LabelledImage:
         fitted = self._fitter.fit(image)
-        stem = self._names.take(image.stem, image)
-        image_path = image.path and Path(os.path.relpath(image.path, self._folder.absolute())).as_posix()
-        write_bytes(self._folder / f"{stem}.json", encode_labelme(fitted, image_path=image_path))
+        stem = self._names.take(place_in(image, image.stem), image)
+        image_path = (
+            image.path and Path(os.path.relpath(image.path, (self._folder / image.folder).absolute())).as_posix()
+        )
+        _write(self._folder / f"{stem}.json", encode_labelme(fitted, image_path=image_path))
         return fitted
 
     def finish(self) -> None:
@@ -342,6 +346,12 @@ def _rings(image: LabelledImage) -> list[tuple[Ring, str]]:
     """Return the rings of all objects with their classes."""
     outlines = [(item.outline, item.category) for item in image.objects]
     return [(ring, name) for outline, name in outlines if isinstance(outline, Polygons) for ring in outline.rings]
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file into a folder that may have to be made."""
+    make_folder(path.parent)
+    write_bytes(path, data)
 
 
 def _place(target: Path, kind: Format) -> Path:

@@ -152,10 +152,7 @@ def decode_yolo(
 
 
 def _score(values: list[float], where: str) -> float | None:
-    """Remove the confidence from the end of a line and return it.
-
-    Returns:
-        The confidence, or None if the line has none.
+    """Take the confidence off the end of a line, if any.
 
     Raises:
         LabelError: If the numbers are neither a box nor points, with or without a confidence.

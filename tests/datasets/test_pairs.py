@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from crackseg.datasets.pairs import Pair, find_pairs
+from crackseg.datasets.samples import find_samples
 from crackseg.errors import UsageError
 from crackseg.imaging.codec import write_png
 from tests.datasets.scenes import find, write_walls
@@ -34,6 +35,26 @@ def test_splits_are_kept_apart(tmp_path: Path) -> None:
     assert [pair.split for pair in pairs] == ["train", "train", "test"]
     assert pairs[2].mask == Path("test/masks/wall00.png")
     assert findings == []
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_every_name_of_the_validation_split_is_known(tmp_path: Path, name: str) -> None:
+    write_walls(tmp_path / "train", 2)
+    write_walls(tmp_path / name, 1, first=7)
+    (tmp_path / name / "masks" / "07.png").unlink()
+    assert [(finding.kind, finding.files) for finding in find_pairs(tmp_path)[1]] == [
+        ("no-mask", (Path(name, "images", "07.png"),))
+    ]
+    write_walls(tmp_path / name, 1, first=7)
+    assert [sample.image.parent.parent.name for sample in find_samples(tmp_path, "val")] == [name]
+
+
+def test_other_folders_of_images_and_masks_are_named(tmp_path: Path) -> None:
+    write_walls(tmp_path / "train", 2)
+    write_walls(tmp_path / "holdout", 1)
+    assert [(finding.kind, finding.files) for finding in find_pairs(tmp_path)[1]] == [
+        ("other-folder", (Path("holdout"),))
+    ]
 
 
 def test_files_without_partner_are_named(tmp_path: Path) -> None:

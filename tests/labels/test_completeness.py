@@ -39,9 +39,9 @@ def labelme(kind: str, *points: list[float]) -> dict[str, Any]:
     return {"imagePath": "a.jpg", "imageHeight": 40, "imageWidth": 60, "shapes": [shape]}
 
 
-def coco(**annotation: Any) -> dict[str, Any]:
+def coco(name: str = "a.jpg", **annotation: Any) -> dict[str, Any]:
     return {
-        "images": [{"id": 1, "file_name": "a.jpg", "height": 40, "width": 60}],
+        "images": [{"id": 1, "file_name": name, "height": 40, "width": 60}],
         "categories": [{"id": 1, "name": "crack"}],
         "annotations": [{"id": 1, "image_id": 1, "category_id": 1, **annotation}],
     }

@@ -209,12 +209,12 @@ def test_a_conversion_of_nothing_readable_has_no_iou(tmp_path: Path) -> None:
     assert result.to_dict()["iou_lowest"] is None
 
 
-def test_two_images_with_the_same_stem_do_not_overwrite_each_other(tmp_path: Path) -> None:
-    images = [LabelledImage(f"{folder}/wall.png", (3, 3)) for folder in ("train", "test")]
+def test_images_of_one_name_keep_their_folders_below_the_target(tmp_path: Path) -> None:
+    images = [LabelledImage(f"photos/{folder}/wall.png", (3, 3)) for folder in ("train", "test")]
     write("coco", tmp_path / "coco", images)
     result = convert(AnnotationSource(tmp_path / "coco", "coco"), tmp_path / "out", "masks")
-    assert len(result.images) == 1
-    assert "the same name 'wall' as those of train/wall.png" in str(result.failed[0])
+    assert (len(result.images), result.failed) == (2, ())
+    assert [files_in(tmp_path / "out" / folder) for folder in ("train", "test")] == [{"wall.png"}, {"wall.png"}]
 
 
 def test_an_image_name_with_parent_folders_stays_in_the_target(tmp_path: Path) -> None:
