@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 from crackseg.errors import MissingExtraError
 
@@ -169,19 +170,22 @@ def require_train_extra() -> None:
 
 
 @contextlib.contextmanager
-def hold_interrupts() -> Iterator[None]:
-    """Block SIGINT while the block starts processes, which inherit this.
+def isolate_workers() -> Iterator[None]:
+    """Keep Ctrl-C and the caller's script out of processes that the block starts.
 
-    Ctrl-C then reaches only the process that started them.
+    They inherit that SIGINT is blocked, so Ctrl-C reaches only the process that started them. A new process also runs
+    the main module of its parent. Without this, a script that has no ``if __name__ == "__main__"`` would start itself
+    again and again, and a script on stdin could not be found.
     """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    main = sys.modules["__main__"]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
+    sys.modules["__main__"] = ModuleType("__main__")
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        sys.modules["__main__"] = main
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _CORE = (

@@ -32,7 +32,7 @@ def shared_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def run_python() -> RunPython:
-    """Run code in a fresh interpreter and return what became of it."""
+    """Run code in a fresh interpreter and return the finished process."""
 
     def run(code: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", code, *[os.fspath(argument) for argument in arguments]]

@@ -12,7 +12,7 @@ from itertools import islice
 
 import cv2
 
-from crackseg.config import dump_config
+from crackseg.config import dump_config, load_config
 from crackseg.errors import ConfigError, OutputError, UsageError
 from crackseg.files import PARTIAL_PREFIX, make_folder, write_bytes
 from crackseg.generation.annotations import (
@@ -29,9 +29,9 @@ from crackseg.generation.record import encode_record
 from crackseg.generation.result import GenerationResult
 from crackseg.imaging.codec import mask_pixels, read_file, read_image, read_mask, write_png
 from crackseg.imaging.drawing import contact_sheet, draw_boxes
-from crackseg.machine import hold_interrupts, usable_cores
+from crackseg.machine import isolate_workers, usable_cores
 from crackseg.parallel import Progress, ProgressCallback
-from data_gen import Assets, generate_sample
+from data_gen import Assets, Recipe, generate_sample
 
 _PREVIEW_SAMPLES, _PREVIEW_PX = 12, 640
 
@@ -93,7 +93,7 @@ def _prepare(job: GenerationJob, *, resume: bool) -> None:
         raise UsageError(
             "the folder already holds samples", where=job.output, hint="add --resume or choose another folder"
         )
-    if recipe.exists() and read_file(recipe) != text:
+    if recipe.exists() and read_file(recipe) != text and load_config(Recipe, recipe) != job.recipe:
         raise ConfigError(
             "the folder was started with another recipe", where=recipe, hint="use that recipe or choose another folder"
         )
@@ -147,7 +147,7 @@ def _run(job: GenerationJob, assets: Assets, journal: Journal, workers: int) -> 
         waiting: deque[tuple[int, Future[bytes]]] = deque()
         try:
             for index in journal.indices():
-                with hold_interrupts():
+                with isolate_workers():
                     waiting.append((index, pool.submit(_write_sample, job, assets, index)))
                 if len(waiting) >= 4 * workers:
                     first, future = waiting.popleft()

@@ -19,7 +19,7 @@ from crackseg.inspection.records import FileResult, failed_result
 from crackseg.inspection.tasks import FileRead, Plan, Task
 from crackseg.inspection.worker_limits import WorkerLimits
 from crackseg.inspection.worker_main import Ready, Refused, serve
-from crackseg.machine import hold_interrupts
+from crackseg.machine import isolate_workers
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkContext, ForkServerContext, SpawnContext
@@ -171,7 +171,7 @@ class Pool:
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=serve, args=(theirs, self._plan, self._limits), daemon=True)
-        with hold_interrupts():
+        with isolate_workers():
             process.start()
         theirs.close()
         return _Worker(process, ours, time.monotonic() + _START_S)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from crackseg.errors import CracksegError, TrainingError
-from crackseg.machine import hold_interrupts, usable_cores
+from crackseg.machine import isolate_workers, usable_cores
 from crackseg.training.config import TrainConfig
 from crackseg.training.distributed import Team
 from crackseg.training.patches import PatchDataset
@@ -69,7 +69,7 @@ def iter_batches(
         worker_init_fn=_start_worker,
         collate_fn=_collate,
     )
-    with hold_interrupts():
+    with isolate_workers():
         items = iter(loader)
     with name_killed_workers():
         for patch_numbers, item in zip(numbers, items, strict=True):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import doctest
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,3 +120,22 @@ def test_a_python_call_takes_a_scale_with_its_source(walls: Path) -> None:
     scale = Scale(0.2, "laser", uncertainty=0.01)
     values = crackseg.measure("walls/masks", output=None, scale=scale).to_dict()["images"][0]
     assert (values["scale_mm_per_px"], values["scale_source"], values["scale_uncertainty"]) == (0.2, "laser", 0.01)
+
+
+BARE_SCRIPT = """
+import crackseg
+print(crackseg.generate("walls", count=2, size=64, workers=2))
+print(crackseg.inspect("walls/images", output="report", workers=2))
+"""
+
+
+@pytest.mark.parametrize("source", ["file", "stdin"])
+def test_a_script_without_a_main_guard_starts_workers_once(here: Path, source: str) -> None:
+    Path("script.py").write_text(BARE_SCRIPT, encoding="utf-8")
+    command, text = ([sys.executable, "script.py"], "") if source == "file" else ([sys.executable, "-"], BARE_SCRIPT)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=240, check=False, cwd=here)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "GenerationResult('walls', 2 samples, seed 0)"
+    assert lines[1].startswith("InspectionResult('report', 2 files")
+    assert len(lines) == 2

@@ -276,6 +276,16 @@ def test_existing_images_of_the_user_are_not_overwritten(tmp_path: Path) -> None
         assert mine.read_bytes() == b"the only copy"
 
 
+def test_a_folder_whose_recipe_has_an_old_key_is_resumed(tmp_path: Path) -> None:
+    generate(GenerationJob(SMALL, tmp_path / "out", 1), workers=1)
+    recipe = tmp_path / "out" / "recipe.yaml"
+    new = recipe.read_text("utf-8")
+    recipe.write_text(new.replace("changes_mask", "changes_truth"), encoding="utf-8")
+    generate(GenerationJob(SMALL, tmp_path / "out", 2), workers=1, resume=True)
+    assert recipe.read_text("utf-8") == new
+    assert len((tmp_path / "out" / "manifest.jsonl").read_text("utf-8").splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     ("recipe", "seed", "message"),
     [
