@@ -51,7 +51,8 @@ class AugmentConfig(Section):
         blur: Probability of defocus, motion blur or reduced resolution.
         noise: Probability of sensor noise.
         jpeg: Probability of JPEG compression artefacts.
-        confounders: Probability of drawn objects that resemble cracks: joints, cables, stripes, stains.
+        confounders: Probability of drawn objects that resemble cracks: joints, cables, stripes, stains. They suit walls
+            and roads only, so that the configuration has to ask for them.
         label_width: Probability that the mask becomes one pixel wider or narrower on each side. Lines of one or two
             pixels never become narrower.
     """
@@ -68,7 +69,7 @@ class AugmentConfig(Section):
     blur: Probability = 0.2
     noise: Probability = 0.2
     jpeg: Probability = 0.15
-    confounders: Probability = 0.3
+    confounders: Probability = 0.0
     label_width: Probability = 0.0
 
     @field_validator("scale")

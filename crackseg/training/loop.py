@@ -18,6 +18,7 @@ from crackseg.errors import ModelError, TrainingError
 from crackseg.networks.factory import SegmentationNetwork, normalise
 from crackseg.networks.precision import keep_strided_depthwise_float32
 from crackseg.parallel import Progress
+from crackseg.training.batch_check import needs_two_patches
 from crackseg.training.collapse_guard import CollapseGuard
 from crackseg.training.config import TrainConfig
 from crackseg.training.distillation import load_teacher, teacher_loss
@@ -210,7 +211,12 @@ class Loop:
                 value += share * self._check_finite(loss)
                 # Each process has the gradient of its own patches, and these are averaged.
                 (loss * (share * self._team.size)).backward()  # type: ignore[no-untyped-call]
-        except (MemoryError, RuntimeError) as error:
+        except (MemoryError, RuntimeError, ValueError) as error:
+            if needs_two_patches(error):
+                raise TrainingError(
+                    f"out of memory for {_patches(self._config.data.batch_size)}, and the network needs two at once",
+                    hint="lower data.patch_px, or choose another network.arch; then start again",
+                ) from error
             if not _is_out_of_memory(error):
                 raise
             return None

@@ -37,6 +37,7 @@ from crackseg.networks.precision import use_bfloat16
 from crackseg.networks.receptive_field import FALLBACK_CONTEXT_PX, measure_context
 from crackseg.prediction.loading import RUN_MODEL, find_weights
 from crackseg.runtimes.torch import TorchPredictor, pick_device
+from crackseg.training.batch_check import check_batch_size
 from crackseg.training.config import TrainConfig
 from crackseg.training.distributed import Team, join_team
 from crackseg.training.label_width import measure_labels
@@ -143,7 +144,8 @@ def train(
     Raises:
         UsageError: If the folder holds a run and ``resume`` is False, or the device, the initial weights or the teacher
             are missing. No image has been read then.
-        ConfigError: If the configuration differs from that of the run to resume, or does not fit image files.
+        ConfigError: If the configuration differs from that of the run to resume, or does not fit image files, or the
+            network needs a larger batch.
         DatasetError: If an image and its mask differ in size, or the masks hold other classes than the network.
         TrainingError: If the loss or a weight is not finite, or memory is too small for one patch. Also if the network
             has collapsed (see `CollapseGuard`), or an image can no longer be read; such a run can be resumed.
@@ -163,6 +165,8 @@ def train(
         find_weights(config.teacher.model)
     check_sizes([*data.train, *data.validation])
     with join_team(chosen) as team, stop_signals() as stopped:
+        if team.size == 1:
+            check_batch_size(config)
         run = _Run(config, data, make_folder(output), team, weights)
         if state is not None:
             run.restore(state)

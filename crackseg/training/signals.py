@@ -1,4 +1,4 @@
-"""Turn Ctrl-C and SIGTERM into a stop after the current step."""
+"""Turn Ctrl-C, SIGTERM and SIGHUP into a stop after the current step."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from types import FrameType
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Catch SIGINT and SIGTERM during the block.
+    """Catch SIGINT, SIGTERM and SIGHUP during the block.
 
-    Outside the main thread, where signals cannot be caught, it does nothing.
+    SIGHUP arrives when the terminal closes. It stays ignored where it was before, as under ``nohup``. Outside the
+    main thread, where signals cannot be caught, nothing is caught.
 
     Yields:
         A function that returns True once a signal has arrived.
@@ -26,7 +27,11 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield stop.is_set
         return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none.
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        numbers.append(hangup)
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield stop.is_set
     finally:
