@@ -13,6 +13,7 @@ from crackseg.cli.options import (
     ScaleOption,
     SetOption,
     ThresholdOption,
+    TtaOption,
     WorkersOption,
     memory_option,
 )
@@ -99,6 +100,7 @@ class Inspect(Command["InspectionResult"]):
     set: SetOption = ()
     model: ModelOption = None
     threshold: ThresholdOption = None
+    tta: TtaOption = "none"
     scale: ScaleOption = None
     scale_file: ScaleFileOption = None
     marker: MarkerOption = None
@@ -108,7 +110,7 @@ class Inspect(Command["InspectionResult"]):
         option(
             "--time-limit",
             metavar="S",
-            help="Seconds for one file, in addition to 5 for each megapixel.",
+            help="Seconds for one file, in addition to 5 for each megapixel and pass.",
             group="Computation",
             minimum=1,
         ),
@@ -167,6 +169,7 @@ class Inspect(Command["InspectionResult"]):
         from crackseg.inspection.source import Source
         from crackseg.inspection.worker_limits import worker_limits
         from crackseg.labels.detections import parse_formats
+        from crackseg.prediction.tta import PASSES
 
         settings = Settings(
             area=load_rules(find_config("rules", self.rules), overrides=[*self.set]),
@@ -174,12 +177,13 @@ class Inspect(Command["InspectionResult"]):
             model=None if self.model is None else os.fspath(self.model),
             threshold=self.threshold,
             tile_size=self.tile,
+            tta=self.tta,
         )
         return InspectionRequest(
             source=Source(Path(self.folder), Path(self.output), tuple(self.pattern), as_path(self.list)),
             settings=settings,
             workers=self.workers,
-            limits=worker_limits(self.workers, time_s=self.time_limit, memory_gib=self.memory),
+            limits=worker_limits(self.workers, time_s=self.time_limit, memory_gib=self.memory, passes=PASSES[self.tta]),
             watch=self.watch,
             retry_failed=self.retry_failed,
             parquet=self.parquet,

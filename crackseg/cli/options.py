@@ -38,7 +38,7 @@ HysteresisOption = Annotated[
 ]
 TtaOption = Annotated[
     Literal["none", "flips", "rotations", "scales"],
-    option("--tta", help="Average over 4 flips, 8 flips and rotations, or 3 scales.", group="Model"),
+    option("--tta", help="Average over 4 flips, 8 flips and rotations, or 4 scales.", group="Model"),
 ]
 RuntimeOption = Annotated[
     Literal["auto", "onnx", "openvino", "torch", "torch-compiled"],

@@ -180,7 +180,7 @@ class Predict(Command[PredictedImages]):
         if self.memory is not None:
             from crackseg.prediction.process_memory import limit_process_memory
 
-            model = limit_process_memory(model, self.memory, paths)
+            model = limit_process_memory(model, self.memory, paths, resizes=self.tta == "scales")
         model = model.with_options(tta=self.tta, hysteresis=self.hysteresis)
         begin(model)
         writer = PredictionWriter(model, output, self.probability, labels, self.threshold, scale)

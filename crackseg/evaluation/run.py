@@ -17,7 +17,6 @@ from crackseg.metrics.protocols import RESIZED_PX, Part
 from crackseg.parallel import Progress, ProgressCallback
 from crackseg.prediction.model import Model
 from crackseg.prediction.segmentation import apply_threshold, predict_classes
-from crackseg.prediction.tta import predict_averaged
 
 
 def count_samples(
@@ -111,9 +110,7 @@ def predict_sample(model: Model, sample: Sample, threshold: float, parts: Collec
 
 
 def _predict(model: Model, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return predict_averaged(
-        image, model.predictor, tta=model.tta, tile_size=model.tile_size, memory_gib=model.memory_gib
-    )
+    return model.network.run_together([image])[0].probability
 
 
 def resize_sample(image: NDArray[np.uint8], true: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

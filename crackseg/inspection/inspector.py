@@ -64,7 +64,7 @@ class InspectorPlan:
                 settings.model, runtime=settings.runtime, device=settings.device, tile_size=settings.tile_size
             )
         model.threshold(settings.threshold)
-        return ModelInspector(self, model)
+        return ModelInspector(self, model.with_options(tta=settings.tta))
 
 
 class ModelInspector:

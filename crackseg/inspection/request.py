@@ -73,6 +73,7 @@ def compute_key(settings: Settings) -> Key:
         "runtime": settings.runtime,
         "device": settings.device,
         "tile": settings.tile_size,
+        "tta": settings.tta,
     }
     model = hashlib.sha256(read_file(find_model(settings.model).path)).hexdigest()
     return Key(None, model, hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest())
@@ -89,6 +90,7 @@ def dump_request(request: InspectionRequest, key: Key) -> str:
         "scale_mm_per_px": None if scale is None else scale.mm_per_px,
         "scale_source": settings.describe_scale(),
         "tile_px": settings.tile_size,
+        "tta": settings.tta,
         **json.loads(settings.area.rules.model_dump_json()),
     }
     return str(yaml.safe_dump(config, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True))
@@ -101,6 +103,7 @@ def describe_request(request: InspectionRequest) -> dict[str, str]:
     return {
         "Folder": display_text(request.source.folder),
         "Model": display_text(settings.model_name),
+        "Computed at": settings.describe_passes(),
         "Scale": settings.describe_scale(),
         "Rules": display_text("; ".join(rules)) or "none",
     }

@@ -8,6 +8,8 @@ from crackseg.geometry import ScaleSource
 from crackseg.inspection.rules import JudgedArea
 from crackseg.prediction.loading import RuntimeName, default_model
 from crackseg.prediction.model import DEFAULT_TILE_PX
+from crackseg.prediction.scales import SCALES
+from crackseg.prediction.tta import TtaName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,7 @@ class Settings:
         runtime: Library that computes.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         tile_size: Largest side of a tile, in pixels.
+        tta: Test-time augmentation.
     """
 
     area: JudgedArea
@@ -31,11 +34,20 @@ class Settings:
     runtime: RuntimeName = "auto"
     device: str = "auto"
     tile_size: int = DEFAULT_TILE_PX
+    tta: TtaName = "none"
 
     @property
     def model_name(self) -> str:
         """Name of the requested model or of the default model."""
         return self.model or default_model()
+
+    def describe_passes(self) -> str:
+        """Return in words the images that a probability is the mean over."""
+        if self.tta == "none":
+            return "the image at its own size"
+        if self.tta == "scales":
+            return f"mean over the image at {', '.join(f'{scale:g}' for scale in SCALES)} times its size"
+        return f"mean over {self.tta} of the image"
 
     def describe_scale(self) -> str:
         """Return the source of millimetres in words."""

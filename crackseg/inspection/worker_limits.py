@@ -10,6 +10,7 @@ from crackseg.machine import usable_cores
 
 _SHARE = 0.8
 _LEAST_GIB = 0.5
+_TIME_PER_MEGAPIXEL_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +26,20 @@ class WorkerLimits:
 
     memory_bytes: int | None = None
     time_s: float = 120.0
-    time_per_megapixel_s: float = 5.0
+    time_per_megapixel_s: float = _TIME_PER_MEGAPIXEL_S
     threads: int = 1
 
 
-def worker_limits(workers: int | None, *, time_s: float = 120.0, memory_gib: float | None = None) -> WorkerLimits:
+def worker_limits(
+    workers: int | None, *, time_s: float = 120.0, memory_gib: float | None = None, passes: float = 1
+) -> WorkerLimits:
     """Return limits that divide the machine among worker processes.
 
     Args:
         workers: Number of processes; one per core if None.
         time_s: Seconds for one file.
         memory_gib: Memory of a process; an equal share of four fifths of the memory of the machine if None.
+        passes: Time for an image over that of one pass of the network.
 
     Raises:
         UsageError: If the memory is too little for any network.
@@ -47,7 +51,12 @@ def worker_limits(workers: int | None, *, time_s: float = 120.0, memory_gib: flo
     memory = None if total is None else int(_SHARE * total / count)
     if memory_gib is not None:
         memory = int(memory_gib * 2**30)
-    return WorkerLimits(memory_bytes=memory, time_s=time_s, threads=max(1, usable_cores() // count))
+    return WorkerLimits(
+        memory_bytes=memory,
+        time_s=time_s,
+        time_per_megapixel_s=_TIME_PER_MEGAPIXEL_S * passes,
+        threads=max(1, usable_cores() // count),
+    )
 
 
 def _machine_bytes() -> int | None:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crackseg.imaging.codec import ArrayImage
 from crackseg.prediction.decoding import DecodedImage
 from crackseg.prediction.result import PredictionFailure
+from crackseg.prediction.scales import predict_scales
 from crackseg.prediction.tiled import TiledProbability, TileLimits, predict_alike
 from crackseg.prediction.tiling import TilePlan
-from crackseg.prediction.tta import TtaName, averaged, predict_scales
+from crackseg.prediction.tta import TtaName, averaged
 from crackseg.runtimes.predictor import Predictor
 
 
@@ -56,7 +58,7 @@ class BatchedNetwork:
             ModelError: If the network returns NaN or infinity, or finds no memory for any tile.
         """
         if self.tta == "scales":
-            return [predict_scales(pixels, self.predictor, self.limits) for pixels in images]
+            return [predict_scales(ArrayImage(pixels), self.predictor, self.limits) for pixels in images]
         return predict_alike(images, averaged(self.predictor, self.tta), self.limits)
 
     def run_each(

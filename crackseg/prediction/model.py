@@ -87,6 +87,11 @@ class Model:
         other.tta, other.hysteresis = tta, hysteresis
         return other
 
+    @property
+    def network(self) -> BatchedNetwork:
+        """The network with the limits of its tiles and these options."""
+        return BatchedNetwork(self.predictor, self.limits, self.tta)
+
     def plan(self, shape: tuple[int, int]) -> TilePlan:
         """Return the tiles of an image of height and width ``shape``.
 
@@ -117,7 +122,7 @@ class Model:
             UsageError: If the threshold is outside (0, 1], or the scale is not positive.
         """
         return Steps(
-            network=BatchedNetwork(self.predictor, self.limits, self.tta),
+            network=self.network,
             card=self.card,
             cut=self.threshold(threshold),
             low=self.hysteresis,

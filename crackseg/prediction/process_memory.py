@@ -13,6 +13,9 @@ from crackseg.runtimes.predictor import process_bytes_of, room_of
 _BYTES_PER_PX = 28
 """Memory of an image, its results and their files per pixel, besides the network; measured with 15 % crack pixels."""
 
+_FUSED_BYTES_PER_PX = 34
+"""Further memory if an image is computed at several sizes, per pixel: the probability of all rows of a tile."""
+
 _STREAMED_BYTES = 2**30
 """Memory of an image that is streamed, besides the network."""
 
@@ -23,7 +26,7 @@ _SHARE_OF_IMAGES = 0.27
 """Memory of all images over that of their tiles if each core computes its own image; follows from `_BYTES_PER_PX`."""
 
 
-def limit_process_memory(model: Model, memory_gib: float, paths: Sequence[Path]) -> Model:
+def limit_process_memory(model: Model, memory_gib: float, paths: Sequence[Path], *, resizes: bool = False) -> Model:
     """Return a model that keeps this process below a limit.
 
     Besides a tile, a process holds Python, the runtime and the model, and the largest image with its results. On a GPU,
@@ -33,6 +36,7 @@ def limit_process_memory(model: Model, memory_gib: float, paths: Sequence[Path])
         model: The model, without other options.
         memory_gib: Most memory of the process, in GiB.
         paths: Images that will be predicted.
+        resizes: Whether images will be computed at several sizes.
 
     Raises:
         UsageError: If the limit leaves no memory for a tile.
@@ -41,7 +45,9 @@ def limit_process_memory(model: Model, memory_gib: float, paths: Sequence[Path])
     tile_bytes = limit_bytes
     if not room_of(model.predictor):
         fixed_bytes = process_bytes_of(model.predictor)
-        held_bytes = max(map(_image_bytes, paths), default=0) * (1 if len(paths) == 1 else _IMAGES_IN_TURN)
+        held_bytes = max((_image_bytes(path, resizes=resizes) for path in paths), default=0) * (
+            1 if len(paths) == 1 else _IMAGES_IN_TURN
+        )
         tile_bytes = limit_bytes - fixed_bytes - held_bytes
         if len(paths) > 1:
             tile_bytes = min(tile_bytes, (limit_bytes - fixed_bytes) / (1 + _SHARE_OF_IMAGES))
@@ -55,10 +61,11 @@ def limit_process_memory(model: Model, memory_gib: float, paths: Sequence[Path])
     return Model(model.predictor, model.card, tile_size=model.tile_size, memory_gib=tile_bytes / 2**30)
 
 
-def _image_bytes(path: Path) -> int:
+def _image_bytes(path: Path, *, resizes: bool) -> int:
     """Return the bytes of an image with its results, 0 if unreadable."""
     try:
         height, width = image_size(path)
     except CracksegError:
-        return _STREAMED_BYTES if path.suffix.lower() in (".tif", ".tiff") else 0
-    return _BYTES_PER_PX * height * width
+        streamed_bytes = _STREAMED_BYTES * (2 if resizes else 1)
+        return streamed_bytes if path.suffix.lower() in (".tif", ".tiff") else 0
+    return (_BYTES_PER_PX + (_FUSED_BYTES_PER_PX if resizes else 0)) * height * width

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +23,7 @@ from crackseg.measurement.crack import CrackMeasurement
 from crackseg.measurement.joining import JoinedMask, MaskJoiner, Surroundings, measure_joined
 from crackseg.prediction.model import Model
 from crackseg.prediction.result import crack_rows, describe_scale, summarise
+from crackseg.prediction.scales import iter_fused_bands, with_smaller_limits
 from crackseg.prediction.tiled import TileLimits, iter_bands, with_smaller_tiles
 from crackseg.prediction.tiling import TilePlan
 from crackseg.prediction.tta import averaged
@@ -125,8 +126,7 @@ def predict_streamed(
         keep_probability: Also write STEM_probability.tif, 16 bit, where 65535 is a probability of 1.
 
     Raises:
-        UsageError: If the threshold is outside (0, 1], the tiles are too small, the scale comes from markers, or the
-            model averages over scales.
+        UsageError: If the threshold is outside (0, 1], the tiles are too small, or the scale comes from markers.
         ImageError: If the image cannot be read, or the mask is not one of cracks.
         ModelError: If the network returns NaN or infinity, or finds no memory for any tile.
         OutputError: If a file cannot be written.
@@ -135,10 +135,6 @@ def predict_streamed(
     known = None if source is None else source.fixed
     if source is not None and known is None:
         raise UsageError("too large to search for markers", where=target.name, hint="give --scale")
-    if model.tta == "scales":
-        raise UsageError(
-            "expected 'flips' or 'rotations' for an image this large, got 'scales'", where="--tta", hint="use flips"
-        )
     out, stem = make_folder(target.parent), target.stem
     with contextlib.ExitStack() as stack:
         if keep_probability:
@@ -177,18 +173,30 @@ def _run_network(image: ImageSource, model: Model, threshold: float, file: Binar
     stated = model.memory_stated or room_of(predictor)
     limits = model.limits if stated else TileLimits(model.tile_size, STREAM_MEMORY_GIB)
 
-    def run(plan: TilePlan, batch: int) -> _Pass:
+    def write(bands: Iterable[tuple[int, NDArray[np.float32]]], plan: TilePlan) -> _Pass:
         file.seek(0)
         file.truncate()
         joiner = MaskJoiner(image.shape[1], threshold=threshold, low=model.hysteresis)
         with TiffWriter(file, image.shape, np.uint16) as writer:
-            for _, band in iter_bands(image, predictor, plan, batch=batch):
+            for _, band in bands:
                 joiner.add(band)
                 for start in range(0, len(band), TILE_PX):
                     writer.write(np.rint(band[start : start + TILE_PX] * 65535).astype(np.uint16))
         return _Pass(joiner.finish(), writer, plan)
 
-    return with_smaller_tiles(run, image.shape, predictor, limits)
+    if model.tta == "scales":
+        return with_smaller_limits(
+            lambda limits: write(iter_fused_bands(image, predictor, limits), limits.plan(image.shape, predictor)),
+            image,
+            predictor,
+            limits,
+        )
+    return with_smaller_tiles(
+        lambda plan, batch: write(iter_bands(image, predictor, plan, batch=batch), plan),
+        image.shape,
+        predictor,
+        limits,
+    )
 
 
 def _write_images(image: ImageSource, mask: JoinedMask, out: Path, stem: str) -> int:

@@ -1,22 +1,28 @@
-"""Average predictions over mirrored, turned or scaled images (test-time augmentation)."""
+"""Average predictions over mirrored or turned images (test-time augmentation)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.imaging.codec import ArrayImage
-from crackseg.prediction.tiled import DEFAULT_MEMORY_GIB, TiledProbability, TileLimits, predict_tiled
+from crackseg.prediction.scales import SCALES, predict_scales
+from crackseg.prediction.tiled import DEFAULT_MEMORY_GIB, TileLimits, predict_tiled
 from crackseg.runtimes.predictor import Predictor, bytes_per_px_of, room_of
 
 TtaName = Literal["none", "flips", "rotations", "scales"]
-"""Images to average over: four mirror images, these and their quarter turns (eight), or three sizes."""
+"""Images to average over: four mirror images, these and their quarter turns (eight), or four sizes."""
 
-SCALES = (0.75, 1.0, 1.5)
-"""Sizes of the image for ``scales``, relative to its own."""
+PASSES: Mapping[TtaName, float] = {
+    "none": 1,
+    "flips": 4,
+    "rotations": 8,
+    "scales": sum(scale**2 for scale in SCALES),
+}
+"""Pixels that the network computes for each pixel of an image."""
 
 
 class AveragedPredictor:
@@ -93,33 +99,8 @@ def predict_averaged(
     """
     limits = TileLimits(tile_size, memory_gib)
     if tta == "scales":
-        return predict_scales(pixels, predictor, limits).probability
+        return predict_scales(ArrayImage(pixels), predictor, limits).probability
     return predict_tiled(ArrayImage(pixels), averaged(predictor, tta), limits).probability
-
-
-def predict_scales(pixels: NDArray[np.uint8], predictor: Predictor, limits: TileLimits) -> TiledProbability:
-    """Return the mean crack probability over three sizes of an image.
-
-    The tiles of the result are those of the image in its own size.
-
-    Args:
-        pixels: ``(H, W, 3)`` uint8 RGB pixels.
-        predictor: The network.
-        limits: Limits of a tile.
-    """
-    height, width = pixels.shape[:2]
-    total = np.zeros((height, width), dtype=np.float32)
-    plans = []
-    for scale in SCALES:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        scaled = (
-            pixels if size == (width, height) else np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
-        )
-        tiled = predict_tiled(ArrayImage(scaled), predictor, limits)
-        total += cv2.resize(tiled.probability, (width, height), interpolation=cv2.INTER_LINEAR)
-        plans.append(tiled.plan)
-    return TiledProbability(total / np.float32(len(SCALES)), plans[SCALES.index(1.0)])
 
 
 def averaged(predictor: Predictor, tta: TtaName) -> Predictor:

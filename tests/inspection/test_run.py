@@ -59,7 +59,7 @@ def test_a_second_run_inspects_nothing_and_changes_no_row(dark_model: Path, tmp_
     assert content(output) == before
 
 
-@pytest.mark.parametrize("change", ["file", "rules", "scale", "threshold", "model", "mask", "touched"])
+@pytest.mark.parametrize("change", ["file", "rules", "scale", "threshold", "tta", "model", "mask", "touched"])
 def test_a_file_is_inspected_again_only_if_its_result_could_change(
     dark_model: Path, tmp_path: Path, change: str
 ) -> None:
@@ -83,6 +83,8 @@ def test_a_file_is_inspected_again_only_if_its_result_could_change(
             again = with_rules(first, scale=0.5)
         case "threshold":
             again = dataclasses.replace(first, settings=dataclasses.replace(first.settings, threshold=0.9))
+        case "tta":
+            again = dataclasses.replace(first, settings=dataclasses.replace(first.settings, tta="scales"))
         case "model":
             again = make_request(folder, output, write_model(tmp_path / "other.onnx", bias=80.0))
     assert inspect(again).inspected == expected

@@ -37,6 +37,12 @@ def test_a_tile_gets_what_the_process_and_the_image_leave(tmp_path: Path) -> Non
     assert limited.memory_stated
 
 
+def test_several_sizes_of_an_image_leave_less_for_a_tile(tmp_path: Path) -> None:
+    image = write_image(tmp_path / "wall.png", 1024)
+    limited = limit_process_memory(model(), 0.5, [image], resizes=True)
+    assert limited.limits.memory_bytes == 512 * MIB - PROCESS_BYTES - (28 + 34) * MIB
+
+
 def test_several_images_get_smaller_tiles(tmp_path: Path) -> None:
     images = [write_image(tmp_path / f"{side}.png", side) for side in (512, 1024)]
     several = limit_process_memory(model(), 0.5, images).limits.memory_bytes

@@ -296,9 +296,17 @@ def test_an_overlay_of_a_large_image_is_shrunk(tmp_path: Path) -> None:
     assert sorted(item.name for item in tmp_path.iterdir()) == ["long.json", "long_mask.tif", "long_overlay.png"]
 
 
-def test_a_mask_that_is_none_of_cracks_and_scales_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="scales"):
-        predict_streamed(ArrayImage(wall()), darkness().with_options(tta="scales"), tmp_path / "wall.tif")
+@pytest.mark.parametrize("tile_size", [None, 64])
+def test_other_sizes_give_the_mask_of_the_whole_image(tmp_path: Path, tile_size: int | None) -> None:
+    plain = darkness()
+    model = Model(plain.predictor, plain.card, tile_size=tile_size).with_options(tta="scales")
+    predict_streamed(ArrayImage(wall()), model, tmp_path / "wall.tif")
+    whole = plain.with_options(tta="scales").predict(wall())
+    np.testing.assert_array_equal(read_image(tmp_path / "wall_mask.tif")[..., 0] > 0, whole.mask)
+    assert whole.mask.any()
+
+
+def test_a_hysteresis_of_zero_is_refused() -> None:
     with pytest.raises(UsageError, match="hysteresis"):
         darkness().with_options(hysteresis=0)
 
