@@ -20,6 +20,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def unmeasured_environment() -> dict[str, str]:
+    """Return an environment in which no coverage is measured."""
+    return {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
+
+
 @pytest.fixture(scope="session")
 def shared_folder() -> Path:
     """The folder of real images kept outside the repository."""
@@ -36,7 +41,9 @@ def run_python() -> RunPython:
 
     def run(code: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", code, *[os.fspath(argument) for argument in arguments]]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=False, env=unmeasured_environment()
+        )
 
     return run
 

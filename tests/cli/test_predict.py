@@ -18,6 +18,7 @@ import pytest
 
 from crackseg.cli import main
 from tests.cli.images import names, pixels, write_wall
+from tests.conftest import unmeasured_environment
 from tests.runs import REPOSITORY, hear_ctrl_c, line_sample, only_error, run_module
 
 pytestmark = pytest.mark.train
@@ -328,6 +329,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing_half_written(run: Path, photo:
         text=True,
         timeout=120,
         check=False,
+        env=unmeasured_environment(),
         preexec_fn=_no_file_above_100_bytes,
     )
     assert done.returncode == 3
