@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -94,6 +94,11 @@ class Comparison:
     one: EvaluationReport
     other: EvaluationReport
 
+    @classmethod
+    def on_common_images(cls, one: EvaluationReport, other: EvaluationReport) -> Comparison:
+        """Compare two evaluations on the images that both could score."""
+        return cls(*(_restrict(report, other if report is one else one) for report in (one, other)))
+
     def __repr__(self) -> str:
         return f"Comparison({self.one!r}, {self.other!r})"
 
@@ -157,6 +162,12 @@ class Comparison:
             for name, differences in by_data.items()
             for key, difference in differences.items()
         ]
+
+
+def _restrict(report: EvaluationReport, other: EvaluationReport) -> EvaluationReport:
+    """Return a report without the images that another one lacks."""
+    results = {name: result.restrict(set(other.results[name].samples)) for name, result in report.results.items()}
+    return replace(report, results=results)
 
 
 def compare_scores(one: Evaluation, other: Evaluation, scores: Sequence[Score]) -> dict[str, Difference]:

@@ -9,7 +9,8 @@ from crackseg.datasets.samples import Sample
 from crackseg.errors import display_text
 from crackseg.evaluation.comparison import Change, Comparison
 from crackseg.evaluation.gallery import draw_errors, encode_jpeg, shrink
-from crackseg.evaluation.run import predict_sample
+from crackseg.evaluation.mask_folder import MaskFolder
+from crackseg.evaluation.run import sample_predictor
 from crackseg.prediction.model import Model
 
 KEPT = 6
@@ -33,12 +34,14 @@ class Contrast:
     other: bytes
 
 
-def draw_contrasts(comparison: Comparison, models: tuple[Model, Model], samples: Sequence[Sample]) -> list[Contrast]:
+def draw_contrasts(
+    comparison: Comparison, models: tuple[Model | MaskFolder, Model | MaskFolder], samples: Sequence[Sample]
+) -> list[Contrast]:
     """Predict and draw the images on which two models differ most.
 
     Args:
         comparison: Comparison of the two models.
-        models: The first and the second model.
+        models: The first and the second model, or folder of masks.
         samples: Images with true masks that both models were scored on.
 
     Returns:
@@ -59,14 +62,12 @@ def draw_contrasts(comparison: Comparison, models: tuple[Model, Model], samples:
     changes = comparison.changes()
     losses = [change for change in changes if change.value < 0][:KEPT]
     gains = [change for change in changes if change.value > 0][-KEPT:]
-    thresholds = comparison.one.threshold, comparison.other.threshold
+    threshold = comparison.one.request.threshold
+    predict = [sample_predictor(model, threshold, {"pixels"}) for model in models]
     drawn = []
     for change in (*losses, *gains):
         sample = by_name[change.group, change.image]
-        one, other = (
-            predict_sample(model, sample, threshold, {"pixels"})
-            for model, threshold in zip(models, thresholds, strict=True)
-        )
+        one, other = (function(sample) for function in predict)
         errors = (encode_jpeg(draw_errors(each.image, each.predicted, each.true)) for each in (one, other))
         drawn.append(Contrast(change, encode_jpeg(shrink(one.image)), *errors))
     return drawn

@@ -10,6 +10,7 @@ from crackseg.evaluation.comparison import Comparison
 from crackseg.evaluation.contrast import Contrast
 from crackseg.evaluation.gallery import FALSE, HIT, MISSED, ErrorFigure
 from crackseg.evaluation.report import EvaluationReport
+from crackseg.evaluation.scoreboard import Scoreboard, build_tables
 from crackseg.evaluation.text import format_interval, format_score, name_better
 from crackseg.html import Markup, build_page, bullet_list, definitions, element, figure, table
 from crackseg.metrics.protocols import Protocol
@@ -24,12 +25,12 @@ _DOT = "The dot on a curve is the threshold in use; dotted lines join points of 
 
 def build_report_page(report: EvaluationReport) -> str:
     """Return an evaluation as an HTML page."""
-    threshold = f"threshold {report.threshold:g} ({report.threshold_from})"
+    threshold = f"threshold {report.threshold_text}"
     curves = [curve for name, result in report.results.items() if (curve := trace(name, result)) is not None]
     body = [
         definitions({"terms of the model": report.terms}),
         *(part for protocol in report.request.protocols for part in _protocol(report, protocol)),
-        *_curves(curves),
+        *(_curves(curves) if report.request.probabilities else ()),
         *_figures(report.figures),
         *_images(report.by_image()),
         *_errors(report.errors),
@@ -55,13 +56,30 @@ def build_comparison_page(comparison: Comparison, contrasts: Sequence[Contrast] 
     body = [
         definitions({"terms of A": one.terms, "terms of B": other.terms}),
         *(part for protocol in one.request.protocols for part in _compared(comparison, protocol)),
-        *_curves(curves),
+        *(_curves(curves) if one.request.probabilities else ()),
         *_contrasts(contrasts),
         *_changes(comparison),
         *_errors(comparison.errors),
     ]
     lead = f"{_count_by_set(one)}; {_COMPARED}"
     return build_page(f"{one.model} (A) and {other.model} (B)", body, lead=lead)
+
+
+def build_scoreboard_page(scoreboard: Scoreboard) -> str:
+    """Return the scores of several models as an HTML page."""
+    body = [
+        definitions(
+            {report.model: f"threshold {report.threshold_text}; {report.terms}" for report in scoreboard.reports}
+        ),
+        *(part for protocol in scoreboard.protocols for part in _card(protocol, protocol.card("that of each model"))),
+        *(
+            part
+            for each in build_tables(scoreboard)
+            for part in (element("h3", each.title), table(each.head, each.rows))
+        ),
+        *_errors(scoreboard.errors),
+    ]
+    return build_page("Evaluation of several models", body, lead=f"{_count_by_set(scoreboard.reports[0])}. {_BRACKETS}")
 
 
 def _count_by_set(report: EvaluationReport) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 from crackseg.datasets.samples import Sample
 from crackseg.errors import display_text
 from crackseg.evaluation.gallery import ErrorFigure, Gallery
+from crackseg.evaluation.mask_folder import MaskFolder
 from crackseg.evaluation.request import EvaluationRequest
-from crackseg.evaluation.run import count_samples
+from crackseg.evaluation.run import count_predictions, sample_predictor
 from crackseg.evaluation.table import HEADLINE, Estimate, Evaluation
 from crackseg.metrics.protocols import Protocol, ProtocolName
 from crackseg.parallel import ProgressCallback
@@ -28,22 +29,24 @@ class EvaluationReport:
     Attributes:
         model: Name of the model.
         terms: Terms of use of the model, from its card.
-        threshold: Lowest probability of a crack pixel.
+        threshold: Lowest probability of a crack pixel; None for masks.
         threshold_from: Origin of the threshold, in words.
         request: Options of the evaluation.
         results: Counts by data set. Where there are several sets, also their sum.
         total: Key of the sum in ``results``; None for a single data set.
         figures: Figures of the worst images, worst first.
+        left_over: Errors of files that belong to no image.
     """
 
     model: str
     terms: str
-    threshold: float
+    threshold: float | None
     threshold_from: str
     request: EvaluationRequest
     results: dict[str, Evaluation]
     total: str | None = None
     figures: tuple[ErrorFigure, ...] = ()
+    left_over: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         result = self.results[self.total] if self.total else next(iter(self.results.values()), Evaluation())
@@ -52,11 +55,17 @@ class EvaluationReport:
     @property
     def errors(self) -> tuple[str, ...]:
         """Errors of the files that could not be scored."""
-        return tuple(dict.fromkeys(str(error) for result in self.results.values() for _, error in result.failed))
+        failed = (str(error) for result in self.results.values() for _, error in result.failed)
+        return tuple(dict.fromkeys((*failed, *self.left_over)))
+
+    @property
+    def threshold_text(self) -> str:
+        """Threshold and its origin, in words."""
+        return self.threshold_from if self.threshold is None else f"{self.threshold:g} ({self.threshold_from})"
 
     def card(self, protocol: Protocol) -> dict[str, str]:
         """Return the rules behind the scores of a protocol, by title."""
-        return protocol.card(f"{self.threshold:g} ({self.threshold_from})")
+        return protocol.card(self.threshold_text)
 
     @cached_property
     def estimates(self) -> dict[ProtocolName, dict[str, dict[str, Estimate]]]:
@@ -167,20 +176,7 @@ def evaluate_model(
         >>> [row["score"] for row in report.rows()][:4]
         ['f1', 'precision', 'recall', 'iou']
     """
-    gallery = Gallery()
-    by_group = count_samples(
-        model,
-        samples,
-        threshold=request.threshold,
-        parts=request.parts,
-        progress=progress,
-        on_prediction=gallery.add if request.figures else None,
-    )
-    results = {display_text(group): result for group, result in by_group.items()}
-    total = None
-    if len(results) > 1:
-        total = "all" if "all" not in results else "all together"
-        results[total] = sum(by_group.values(), Evaluation())
+    results, total, figures = _count(model, samples, request, progress)
     return EvaluationReport(
         model=name or model.card.name,
         terms=model.card.terms,
@@ -189,8 +185,71 @@ def evaluate_model(
         request=request,
         results=results,
         total=total,
-        figures=gallery.worst_first(),
+        figures=figures,
     )
+
+
+def evaluate_masks(
+    masks: MaskFolder,
+    samples: Sequence[Sample],
+    request: EvaluationRequest,
+    *,
+    progress: ProgressCallback | None = None,
+) -> EvaluationReport:
+    """Score masks that any program made.
+
+    An image without such a mask, a mask of another size and a mask without an image are errors of the report.
+
+    Args:
+        masks: Masks by sample, from `match_masks`.
+        samples: Images with true masks.
+        request: Options of the evaluation, with ``probabilities=False``.
+        progress: Called after each sample; the unit is samples.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from crackseg.datasets import find_samples
+        >>> from crackseg.evaluation import match_masks
+        >>> samples = find_samples(Path("walls"), "test")
+        >>> masks = match_masks(Path("walls/masks"), samples)
+        >>> evaluate_masks(masks, samples, EvaluationRequest(probabilities=False)).results["walls"].scores()["f1"]
+        1.0
+    """
+    results, total, figures = _count(masks, samples, request, progress)
+    return EvaluationReport(
+        model=masks.name,
+        terms="those of the program that made the masks",
+        threshold=None,
+        threshold_from="none: the masks as they are, crack from half of full scale",
+        request=request,
+        results=results,
+        total=total,
+        figures=figures,
+        left_over=masks.left_over,
+    )
+
+
+def _count(
+    model: Model | MaskFolder,
+    samples: Sequence[Sample],
+    request: EvaluationRequest,
+    progress: ProgressCallback | None,
+) -> tuple[dict[str, Evaluation], str | None, tuple[ErrorFigure, ...]]:
+    """Return counts by data set, the key of their sum and figures."""
+    gallery = Gallery()
+    by_group = count_predictions(
+        samples,
+        sample_predictor(model, request.threshold, request.parts),
+        request.parts,
+        progress=progress,
+        on_prediction=gallery.add if request.figures else None,
+    )
+    results = {display_text(group): result for group, result in by_group.items()}
+    total = None
+    if len(results) > 1:
+        total = "all" if "all" not in results else "all together"
+        results[total] = sum(by_group.values(), Evaluation())
+    return results, total, gallery.worst_first()
 
 
 def _describe_threshold(model: Model, request: EvaluationRequest) -> str:

@@ -20,9 +20,11 @@ class EvaluationRequest:
         threshold: Lowest probability of a crack pixel, in (0, 1]; the model's own if None.
         figures: Whether to draw the worst images and to count the precision-recall curve.
         classes: Number of classes of the model. Above two, each class is also scored.
+        probabilities: Whether there are probabilities to score, and not only masks.
 
     Raises:
-        UsageError: If there is a threshold, but the protocol chooses its own.
+        UsageError: If there is a threshold, but the protocol chooses its own; or if the protocol needs probabilities,
+            and there are none.
 
     Example:
         >>> [protocol.name for protocol in EvaluationRequest("all").protocols]
@@ -33,9 +35,11 @@ class EvaluationRequest:
     threshold: float | None = None
     figures: bool = False
     classes: int = 1
+    probabilities: bool = True
 
     def __post_init__(self) -> None:
-        if self.threshold is not None and all(protocol.oracle for protocol in self.protocols):
+        protocols = self.protocols
+        if self.threshold is not None and all(protocol.oracle for protocol in protocols):
             raise UsageError(
                 f"protocol {self.protocol} chooses the best threshold on the test images",
                 where="--threshold",
@@ -45,7 +49,7 @@ class EvaluationRequest:
     @property
     def protocols(self) -> tuple[Protocol, ...]:
         """Protocols to score by."""
-        return find_protocols(self.protocol or "native", classes=self.classes)
+        return find_protocols(self.protocol or "native", classes=self.classes, probabilities=self.probabilities)
 
     @property
     def detailed(self) -> bool:
@@ -60,7 +64,9 @@ class EvaluationRequest:
             parts.update(part for protocol in self.protocols for part in protocol.parts)
         if self.classes > 2:
             parts.add("classes")
-        return frozenset(parts | ({"curve"} if self.figures else set()))
+        if self.figures and self.probabilities:
+            parts.add("curve")
+        return frozenset(parts)
 
     def scores(self, protocol: Protocol) -> tuple[Score, ...]:
         """Return the scores to report of a protocol."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from crackseg.datasets.class_masks import read_class_sample
 from crackseg.datasets.samples import Sample
 from crackseg.errors import CracksegError, ModelError
 from crackseg.evaluation.counting import HEADLINE_PARTS, ImageCounts, PredictedSample, count_image
+from crackseg.evaluation.mask_folder import MaskFolder
 from crackseg.evaluation.table import Evaluation
 from crackseg.metrics.protocols import RESIZED_PX, Part
 from crackseg.parallel import Progress, ProgressCallback
@@ -56,13 +58,57 @@ def count_samples(
         >>> counts["walls"].images
         2
     """
-    cut = model.threshold(threshold)
+    predict = sample_predictor(model, threshold, parts)
+    return count_predictions(samples, predict, parts, progress=progress, on_prediction=on_prediction)
+
+
+def sample_predictor(
+    model: Model | MaskFolder, threshold: float | None, parts: Collection[Part]
+) -> Callable[[Sample], PredictedSample]:
+    """Return the function that predicts a sample or reads its mask.
+
+    Args:
+        model: Model or folder of masks.
+        threshold: Lowest probability of a crack pixel, in (0, 1]; the model's own if None.
+        parts: Parts of the protocols that will be counted.
+
+    Raises:
+        UsageError: If the threshold is outside (0, 1].
+    """
+    if isinstance(model, MaskFolder):
+        return model.predict_sample
+    return partial(predict_sample, model, threshold=model.threshold(threshold), parts=parts)
+
+
+def count_predictions(
+    samples: Sequence[Sample],
+    predict: Callable[[Sample], PredictedSample],
+    parts: Collection[Part],
+    *,
+    progress: ProgressCallback | None = None,
+    on_prediction: Callable[[Sample, PredictedSample], None] | None = None,
+) -> dict[str, Evaluation]:
+    """Count the pixels of every sample that a function predicts.
+
+    Args:
+        samples: Images with true masks.
+        predict: Function that returns a sample with its prediction.
+        parts: Parts of the protocols to count.
+        progress: Called after each sample; the unit is samples.
+        on_prediction: Called with each sample and its prediction.
+
+    Returns:
+        One evaluation per data set, in the order of the samples.
+
+    Raises:
+        ModelError: If the network returns NaN.
+    """
     rows: dict[str, list[tuple[Sample, ImageCounts]]] = {}
     failed: dict[str, list[tuple[Sample, CracksegError]]] = {}
     for done, sample in enumerate(samples, start=1):
         rows.setdefault(sample.group, [])
         try:
-            predicted = predict_sample(model, sample, cut, parts)
+            predicted = predict(sample)
             rows[sample.group].append((sample, count_image(predicted, parts)))
             if on_prediction is not None:
                 on_prediction(sample, predicted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +88,12 @@ class Evaluation:
             {name: np.concatenate([each.columns[name] for each in filled]) for name in names},
             self.failed + other.failed,
         )
+
+    def restrict(self, samples: Collection[Sample]) -> Evaluation:
+        """Return the counts of some of the samples."""
+        kept = np.array([index for index, sample in enumerate(self.samples) if sample in samples], dtype=np.intp)
+        columns = {name: column[kept] for name, column in self.columns.items()}
+        return Evaluation(tuple(self.samples[index] for index in kept), columns, self.failed)
 
     @property
     def images(self) -> int:

@@ -60,7 +60,7 @@ def report_to_text(report: EvaluationReport) -> str:
         'data   images     F1  precision  reca'
     """
     if report.request.protocol is None:
-        first = f"{report.model}, protocol native, threshold {report.threshold:g} ({report.threshold_from})"
+        first = f"{report.model}, protocol native, threshold {report.threshold_text}"
         headline = f"{first}\n{_headline(report)}"
         return "\n\n".join([headline, *(_scores(report, each) for each in report.request.protocols[1:])])
     return "\n\n".join(_scores(report, protocol) for protocol in report.request.protocols)
@@ -121,9 +121,7 @@ def comparison_to_text(comparison: Comparison) -> str:
         'protocol native'
     """
     reports = (("A", comparison.one), ("B", comparison.other))
-    lines = [
-        f"{letter}  {each.model}, threshold {each.threshold:g} ({each.threshold_from})" for letter, each in reports
-    ]
+    lines = [f"{letter}  {each.model}, threshold {each.threshold_text}" for letter, each in reports]
     request = comparison.one.request
     for protocol in request.protocols:
         lines.append(f"protocol {protocol.name}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from crackseg.errors import UsageError
 from crackseg.metrics.classes import class_scores
 from crackseg.metrics.scores import CURVE, LINES, ORACLE, PLAIN, SHAPES, SIZES, Score, by_key
 
@@ -135,20 +136,43 @@ RESIZE512 = Protocol(
 )
 
 _ALL = {protocol.name: protocol for protocol in (NATIVE, CLASSIC, CENTRELINE, RESIZE512)}
+_CLASSIC_OF_MASKS = replace(
+    CLASSIC,
+    tolerance=CLASSIC.tolerance.removesuffix("; AP none"),
+    pooling="pixels pooled over images; no AP, which needs probabilities",
+    scores=tuple(score for score in CLASSIC.scores if score not in CURVE),
+    parts=("pixels",),
+)
+_OF_MASKS = {protocol.name: protocol for protocol in (NATIVE, _CLASSIC_OF_MASKS, CENTRELINE)}
 
 
-def find_protocols(name: ProtocolName | Literal["all"], *, classes: int = 1) -> tuple[Protocol, ...]:
+def find_protocols(
+    name: ProtocolName | Literal["all"], *, classes: int = 1, probabilities: bool = True
+) -> tuple[Protocol, ...]:
     """Return the protocols with a name; all of them for ``all``.
 
     Args:
         name: Name of a protocol, or ``all``.
         classes: Number of classes of the model; if more than two, the protocol for classes is added.
+        probabilities: Whether there are probabilities. Masks allow no ``resize512`` and no AP.
+
+    Raises:
+        UsageError: If the protocol needs probabilities, and there are none.
 
     Example:
         >>> [protocol.name for protocol in find_protocols("all")]
         ['native', 'classic', 'centreline', 'resize512']
+        >>> [protocol.name for protocol in find_protocols("all", probabilities=False)]
+        ['native', 'classic', 'centreline']
     """
-    protocols = tuple(_ALL.values()) if name == "all" else (_ALL[name],)
+    known = _ALL if probabilities else _OF_MASKS
+    if name != "all" and name not in known:
+        raise UsageError(
+            f"protocol {name} needs probabilities, and masks have none",
+            where="--protocol",
+            hint=f"use {', '.join(known)} or all",
+        )
+    protocols = tuple(known.values()) if name == "all" else (known[name],)
     return (*protocols, classes_protocol(classes)) if classes > 2 else protocols
 
 

@@ -32,6 +32,8 @@ MODEL_VARIABLE = "CRACKSEG_MODEL"
 RUN_MODEL = "model.onnx"
 """Name of the exported model inside a run folder."""
 
+_RUN_MODELS = (RUN_MODEL, "model.xml", "best.safetensors")
+
 RuntimeName = Literal["auto", "onnx", "openvino", "torch", "torch-compiled"]
 """Library that computes; see `load_model`."""
 
@@ -138,7 +140,7 @@ def find_model(model: str | os.PathLike[str] | None = None) -> ModelFile:
         return ModelFile(name, _weights_folder() / f"{name}.onnx", _shipped_sha256(name))
     path = Path(name)
     if path.is_dir():
-        for candidate in (RUN_MODEL, "model.xml", "best.safetensors"):
+        for candidate in _RUN_MODELS:
             if (path / candidate).is_file():
                 return ModelFile(name, path / candidate)
         raise ModelError("holds no model yet", where=path, hint="let its training finish one epoch, or resume it")
@@ -148,6 +150,11 @@ def find_model(model: str | os.PathLike[str] | None = None) -> ModelFile:
     if model is None:
         raise UsageError(f"no such model '{display_text(name)}'", where=MODEL_VARIABLE, hint=f"set it to {choices}")
     raise UsageError("no such model", where=name, hint=f"give {choices}")
+
+
+def holds_model(folder: Path) -> bool:
+    """Return whether a folder holds a model file."""
+    return any((folder / name).is_file() for name in _RUN_MODELS)
 
 
 def find_weights(init: str) -> Path:

@@ -65,7 +65,7 @@ def test_ods_ois_miou_and_f1_are_those_of_the_published_evaluation(seed: int) ->
 
 
 def published_cliou(pairs: list[tuple[Mask, Mask]]) -> float:
-    """Compute pooled clIoU as OmniCrack30k does: thinned, dilated by 4 px."""
+    """Compute clIoU by the rules of the evaluation of OmniCrack30k."""
     both = either = 0
     disc = disk(4).astype(np.uint8)  # type: ignore[no-untyped-call]
     for predicted, true in pairs:
