@@ -171,7 +171,7 @@ def require_train_extra() -> None:
 
 @contextlib.contextmanager
 def isolate_workers() -> Iterator[None]:
-    """Keep Ctrl-C and the caller's script out of processes that the block starts.
+    """Keep Ctrl-C and the caller's script out of new processes.
 
     They inherit that SIGINT is blocked, so Ctrl-C reaches only the process that started them. A new process also runs
     the main module of its parent. Without this, a script that has no ``if __name__ == "__main__"`` would start itself

@@ -13,7 +13,7 @@ _ONE_VALUE = "more than 1 value per channel"
 
 
 def needs_two_patches(error: Exception) -> bool:
-    """Return whether an error says that a layer needs more than one patch."""
+    """Return whether an error asks for more than one patch."""
     return isinstance(error, ValueError) and _ONE_VALUE in str(error)
 
 
