@@ -135,10 +135,14 @@ def as_scale_source(scale: float | ScaleSource | None) -> ScaleSource | None:
         ``Scale(scale, "scale=")`` for a number; anything else unchanged.
 
     Raises:
-        UsageError: If the number is not positive and finite.
+        UsageError: If the number is not positive and finite, or the value gives no scale.
 
     Example:
         >>> as_scale_source(0.2)
         Scale(mm_per_px=0.2, source='scale=', uncertainty=0.0)
     """
-    return Scale(float(scale), "scale=") if isinstance(scale, SupportsFloat) else scale
+    if isinstance(scale, SupportsFloat):
+        return Scale(float(scale), "scale=")
+    if scale is not None and not hasattr(scale, "scale_of"):
+        raise UsageError(f"expected millimetres per pixel, a Scale or a Marker, got {scale!r}", where="scale")
+    return scale

@@ -7,13 +7,27 @@ import functools
 import inspect
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, ParamSpec, TypeVar, Union, cast, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    ParamSpec,
+    SupportsFloat,
+    SupportsIndex,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
 
-from crackseg.errors import EXIT_DONE
+from crackseg.errors import EXIT_DONE, UsageError
 
 if TYPE_CHECKING:
     from crackseg.cli.console import Console
@@ -115,6 +129,15 @@ class Parameter:
             return "NAME"
         return {int: "N", float: "X", Path: "PATH"}.get(self.kind, "TEXT")
 
+    @property
+    def expected(self) -> str:
+        """Allowed texts in words, or the kind of value."""
+        if self.choices:
+            return " or ".join((", ".join(self.choices[:-1]), self.choices[-1]) if self.choices[1:] else self.choices)
+        return {bool: "True or False", int: "a whole number", float: "a number", Path: "a path"}.get(
+            self.kind, "a text"
+        )
+
 
 def read_parameters(declaration: type) -> tuple[Parameter, ...]:
     """Return the fields of a dataclass that have a marker."""
@@ -194,19 +217,70 @@ class Command(ABC, Generic[R]):
 def as_function(command: Callable[P, Command[R]]) -> Callable[P, R]:
     """Return the Python function of a command.
 
-    It has the same options and returns the result of `Command.run`.
+    It has the same options, checks their values, and returns the result of `Command.run`.
     """
+    declaration = cast("type[Command[R]]", command)
+    signature = _sign(declaration)
 
     @functools.wraps(command, updated=())
     def call(*arguments: P.args, **options: P.kwargs) -> R:
-        return command(*arguments, **options).run()
+        try:
+            values = signature.bind(*arguments, **options).arguments
+        except TypeError as error:
+            raise TypeError(f"crackseg.{call.__name__}: {error}; see help(crackseg.{call.__name__})") from None
+        for item in read_parameters(declaration):
+            if item.name in values:
+                values[item.name] = _check_argument(item, values[item.name])
+        return declaration(**values).run()
 
-    declaration = cast("type[Command[R]]", command)
     call.__name__ = call.__qualname__ = declaration.__name__.lower()
     call.__module__ = "crackseg"
     call.__doc__ = _document(declaration)
-    call.__signature__ = _sign(declaration)  # type: ignore[attr-defined]
+    call.__signature__ = signature  # type: ignore[attr-defined]
     return call
+
+
+def _check_argument(item: Parameter, value: Any) -> Any:
+    """Return an argument of a Python call as the command takes it.
+
+    None stands for the default, and one value for a list of it.
+
+    Raises:
+        UsageError: If it is no value of the option.
+    """
+    if value is None and not item.required:
+        return item.default
+    if item.repeated and isinstance(value, (str, os.PathLike)):
+        value = [value]
+    several = item.repeated or item.length > 1
+    if several:
+        if not isinstance(value, Iterable) or isinstance(value, (str, os.PathLike)):
+            raise UsageError(f"expected a list, got {value!r}", where=item.name)
+        value = list(value)
+        if item.length > 1 and len(value) != item.length:
+            raise UsageError(f"expected {item.length} values, got {len(value)}", where=item.name)
+    for one in value if several else [value]:
+        if not _is_value(item, one):
+            separate = item.kind is str and isinstance(one, Sequence) and not isinstance(one, str)
+            hint = "join several with commas" if separate else None
+            raise UsageError(f"expected {item.expected}, got {one!r}", where=item.name, hint=hint)
+        minimum = getattr(item.marker, "minimum", None)
+        if minimum is not None and not one >= minimum:
+            raise UsageError(f"expected at least {minimum:g}, got {one}", where=item.name)
+    return tuple(value) if item.length > 1 else value
+
+
+def _is_value(item: Parameter, value: Any) -> bool:
+    """Return whether a single value has the kind of an option."""
+    if item.choices:
+        return value in item.choices
+    if item.kind is Path or item.length > 1:
+        return isinstance(value, (str, os.PathLike))
+    if item.kind is float:  # a scale is also a number of millimetres per pixel, or an object that has one
+        return isinstance(value, SupportsFloat) or hasattr(value, "scale_of")
+    if item.kind is int:
+        return isinstance(value, SupportsIndex) and not isinstance(value, bool)
+    return isinstance(value, item.kind)
 
 
 def _sign(declaration: type[Command[Any]]) -> inspect.Signature:

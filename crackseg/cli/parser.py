@@ -159,10 +159,9 @@ def _convert(item: Parameter, texts: Any) -> Any:
 def _convert_one(item: Parameter, text: str) -> Any:
     if item.choices:
         if text not in item.choices:
-            expected = " or ".join(
-                (", ".join(item.choices[:-1]), item.choices[-1]) if item.choices[1:] else item.choices
+            raise UsageError(
+                f"expected {item.expected}, got '{text}'", where=item.label, hint=suggest(text, item.choices)
             )
-            raise UsageError(f"expected {expected}, got '{text}'", where=item.label, hint=suggest(text, item.choices))
         return text
     if item.kind is Path:
         return Path(text)
@@ -171,8 +170,7 @@ def _convert_one(item: Parameter, text: str) -> Any:
     try:
         number = item.kind(text)
     except ValueError as error:
-        noun = "a whole number" if item.kind is int else "a number"
-        raise UsageError(f"expected {noun}, got '{text}'", where=item.label) from error
+        raise UsageError(f"expected {item.expected}, got '{text}'", where=item.label) from error
     minimum = getattr(item.marker, "minimum", None)
     if minimum is not None and not number >= minimum:
         raise UsageError(f"expected at least {minimum:g}, got {text}", where=item.label)

@@ -187,7 +187,7 @@ class Model:
             scale: Millimetres per pixel, a `Scale`, or markers in each image that give it; None if unknown.
 
         Raises:
-            UsageError: If the threshold is outside (0, 1], or the tiles are too small.
+            UsageError: If a single path is given, the threshold is outside (0, 1], or the tiles are too small.
             ModelError: If the network returns NaN or infinity, or finds no memory for any tile.
 
         Examples:
@@ -196,6 +196,8 @@ class Model:
             ...     print(result if result.error is None else result.error)
             missing.png: no such file; check the path
         """
+        if isinstance(images, (str, bytes, os.PathLike)):
+            raise UsageError(f"expected several paths, got {images!r}", hint="pass a list, or call predict")
         return predict_each(self.steps(threshold=threshold, scale=scale), images, _measure)
 
 

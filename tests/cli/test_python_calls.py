@@ -139,3 +139,41 @@ def test_a_script_without_a_main_guard_starts_workers_once(here: Path, source: s
     assert lines[0] == "GenerationResult('walls', 2 samples, seed 0)"
     assert lines[1].startswith("InspectionResult('report', 2 files")
     assert len(lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        pytest.param("inspect", {"folder": "walls", "fail_on": "x"}, "fail_on: expected ng, cannot-judge", id="choice"),
+        pytest.param("evaluate", {"data": "walls", "protocol": "x"}, "protocol: expected native, ", id="protocol"),
+        pytest.param(
+            "generate", {"output": "w", "count": "two"}, "count: expected a whole number, got 'two'", id="int"
+        ),
+        pytest.param("generate", {"output": "w", "workers": 0}, "workers: expected at least 1, got 0", id="minimum"),
+        pytest.param("generate", {"output": "w", "set": 3}, "set: expected a list, got 3", id="list"),
+        pytest.param(
+            "generate", {"output": "w", "formats": ["voc"]}, "formats: expected a text, got ['voc']; join", id="text"
+        ),
+        pytest.param("check", {"folder": None}, "folder: expected a path, got None", id="path"),
+        pytest.param("measure", {"masks": "m", "scale": "0.2"}, "scale: expected a number, got '0.2'", id="number"),
+        pytest.param(
+            "clean", {"masks": "m", "fill_holes": "no"}, "fill_holes: expected True or False, got 'no'", id="flag"
+        ),
+        pytest.param("evaluate", {"data": "w", "compare": ["a"]}, "compare: expected 2 values, got 1", id="pair"),
+    ],
+)
+def test_a_wrong_argument_is_named(name: str, options: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        getattr(crackseg, name)(**options)
+    assert str(caught.value).startswith(message)
+
+
+def test_an_unknown_argument_names_the_function() -> None:
+    unknown: dict[str, Any] = {"counts": 3}
+    with pytest.raises(TypeError, match=r"^crackseg\.generate: got an unexpected keyword argument 'counts'; see help"):
+        crackseg.generate("walls", **unknown)
+
+
+def test_one_setting_and_none_are_values_of_a_python_call(here: Path) -> None:
+    crackseg.generate("walls", count=1, size=64, set="cracks.count=[1,1]", workers=None)
+    assert "count: [1, 1]" in (here / "walls" / "recipe.yaml").read_text("utf-8")
