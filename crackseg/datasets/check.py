@@ -139,6 +139,7 @@ def check_dataset(folder: Path, *, progress: ProgressCallback | None = None) -> 
     copies = _find_copies(folder, examined)
     findings += [_describe(folder, examined, copy) for copy in copies]
     findings += _same_masks(examined, {(copy.first, copy.second) for copy in copies})
+    findings += _unclear_void(examined, findings)
     report = DatasetReport(folder, pairs, tuple(examined), tuple(findings))
     return dataclasses.replace(report, findings=(*report.findings, *_labels_off(report)))
 
@@ -201,6 +202,15 @@ def _label_iou(folder: Path, one: Pair, other: Pair, copy: Duplicate) -> float |
     mine, theirs = crop_overlap(first, second, (rows, cols))
     either = int(np.count_nonzero(mine | theirs))
     return int(np.count_nonzero(mine & theirs)) / either if either else None
+
+
+def _unclear_void(examined: Sequence[ExaminedPair], findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings for masks of 0 and 255 where 255 may be void."""
+    void = [finding.files[0] for finding in findings if finding.kind == "void-mask"]
+    if not void:
+        return []
+    text = f"its 255 is read as crack, but 255 is void in {display_text(void[0])}"
+    return [Finding("void-unclear", (item.pair.mask,), text) for item in examined if item.full_scale]
 
 
 def _same_masks(examined: Sequence[ExaminedPair], copies: set[tuple[int, int]]) -> list[Finding]:

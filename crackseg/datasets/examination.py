@@ -20,6 +20,7 @@ from crackseg.imaging.decoding import StoredImage
 
 _MOSTLY = 0.5
 _FEW_VALUES = 8
+_FULL_SCALE = 255
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +35,7 @@ class ExaminedPair:
         thumbnail: ``(64, 64)`` uint8 grey thumbnail of the image.
         sums: Sums over the mask.
         contrast: Contrast of the label; see `label_contrast`.
+        full_scale: True for a grey mask of 0 and 255.
     """
 
     pair: Pair
@@ -43,6 +45,7 @@ class ExaminedPair:
     thumbnail: NDArray[np.uint8]
     sums: LabelSums
     contrast: float | None
+    full_scale: bool = False
 
 
 def examine_pair(folder: Path, pair: Pair) -> tuple[ExaminedPair | None, list[Finding]]:
@@ -78,7 +81,9 @@ def examine_pair(folder: Path, pair: Pair) -> tuple[ExaminedPair | None, list[Fi
     contrast = label_contrast(grey, crack) if sums.crack_px else None
     digests = hashlib.sha256(image_bytes).digest(), hashlib.sha256(crack.data).digest()
     height, width = levels.shape
-    return ExaminedPair(pair, (height, width), *digests, make_thumbnail(grey), sums, contrast), findings
+    full_scale = mask.samples.dtype == np.uint8 and mask.void is None and int(mask.samples.max()) == _FULL_SCALE
+    examined = ExaminedPair(pair, (height, width), *digests, make_thumbnail(grey), sums, contrast, full_scale)
+    return examined, findings
 
 
 def _read(
@@ -128,6 +133,9 @@ def _check_mask(path: Path, mask: StoredImage, levels: NDArray[np.uint8]) -> lis
         findings.append(Finding("palette-mask", (path,), "holds indices into a palette, not levels"))
     if mask.samples.ndim == 3 and _is_coloured(mask.samples):
         findings.append(Finding("colour-mask", (path,), "its channels differ; the largest value of each pixel is used"))
+    if mask.void is not None and not mask.palette:
+        text = f"holds class numbers and 255, which is void: {mask.void.mean():.2%} is neither trained nor scored"
+        findings.append(Finding("void-mask", (path,), text))
     between = cv2.countNonZero(cv2.inRange(levels, 1, 254))
     if between:
         findings.append(_describe_values(path, mask, levels))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crackseg.errors import DatasetError, UsageError, display_text
 from crackseg.files import list_images
-from crackseg.imaging.codec import image_size, read_image, read_mask
+from crackseg.imaging.codec import image_size, read_image, read_mask_and_void
 
 Split = Literal["train", "val", "test"]
 
@@ -147,9 +147,24 @@ def read_sample(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         >>> image.shape, mask.shape
         ((96, 128, 3), (96, 128))
     """
-    image, mask = read_image(sample.image), read_mask(sample.mask)
-    _check_sizes(sample, (image.shape[0], image.shape[1]), (mask.shape[0], mask.shape[1]))
+    image, mask, _ = read_sample_and_void(sample)
     return image, mask
+
+
+def read_sample_and_void(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_] | None]:
+    """Read a sample with the pixels of its mask that are void.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB image, ``(H, W)`` bool mask, and ``(H, W)`` bool void pixels or None without any.
+
+    Raises:
+        ImageError: If either file cannot be read.
+        DatasetError: If their sizes differ.
+    """
+    image = read_image(sample.image)
+    mask, void = read_mask_and_void(sample.mask)
+    _check_sizes(sample, (image.shape[0], image.shape[1]), (mask.shape[0], mask.shape[1]))
+    return image, mask, void
 
 
 def check_sizes(samples: Sequence[Sample]) -> None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.datasets.class_masks import read_class_sample
+from crackseg.datasets.class_masks import read_class_sample, split_void
 from crackseg.datasets.samples import Sample
 from crackseg.errors import CracksegError, ModelError
 from crackseg.evaluation.counting import HEADLINE_PARTS, ImageCounts, PredictedSample, count_image
@@ -124,6 +124,8 @@ def count_predictions(
 def predict_sample(model: Model, sample: Sample, threshold: float, parts: Collection[Part]) -> PredictedSample:
     """Read a sample and predict it.
 
+    Void pixels count as background in the true and the predicted mask, so that they enter no score of cracks.
+
     Args:
         model: The model.
         sample: Image with its true mask.
@@ -135,15 +137,19 @@ def predict_sample(model: Model, sample: Sample, threshold: float, parts: Collec
         DatasetError: If their sizes differ.
         ModelError: If the network returns NaN.
     """
-    image, class_mask = read_class_sample(sample, model.card.classes)
+    image, numbers = read_class_sample(sample, model.card.classes)
+    class_mask, void = split_void(numbers)
     true = class_mask > 0
     native = not {"sweep"}.issuperset(parts)
     resized = resize_sample(image, true) if "sweep" in parts else None
     same = image.shape[:2] == (RESIZED_PX, RESIZED_PX)
     probability = _predict(model, image) if native or same else np.zeros(true.shape, np.float32)
+    probability = np.where(void, np.float32(0), probability)
     swept = None
     if resized is not None:
-        swept = (probability if same else _predict(model, resized[0])), resized[1]
+        side = (RESIZED_PX, RESIZED_PX)
+        void_512 = void if same else cv2.resize(void.view(np.uint8), side, interpolation=cv2.INTER_NEAREST) > 0
+        swept = np.where(void_512, np.float32(0), probability if same else _predict(model, resized[0])), resized[1]
     predicted = apply_threshold(probability, threshold=threshold, low=model.hysteresis)
     classes = None
     if "classes" in parts:

@@ -35,7 +35,7 @@ from crackseg.imaging.decoding import (
     run_decoder,
 )
 from crackseg.imaging.png import encode_quickly
-from crackseg.imaging.samples import to_mask_levels, to_rgb, to_three_channels, to_uint8, turn_upright
+from crackseg.imaging.samples import to_rgb, to_three_channels, to_uint8, turn_upright
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -188,12 +188,36 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
     return np.asarray(read_mask_levels(path) >= MASK_LEVEL)
 
 
+def read_mask_and_void(path: Path) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
+    """Read a mask file and its void pixels.
+
+    Void pixels are neither trained nor scored.
+
+    Args:
+        path: Mask file, in a form that `read_mask_levels` reads.
+
+    Returns:
+        ``(H, W)`` bool crack mask and ``(H, W)`` bool void pixels, or None if there are none.
+
+    Raises:
+        UsageError: If there is no such file.
+        ImageError: If it cannot be read or decoded.
+
+    >>> write_png(Path("void.png"), np.array([[0, 1, 255]], dtype=np.uint8))
+    >>> read_mask_and_void(Path("void.png"))
+    (array([[False,  True, False]]), array([[False, False,  True]]))
+    """
+    name = display_text(path)
+    stored = decode_stored(read_file(path), name=name, as_mask=True)
+    return np.asarray(run_decoder(lambda: stored.mask_levels(name), name) >= MASK_LEVEL), stored.void
+
+
 def read_mask_levels(path: Path) -> NDArray[np.uint8]:
     """Read the grey levels of a mask file.
 
     The mask may have soft edges or texture. Full scale is 255, or 1 in a file with only 0 and 1. In a colour palette
-    every index except 0 and the void index 255 is crack, as in the segmentation masks of Pascal VOC. The largest of
-    several channels counts.
+    every index except 0 and the void index 255 is crack, as in the segmentation masks of Pascal VOC. In grey, 255 next
+    to class numbers is void, and the class numbers are crack. The largest of several channels counts.
 
     Args:
         path: Mask file.
@@ -211,7 +235,7 @@ def read_mask_levels(path: Path) -> NDArray[np.uint8]:
     """
     name = display_text(path)
     data = read_file(path)
-    return run_decoder(lambda: to_mask_levels(decode_file(data, name, as_mask=True).samples, name), name)
+    return run_decoder(lambda: decode_file(data, name, as_mask=True).mask_levels(name), name)
 
 
 def decode_stored(data: bytes, *, name: str = "image", as_mask: bool = False) -> StoredImage:

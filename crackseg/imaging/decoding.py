@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.errors import CracksegError, ImageError, display_text
-from crackseg.imaging.samples import to_mask_levels, to_rgb, turn_upright
+from crackseg.imaging.samples import VOID, find_void, to_mask_levels, to_rgb, turn_upright
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -46,12 +46,14 @@ class StoredImage:
         kind: Name of the format, such as ``PNG``.
         palette: Whether the file holds indices into a palette.
         orientation: EXIF orientation that has been undone, 1 to 8.
+        void: ``(H, W)`` bool pixels that are neither trained nor scored; None if there are none, or for an image.
     """
 
     samples: NDArray[np.generic]
     kind: str
     palette: bool
     orientation: int
+    void: NDArray[np.bool_] | None = None
 
     def rgb(self, name: str = "image") -> NDArray[np.uint8]:
         """Return the pixels that `read_image` would return.
@@ -79,6 +81,9 @@ class StoredImage:
         Raises:
             ImageError: If the samples are outside every supported range.
         """
+        if self.void is not None and self.samples.dtype != np.bool_:
+            numbers = self.samples if self.samples.ndim == 2 else self.samples[..., 0]
+            return np.where((numbers != 0) & ~self.void, np.uint8(255), np.uint8(0))
         return to_mask_levels(self.samples, name)
 
 
@@ -135,7 +140,18 @@ def decode_file(data: bytes, name: str, *, as_mask: bool = False) -> StoredImage
         orientation = 1 if image.format == "TIFF" else read_orientation(image)
         upright = turn_upright(samples, orientation)
         kind = image.format or "image"
-        return StoredImage(upright, kind, image.mode == "P", max(orientation, tiff_orientation))
+        void = _find_void(image, upright, orientation) if as_mask else None
+        return StoredImage(upright, kind, image.mode == "P", max(orientation, tiff_orientation), void)
+
+
+def _find_void(image: Image.Image, upright: NDArray[np.generic], orientation: int) -> NDArray[np.bool_] | None:
+    """Find the ``(H, W)`` void pixels of a mask, if it has any."""
+    if upright.dtype != np.bool_:
+        return None if image.format == "JPEG" else find_void(upright)
+    if image.mode != "P":
+        return None
+    void = turn_upright(np.asarray(image), orientation) == VOID
+    return void if void.any() else None
 
 
 def check_size(image: Image.Image, name: str) -> None:

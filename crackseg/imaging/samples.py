@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from crackseg.errors import ImageError
 
+VOID = 255
+"""Value of pixels that are neither trained nor scored, next to class numbers or in a palette."""
+
 
 def turn_upright(samples: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
     """Undo an EXIF orientation.
@@ -111,6 +114,40 @@ def to_rgb(samples: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
     array([[[128, 128, 128]]], dtype=uint8)
     """
     return to_three_channels(to_uint8(samples, name))
+
+
+_LARGEST_CLASS = 31
+"""Largest value that counts as a class number next to 255; higher ones are grey levels."""
+
+
+def find_void(samples: NDArray[np.generic]) -> NDArray[np.bool_] | None:
+    """Find the void pixels of a grey mask.
+
+    Segmentation frameworks mark pixels that are neither trained nor scored by 255 next to class numbers. A mask of 0
+    and 255 has none.
+
+    Args:
+        samples: ``(H, W)`` or ``(H, W, C)`` samples of any data type.
+
+    Returns:
+        ``(H, W)`` bool void pixels; None if 255 is a level and not void.
+
+    >>> find_void(np.array([[0, 1, 255]], dtype=np.uint8))
+    array([[False, False,  True]])
+    >>> find_void(np.array([[0, 255]], dtype=np.uint8)) is None
+    True
+    """
+    if not np.issubdtype(samples.dtype, np.integer):
+        return None
+    if samples.ndim == 3:
+        if (samples[..., :1] != samples[..., :3]).any():
+            return None
+        samples = samples[..., 0]
+    between = samples[(samples != 0) & (samples != VOID)]
+    if not between.size or int(between.min()) < 0 or int(between.max()) > _LARGEST_CLASS:
+        return None
+    void = np.asarray(samples == VOID)
+    return void if void.any() else None
 
 
 def to_mask_levels(samples: NDArray[np.generic], name: str) -> NDArray[np.uint8]:

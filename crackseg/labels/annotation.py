@@ -88,6 +88,7 @@ class LabelledImage:
         passed_over: Kind of each item in the file that is no object, such as ``choices``.
         mended: Kind of each mistake that was corrected, such as swapped corners.
         path: Path of the image, if known; formats that link to the image use it.
+        void: ``(H, W)`` bool pixels that are neither trained nor scored; None if there are none.
         folder: Folder below the target that files of the image are written to, with forward slashes.
     """
 
@@ -99,6 +100,7 @@ class LabelledImage:
     mended: tuple[str, ...] = ()
     path: str | None = None
     folder: str = ""
+    void: NDArray[np.bool_] | None = None
 
     @property
     def file_name(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from crackseg.errors import CracksegError, LabelError, OutputError, UsageError, display_text
 from crackseg.labels.annotation import LabelledImage, draw_objects, mask_iou
 from crackseg.labels.completeness import draw_complete, drawn_share
-from crackseg.labels.fitting import CROWDS_DROPPED, SCORES_DROPPED
+from crackseg.labels.fitting import CROWDS_DROPPED, SCORES_DROPPED, VOID_DROPPED
 from crackseg.labels.folders import unpack_source
 from crackseg.labels.image_lookup import name_parts
 from crackseg.labels.reading import Entry, Format, ImageSizes, find_entries
@@ -257,9 +257,10 @@ def _check_single(entry: Entry, count: int) -> None:
 
 
 def _dropped(image: LabelledImage, kind: Format) -> list[str]:
-    """Return the scores and marks of crowds that a format cannot hold."""
+    """Return the scores, crowd marks and void pixels that are dropped."""
     scores = [] if kind in ("coco", "labelme") else [SCORES_DROPPED] * sum(i.score is not None for i in image.objects)
-    return scores + ([] if kind == "coco" else [CROWDS_DROPPED] * sum(item.iscrowd for item in image.objects))
+    void = [VOID_DROPPED] if image.void is not None and kind not in ("masks", "voc") else []
+    return void + scores + ([] if kind == "coco" else [CROWDS_DROPPED] * sum(item.iscrowd for item in image.objects))
 
 
 def _check_apart(source: AnnotationSource, target: Path, kind: Format) -> None:

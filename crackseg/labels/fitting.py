@@ -29,6 +29,7 @@ OBJECTS_DIVIDED = "object split into its parts"
 CLASSES_DROPPED = "class dropped"
 CROWDS_DROPPED = "mark of a crowd dropped"
 SCORES_DROPPED = "score dropped"
+VOID_DROPPED = "void region read as background"
 OUTLINES_EMPTY = "outline without a pixel dropped"
 OBJECTS_UNNUMBERED = "image written with classes but without object numbers"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from crackseg.errors import CracksegError, LabelError, display_text
 from crackseg.files import IMAGE_SUFFIXES
-from crackseg.imaging.codec import image_size, read_image, read_mask
+from crackseg.imaging.codec import image_size, read_image, read_mask_and_void
 from crackseg.labels.annotation import LabelledImage, cut_suffix, mask_objects
 from crackseg.labels.document import read_document
 from crackseg.labels.documents import DEFAULT_CATEGORY
@@ -39,11 +39,11 @@ def mask_entries(source: Path) -> Findings:
     )
 
     def load(path: Path, folder: tuple[str, ...]) -> LabelledImage:
-        mask = read_mask(path)
-        if not mask.any():
+        mask, void = read_mask_and_void(path)
+        if not mask.any() and void is None:
             _check_empty(path)
         objects = mask_objects(mask, DEFAULT_CATEGORY)
-        return LabelledImage(path.name, (mask.shape[0], mask.shape[1]), objects, folder="/".join(folder))
+        return LabelledImage(path.name, (mask.shape[0], mask.shape[1]), objects, folder="/".join(folder), void=void)
 
     placed = [(path, folder_of(path, root)) for path in paths]
     return Findings(

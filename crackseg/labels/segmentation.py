@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from crackseg.errors import LabelError
 from crackseg.imaging.codec import decode_image
+from crackseg.imaging.samples import VOID
 from crackseg.labels.annotation import (
     LabelledImage,
     LabelledObject,
@@ -20,9 +21,6 @@ from crackseg.labels.annotation import (
     mask_objects,
 )
 from crackseg.labels.document import decode_text
-
-VOID = 255
-"""Index of ignored pixels, such as the border that VOC draws around objects."""
 
 MOST_INDICES = 254
 """Largest number of classes or objects in an image."""
@@ -123,12 +121,31 @@ def index_classes(image: LabelledImage, names: Mapping[str, int]) -> NDArray[np.
         names: Index of each class, from 1.
 
     Returns:
-        ``(H, W)`` uint8 indices; 0 is background.
+        ``(H, W)`` uint8 indices; 0 is background, and `VOID` marks void pixels.
     """
     indices = np.zeros(image.shape, np.uint8)
     for _, item, mask in _large_first(image):
         indices[mask] = names[item.category]
+    if image.void is not None:
+        indices[image.void & (indices == 0)] = VOID
     return indices
+
+
+def mark_void(mask: NDArray[np.bool_], void: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return the palette indices of a mask with void pixels.
+
+    Args:
+        mask: ``(H, W)`` bool crack mask.
+        void: ``(H, W)`` bool void pixels.
+
+    Returns:
+        ``(H, W)`` uint8 indices: 0, 1 for crack and `VOID`.
+
+    Example:
+        >>> mark_void(np.array([[False, True, False]]), np.array([[False, False, True]]))
+        array([[  0,   1, 255]], dtype=uint8)
+    """
+    return np.where(void & ~mask, np.uint8(VOID), mask.view(np.uint8))
 
 
 def index_objects(image: LabelledImage) -> NDArray[np.uint8] | None:
@@ -193,7 +210,10 @@ def objects_of_indices(
         for number in sorted({int(value) for value in np.unique(classes)} - {0, VOID}):
             segmented += mask_objects(classes == number, _class_name(number, names, boxed))
         segmented += [item for item in boxed.objects if not draw_objects([item], boxed.shape)[classes > 0].any()]
-    return boxed if classes is None and objects is None else replace(boxed, objects=tuple(segmented))
+    if classes is None and objects is None:
+        return boxed
+    void = None if classes is None or not (classes == VOID).any() else np.asarray(classes == VOID)
+    return replace(boxed, objects=tuple(segmented), void=void)
 
 
 def _category(mask: NDArray[np.bool_], classes: NDArray[np.uint8] | None, names: Mapping[int, str]) -> str:

@@ -37,6 +37,7 @@ from crackseg.labels.segmentation import (
     encode_segmentation,
     index_classes,
     index_objects,
+    mark_void,
 )
 from crackseg.labels.voc import describe_voc, encode_voc
 from crackseg.labels.yolo import YoloObject, encode_names, encode_yolo, encode_yolo_boxes
@@ -154,8 +155,11 @@ class _Masks:
         fitted = replace(image, objects=() if item is None else (item,))
         self.changes[CLASSES_DROPPED] += len({item.category for item in image.objects} - {DEFAULT_CATEGORY})
         stem = self._names.take(place_in(image, image.stem), image)
-        pixels = mask_pixels(draw_objects(fitted.objects, image.shape))
-        _write(self._folder / f"{stem}.png", encode_png(pixels))
+        mask = draw_objects(fitted.objects, image.shape)
+        pixels = mask_pixels(mask)
+        # With a palette, 255 is void in every file, whatever the other values are.
+        data = encode_png(pixels) if image.void is None else encode_segmentation(mark_void(mask, image.void))
+        _write(self._folder / f"{stem}.png", data)
         return fitted
 
     def finish(self) -> None:
@@ -235,7 +239,7 @@ class _Voc:
         boxes = [tuple(map(float, box)) for box in annotation.boxes]
         self.changes[BOXES_GROWN] += sum(box != item.box for box, item in zip(boxes, fitted.objects, strict=True))
         _write(self._boxes / f"{stem}.xml", encode_voc(annotation))
-        if not fitted.objects or any(item.outline is not None for item in fitted.objects):
+        if image.void is not None or not fitted.objects or any(item.outline is not None for item in fitted.objects):
             objects = index_objects(fitted)
             self.changes[OBJECTS_UNNUMBERED] += objects is None
             _write(self._classes / f"{stem}.png", encode_segmentation(index_classes(fitted, self._numbers)))

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.datasets.class_masks import read_class_sample
+from crackseg.datasets.class_masks import read_class_sample, split_void
 from crackseg.datasets.samples import Sample
 from crackseg.measurement.skeleton import skeletonise
 
@@ -60,7 +60,9 @@ def measure_labels(samples: Sequence[Sample], classes: int = 1) -> LabelWidths:
         DatasetError: If an image and its mask differ in size.
     """
     step = -(-len(samples) // _MASKS_READ)
-    per_mask = [label_widths(read_class_sample(sample, classes)[1] > 0) for sample in samples[:: max(step, 1)]]
+    per_mask = [
+        label_widths(split_void(read_class_sample(sample, classes)[1])[0] > 0) for sample in samples[:: max(step, 1)]
+    ]
     widths = [part for part in per_mask if len(part)]
     if not widths:
         return LabelWidths(0, 0.0, 0.0, 0.0)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from crackseg.errors import ModelError, TrainingError
+from crackseg.imaging.samples import VOID
 from crackseg.networks.factory import SegmentationNetwork, normalise
 from crackseg.networks.precision import keep_strided_depthwise_float32
 from crackseg.parallel import Progress
@@ -231,7 +232,8 @@ class Loop:
         images = normalise(part.images.to(device, non_blocking=True)).contiguous(memory_format=torch.channels_last)
         target = self._team.gather(part.target.to(device, non_blocking=True).float())
         if self.guard.waits:
-            self.guard.check_batch(has_crack=bool(target[:, 0].any()), patches=len(target))
+            has_crack = bool(((target[:, 0] > 0) & (target[:, 0] != VOID)).any())
+            self.guard.check_batch(has_crack=has_crack, patches=len(target))
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
             output = self._parallel(images, deep=True)
         outputs = output if isinstance(output, tuple) else (output,)

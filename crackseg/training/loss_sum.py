@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from crackseg.imaging.samples import VOID
 from crackseg.training.loss_config import LossConfig
 from crackseg.training.losses import (
     balanced_bce,
@@ -25,6 +26,9 @@ from crackseg.training.losses import (
 )
 from crackseg.training.target_planes import add_planes, needed_planes
 
+_SURE_LOGIT = 30.0
+"""Logit whose probability is 0 or 1 in float32, for pixels that are not trained."""
+
 
 def total_loss(logits: Tensor | tuple[Tensor, ...], target: Tensor, config: LossConfig) -> Tensor:
     """Return the configured weighted sum of losses, a scalar.
@@ -32,7 +36,7 @@ def total_loss(logits: Tensor | tuple[Tensor, ...], target: Tensor, config: Loss
     Args:
         logits: ``(N, K, H, W)``, or several of them with deep supervision. The loss is then the mean over the outputs.
         target: ``(N, 1, H, W)``, or ``(N, 1 + P, H, W)`` with the planes of `crackseg.training.target_planes`. Missing
-            planes are computed here.
+            planes are computed here. Pixels of the value 255 are void and have no loss.
         config: Weights and settings of the losses.
 
     Example:
@@ -44,8 +48,20 @@ def total_loss(logits: Tensor | tuple[Tensor, ...], target: Tensor, config: Loss
     classes = int(outputs[0].shape[1])
     if target.shape[1] == 1 and needed_planes(config, classes):
         target = add_planes(target, config, classes)
-    losses = [_sum_of_losses(output, target, config) for output in outputs]
+    losses = [_sum_of_losses(*_ignore_void(output, target), config) for output in outputs]
     return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
+
+
+def _ignore_void(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Replace void pixels by sure background, which has no gradient."""
+    void = target[:, :1] == VOID
+    if not bool(void.any()):
+        return logits, target
+    sure = torch.full((1, logits.shape[1], 1, 1), -_SURE_LOGIT, dtype=logits.dtype, device=logits.device)
+    if logits.shape[1] > 1:
+        sure[:, 0] = _SURE_LOGIT
+    known = torch.cat([target[:, :1].masked_fill(void, 0), target[:, 1:]], dim=1)
+    return torch.where(void, sure, logits), known
 
 
 def _sum_of_losses(logits: Tensor, target: Tensor, config: LossConfig) -> Tensor:

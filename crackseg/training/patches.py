@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from crackseg.datasets.class_masks import check_classes, read_class_sample
+from crackseg.datasets.class_masks import check_classes, read_class_sample, split_void
 from crackseg.datasets.samples import Sample
 from crackseg.errors import ConfigError
 from crackseg.geometry import Region
+from crackseg.imaging.samples import VOID
 from crackseg.prediction.tiling import crop_mirrored
 from crackseg.training.augment import Augmentation
 from crackseg.training.config import TrainConfig
@@ -33,7 +34,7 @@ class _Decoded:
 
     Attributes:
         image: ``(H, W, 3)`` uint8 RGB pixels.
-        mask: ``(H, W)`` uint8 class numbers.
+        mask: ``(H, W)`` uint8 class numbers, `VOID` where pixels are not trained.
         crack_pixels: ``(N, 2)`` int32 rows and columns of some crack pixels.
         border: ``(H, W)`` float16 border weights, if a loss uses them.
     """
@@ -91,11 +92,12 @@ class PatchDataset(Dataset[tuple[NDArray[np.uint8], NDArray[np.generic]]]):
 
     def _decode(self, sample: Sample) -> _Decoded:
         image, mask = read_class_sample(sample, self._classes)
-        rows, cols = np.nonzero(mask)
+        numbers, _ = split_void(mask)
+        rows, cols = np.nonzero(numbers)
         step = max(1, len(rows) // _CRACK_PIXELS_KEPT)
         term, border = self._loss.border, None
         if term.weight:
-            border = cached_border_weights(mask > 0, w0=term.w0, sigma=term.sigma).astype(np.float16)
+            border = cached_border_weights(numbers > 0, w0=term.w0, sigma=term.sigma).astype(np.float16)
         return _Decoded(image, mask, np.stack([rows[::step], cols[::step]], axis=1).astype(np.int32), border)
 
     def identity(self, index: int) -> int:
@@ -117,7 +119,7 @@ class PatchDataset(Dataset[tuple[NDArray[np.uint8], NDArray[np.generic]]]):
 
     def crack_prior(self) -> float:
         """Estimate the share of crack pixels, in [0, 1], from first patches."""
-        shares = [float((self._draw(index)[1].mask > 0).mean()) for index in range(_PRIOR_PATCHES)]
+        shares = [float((split_void(self._draw(index)[1].mask)[0] > 0).mean()) for index in range(_PRIOR_PATCHES)]
         return sum(shares) / len(shares)
 
     def _draw(self, index: int) -> tuple[np.random.Generator, _Cut]:
@@ -219,7 +221,8 @@ def resize_pair(
     pixels = cv2.resize(image, (side, side), interpolation=method)
     classes = np.zeros((side, side), np.uint8)
     best = np.full((side, side), _COVERAGE, np.float32)
-    for number in range(1, int(mask.max()) + 1):
+    numbers, void = split_void(mask)
+    for number in (*range(1, int(numbers.max()) + 1), *([VOID] if void.any() else [])):
         coverage = cv2.resize((mask == number).astype(np.float32), (side, side), interpolation=method)
         covers = coverage >= best
         classes[covers] = number

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from crackseg.datasets.class_masks import split_void
 from crackseg.training.loss_config import LossConfig
 from crackseg.training.weight_map import border_weights, signed_distance
 
@@ -27,7 +28,7 @@ def target_planes(
     """Return a mask followed by the planes that the losses need.
 
     Args:
-        mask: ``(H, W)`` uint8 class numbers; 1 for crack with one class.
+        mask: ``(H, W)`` uint8 class numbers; 1 for crack with one class. Void pixels count as background in the planes.
         config: Weights and settings of the losses.
         classes: Channels of the network's output.
         border: ``(H, W)`` float32 border weights of the mask; computed if None.
@@ -37,6 +38,7 @@ def target_planes(
         losses, and the signed distance to each class except the background, in pixels, if ``boundary`` is.
     """
     planes = [mask.astype(np.float32)]
+    mask, _ = split_void(mask)
     if config.border.weight:
         if border is None:
             border = border_weights(mask > 0, w0=config.border.w0, sigma=config.border.sigma)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crackseg.datasets.class_masks import read_class_sample
+from crackseg.datasets.class_masks import read_class_sample, split_void
 from crackseg.datasets.samples import Sample
 from crackseg.errors import ModelError
 from crackseg.imaging.codec import ArrayImage
@@ -189,8 +189,9 @@ def predict_examples(
 
 def _predict(predictor: TorchPredictor, samples: Sequence[Sample], classes: int) -> Iterator[ValidatedImage]:
     for sample in samples:
-        image, true = read_class_sample(sample, classes)
-        probability = predict_probability(ArrayImage(image), predictor)
+        image, numbers = read_class_sample(sample, classes)
+        true, void = split_void(numbers)
+        probability = np.where(void, np.float32(0), predict_probability(ArrayImage(image), predictor))
         everywhere = np.ones(true.shape, np.bool_)
         yield ValidatedImage(
             sample, image, true, probability, predict_classes(image, everywhere, predictor, predictor.card)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crackseg.datasets.class_masks import check_classes, read_class_sample
+from crackseg.datasets.class_masks import check_classes, read_class_sample, split_void
 from crackseg.datasets.samples import Sample, find_samples
 from crackseg.errors import DatasetError
 from crackseg.imaging.codec import write_png
@@ -71,3 +71,11 @@ def test_several_classes_need_a_mask_with_more_than_one() -> None:
 def test_class_masks_are_read_without_torch(run_python: RunPython) -> None:
     answer = run_python("import sys, crackseg.datasets.class_masks; print('torch' in sys.modules)")
     assert answer.stdout.strip() == "False", answer.stderr
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_255_next_to_class_numbers_is_void(tmp_path: Path, classes: int) -> None:
+    numbers = read_class_sample(sample_with(tmp_path, classes_of(1, 1, 255)), classes)[1]
+    np.testing.assert_array_equal(numbers, classes_of(1, 1, 255))
+    plain, void = split_void(numbers)
+    assert (plain.sum(), void.sum()) == (2, 1)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from crackseg.datasets.check import check_dataset
 from crackseg.datasets.findings import SEVERITIES, TITLES, Severity
-from crackseg.imaging.codec import mask_pixels
+from crackseg.imaging.codec import mask_pixels, write_png
 from tests.datasets.scenes import SHAPE, find, save, save_turned, wall, write_walls
 
 IMAGE, CRACK = wall(0)
@@ -144,3 +144,13 @@ def test_every_kind_has_a_title_and_the_worst_come_first() -> None:
     assert list(TITLES) == list(SEVERITIES)
     assert list(SEVERITIES.values()) == sorted(SEVERITIES.values())
     assert set(SEVERITIES.values()) == set(Severity)
+
+
+def test_255_next_to_class_numbers_is_void_and_0_and_255_next_to_it_is_an_error(tmp_path: Path) -> None:
+    write_walls(tmp_path, 3)
+    numbers = CRACK.astype(np.uint8)
+    numbers[:4] = 255
+    for name, values in (("00", numbers), ("01", (numbers == 1).astype(np.uint8))):
+        write_png(tmp_path / "masks" / f"{name}.png", values)
+    findings = {(finding.files[0].stem, finding.kind) for finding in check_dataset(tmp_path).findings}
+    assert findings >= {("00", "void-mask"), ("02", "void-unclear")}

@@ -16,6 +16,7 @@ from crackseg.evaluation.counting import PredictedSample, count_image
 from crackseg.evaluation.report import evaluate_model
 from crackseg.evaluation.request import EvaluationRequest
 from crackseg.evaluation.run import resize_sample
+from crackseg.imaging.codec import write_png
 from crackseg.measurement.crack import measure_cracks
 from crackseg.measurement.skeleton import skeletonise
 from crackseg.metrics.boundary import count_boundary
@@ -291,3 +292,20 @@ def test_the_headline_is_the_first_scores_of_the_native_protocol_and_no_other(tm
     expected = ["f1", "precision", "recall", "iou", "f1_2px", "precision_2px", "recall_2px", "false_alarm"]
     assert headline == expected
     assert {each.key for each in PLAIN} >= set(headline)
+
+
+def test_void_pixels_are_not_scored(tmp_path: Path) -> None:
+    shape = (64, 96)
+    crack, border = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+    crack[20:24, 10:80], border[40:48, 10:80] = True, True
+    write_set(tmp_path / "plain", [(crack | border, crack)])
+    write_set(tmp_path / "void", [(crack | border, crack)])
+    mask = next((tmp_path / "void").rglob("masks/*.png"))
+    write_png(mask, np.where(border, np.uint8(255), crack.astype(np.uint8)))
+    plain, void = (
+        count_samples(model(), find_samples(tmp_path / name, "test"))[name].scores(PLAIN)["f1"]
+        for name in ("plain", "void")
+    )
+    assert plain is not None
+    assert plain < 0.6
+    assert void == 1

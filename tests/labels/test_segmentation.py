@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crackseg.errors import LabelError
+from crackseg.files import make_folder
+from crackseg.imaging.codec import read_mask_and_void, write_png
+from crackseg.imaging.samples import VOID
 from crackseg.labels.annotation import LabelledImage, LabelledObject, mask_object, mask_objects
+from crackseg.labels.convert import AnnotationSource, convert
+from crackseg.labels.reading import Format
 from crackseg.labels.segmentation import (
-    VOID,
     decode_labelmap,
     decode_segmentation,
     encode_labelmap,
@@ -150,3 +155,22 @@ def test_an_object_without_box_takes_the_class_of_most_of_its_pixels() -> None:
     assert [item.box for item in image.objects] == [(0, 0, 1, 3), (0, 3, 1, 4)]
     plain = objects_of_indices(LabelledImage("a.png", (1, 4)), None, objects, {})
     assert [item.category for item in plain.objects] == ["object", "object"]
+
+
+@pytest.mark.parametrize("kind", ["masks", "voc"])
+def test_void_pixels_survive_a_conversion(kind: Format, tmp_path: Path) -> None:
+    values = np.zeros((20, 30), np.uint8)
+    values[4:8, 3:20], values[8:10, 3:20] = 1, 255
+    lone = np.where(values == 255, np.uint8(255), np.uint8(0))
+    make_folder(tmp_path / "in")
+    write_png(tmp_path / "in" / "a.png", values)
+    (tmp_path / "in" / "b.png").write_bytes(encode_segmentation(lone))
+    convert(AnnotationSource(tmp_path / "in", "masks"), tmp_path / "mid", kind)
+    convert(AnnotationSource(tmp_path / "mid", kind), tmp_path / "out", "masks")
+    for name, crack in (("a", values == 1), ("b", values < 0)):
+        mask, void = read_mask_and_void(tmp_path / "out" / f"{name}.png")
+        assert np.array_equal(mask, crack)
+        assert void is not None
+        assert np.array_equal(void, values == 255)
+    result = convert(AnnotationSource(tmp_path / "in", "masks"), tmp_path / "coco", "coco")
+    assert result.changes == {"void region read as background": 2}

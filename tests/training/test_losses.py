@@ -364,3 +364,16 @@ def test_losses_are_read_as_weights_or_with_settings() -> None:
         load_config(TrainConfig, overrides=["loss.cldise=0.3"])
     with pytest.raises(ConfigError, match=r"loss\.border\.sgma: unknown key; did you mean 'sigma'\?"):
         load_config(TrainConfig, overrides=["loss.border={sgma: 3}"])
+
+
+@each_term
+@pytest.mark.parametrize("classes", [1, 3])
+def test_void_pixels_have_no_gradient(name: str, classes: int) -> None:
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn((2, classes, 16, 16), generator=generator, requires_grad=True)
+    target = torch.randint(0, max(classes, 2), (2, 1, 16, 16), generator=generator).float()
+    target[:, :, 4:9, 4:9] = 255
+    total_loss(logits, target, only(name)).backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert not logits.grad[:, :, 4:9, 4:9].any()
+    assert logits.grad[:, :, :4].any()

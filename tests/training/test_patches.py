@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from crackseg.datasets.samples import find_samples
 from crackseg.errors import ConfigError
+from crackseg.imaging.codec import write_png
 from crackseg.training.patches import PatchDataset, resize_pair
 from tests.runs import line_sample, tiny_config, write_sample
 
@@ -150,3 +151,13 @@ def test_resizing_keeps_the_share_of_a_wide_crack() -> None:
     for side in (64, 90, 160):
         _, resized = resize_pair(np.zeros((100, 100, 3), np.uint8), mask, side)
         assert resized.mean() == pytest.approx(0.4, abs=0.02)
+
+
+def test_void_pixels_reach_the_target_and_are_never_crack(tmp_path: Path) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:40], mask[30:34] = 255, 1
+    write_sample(tmp_path, "a", np.full((64, 64, 3), 120, np.uint8), mask > 0)
+    write_png(tmp_path / "masks" / "a.png", mask)
+    dataset = patches(tmp_path)
+    assert set(np.unique(masks(dataset, 8)).tolist()) == {0, 1, 255}
+    assert dataset.crack_prior() < 0.3
