@@ -55,6 +55,12 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def user_cache_folder(name: str) -> Path:
+    """Return a cache folder: ``crackseg/NAME`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "crackseg" / name
+
+
 def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Write ``data`` to ``path``, whole or not at all.
 

@@ -14,6 +14,7 @@ from crackseg.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, display_tex
 if TYPE_CHECKING:
     from crackseg.cli.console import Console, ProgressDisplay
     from crackseg.datasets.samples import Sample
+    from crackseg.datasets.separation import Clusters
     from crackseg.parallel import Progress, ProgressCallback
     from crackseg.training.config import TrainConfig
     from crackseg.training.cross_validation import FoldsResult
@@ -112,6 +113,16 @@ class Train(Command["TrainingResult | FoldsResult | RateTrial | TrainingPreview"
             default="off",
         ),
     ] = None
+    group_by: Annotated[
+        str | None,
+        option(
+            "--group-by",
+            metavar="REGEX",
+            help="Keep images whose names match alike on one side, such as tiles of one photo: '(.*)_[0-9]+'.",
+            group="Input",
+            default="off",
+        ),
+    ] = None
     preview: Annotated[
         bool, option("--preview", help="Only draw patches that the network would train on.", group="Mode")
     ] = False
@@ -126,10 +137,7 @@ class Train(Command["TrainingResult | FoldsResult | RateTrial | TrainingPreview"
         if (self.folds is not None) + self.preview + self.find_rate > 1 or (self.folds is not None and self.val):
             raise UsageError("choose one of --folds, --preview and --find-rate; --folds takes no --val")
         config, output = self._config(), Path(self.output)
-        plain = not (self.preview or self.find_rate or self.folds is not None)
-        samples, validation = _samples(
-            as_paths(self.data), as_paths(self.val), config.data.validation_fraction if plain else 0.0
-        )
+        samples, validation = _samples(as_paths(self.data), as_paths(self.val))
         require_train_extra()
         if self.preview:
             from crackseg.training.preview import draw_preview
@@ -141,11 +149,11 @@ class Train(Command["TrainingResult | FoldsResult | RateTrial | TrainingPreview"
             if self.folds is not None:
                 from crackseg.training.cross_validation import split_folds, train_folds
 
-                folds = split_folds(samples, self.folds)
+                folds = split_folds(samples, self.folds, self._clusters(samples))
                 return train_folds(config, folds, output, resume=self.resume, device=self.device, progress=progress)
             from crackseg.training.run import TrainingData, train
 
-            data = TrainingData(samples, validation)
+            data = TrainingData(*self._divide(samples, validation, config.data.validation_fraction))
             return train(config, data, output, resume=self.resume, device=self.device, progress=progress)
 
     def execute(self, console: "Console") -> int:
@@ -194,6 +202,38 @@ class Train(Command["TrainingResult | FoldsResult | RateTrial | TrainingPreview"
         settings = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
         return load_config(TrainConfig, find_config("train", self.config), overrides=[*self.set, *settings])
 
+    def _clusters(self, samples: "Sequence[Sample]") -> "Clusters":
+        """Return the samples that belong on one side."""
+        from crackseg.datasets.separation import cluster_samples
+        from crackseg.parallel import Progress
+
+        def show(work: Progress) -> None:
+            if self.progress is not None:
+                self.progress(Progress(0.0, 1.0, f"{work.note}: {work.done:.0f} of {work.total:.0f}"))
+
+        return cluster_samples(samples, pattern=self.group_by, progress=show)
+
+    def _divide(
+        self, samples: "tuple[Sample, ...]", validation: "tuple[Sample, ...]", fraction: float
+    ) -> "tuple[tuple[Sample, ...], tuple[Sample, ...]]":
+        """Return training and validation samples that share no content."""
+        from crackseg.datasets.separation import hold_out_clusters, separate
+        from crackseg.training.loop import TrainingProgress
+
+        if not validation:
+            if len(samples) < 2:
+                where, hint = as_paths(self.data)[0], "add images, or --val"
+                raise UsageError("one image is not enough to train and to validate", where=where, hint=hint)
+            return hold_out_clusters(samples, fraction, self._clusters(samples))
+        kept, removed = separate(samples, validation, self._clusters([*samples, *validation]))
+        if removed and self.progress is not None:
+            note = (
+                f"{len(removed)} of {len(samples)} training images are left out: near copies of validation images, or"
+            )
+            note += f" tiles of the same photo, such as {display_text(removed[0].image)}"
+            self.progress(TrainingProgress(0.0, 1.0, note, step=0, loss=0.0))
+        return kept, validation
+
     def _find_rate(self, config: "TrainConfig", samples: "tuple[Sample, ...]", output: Path) -> "RateTrial":
         from crackseg.runtimes.torch import pick_device
         from crackseg.training.rate_finder import find_rate, save_trial
@@ -203,18 +243,11 @@ class Train(Command["TrainingResult | FoldsResult | RateTrial | TrainingPreview"
         return trial
 
 
-def _samples(data: list[Path], val: list[Path], fraction: float) -> "tuple[tuple[Sample, ...], tuple[Sample, ...]]":
-    """Return the training and the validation samples."""
-    from crackseg.datasets.samples import find_all_samples, hold_out
+def _samples(data: list[Path], val: list[Path]) -> "tuple[tuple[Sample, ...], tuple[Sample, ...]]":
+    """Return the samples of the data and of the validation folders."""
+    from crackseg.datasets.samples import find_all_samples
 
-    samples = find_all_samples(data, "train")
-    if val:
-        return samples, find_all_samples(val, "val")
-    if fraction == 0:
-        return samples, ()
-    if len(samples) < 2:
-        raise UsageError("one image is not enough to train and to validate", where=data[0], hint="add images, or --val")
-    return hold_out(samples, fraction)
+    return find_all_samples(data, "train"), find_all_samples(val, "val") if val else ()
 
 
 @contextlib.contextmanager
@@ -244,7 +277,10 @@ def show_training(display: "ProgressDisplay") -> "ProgressCallback":
     scores: list[float] = []
 
     def show(progress: "Progress") -> None:
-        row = getattr(progress, "row", None)
+        row, phase = getattr(progress, "row", None), getattr(progress, "phase", "")
+        if not hasattr(progress, "step") or phase:
+            display(Progress(progress.done, progress.total, phase or progress.note))
+            return
         if progress.note:
             display.write(progress.note)
             return

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from crackseg.datasets.content import hash_files
 from crackseg.errors import DatasetError, UsageError, display_text
 from crackseg.files import list_images
 from crackseg.imaging.codec import image_size, read_image, read_mask_and_void
@@ -224,8 +225,6 @@ def hash_samples(samples: Sequence[Sample]) -> str:
         >>> len(hash_samples(find_samples(Path("walls"), "train")))
         64
     """
-    digest = hashlib.sha256()
-    for sample in samples:
-        for path in (sample.image, sample.mask):
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    paths = [path for sample in samples for path in (sample.image, sample.mask)]
+    hashes = hash_files(paths)
+    return hashlib.sha256(b"".join(hashes[path] for path in paths)).hexdigest()

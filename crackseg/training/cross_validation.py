@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crackseg.datasets.samples import Sample
+from crackseg.datasets.separation import Clusters, rank_sample
 from crackseg.errors import UsageError, display_text
 from crackseg.files import make_folder, write_bytes
 from crackseg.training.config import TrainConfig
@@ -76,7 +76,7 @@ class FoldsResult:
         return math.sqrt(sum((scores[key] - mean) ** 2 for scores in self.scores) / (len(self.scores) - 1))
 
 
-def split_folds(samples: Sequence[Sample], count: int) -> tuple[TrainingData, ...]:
+def split_folds(samples: Sequence[Sample], count: int, clusters: Clusters | None = None) -> tuple[TrainingData, ...]:
     """Split samples into folds that each hold out other samples.
 
     The samples of each data set are distributed evenly, in the order of a hash of their file stems.
@@ -84,9 +84,10 @@ def split_folds(samples: Sequence[Sample], count: int) -> tuple[TrainingData, ..
     Args:
         samples: Samples, at least one per fold.
         count: Number of folds, at least two.
+        clusters: Clusters of samples that share a fold; None if every sample may go to any fold.
 
     Raises:
-        UsageError: If there are too few folds or samples.
+        UsageError: If there are too few folds, samples or clusters.
     """
     if count < 2 or count > len(samples):
         raise UsageError(
@@ -94,11 +95,23 @@ def split_folds(samples: Sequence[Sample], count: int) -> tuple[TrainingData, ..
             where="--folds",
             hint="choose another number or add images",
         )
-    fold_of: dict[Sample, int] = {}
+    number_of = {sample: number for number, sample in enumerate(samples)} if clusters is None else clusters.of
+    members: dict[int, list[Sample]] = {}
     for group in dict.fromkeys(sample.group for sample in samples):
-        members = [sample for sample in samples if sample.group == group]
-        for member in sorted(members, key=_rank):
-            fold_of[member] = len(fold_of) % count
+        for sample in sorted((sample for sample in samples if sample.group == group), key=rank_sample):
+            members.setdefault(number_of[sample], []).append(sample)
+    if len(members) < count:
+        raise UsageError(
+            f"expected at most {len(members)} folds, the number of photos without their copies and tiles; got {count}",
+            where="--folds",
+            hint="choose fewer folds or add images of other places",
+        )
+    fold_of: dict[Sample, int] = {}
+    sizes = [0] * count
+    for cluster in members.values():
+        fold = sizes.index(min(sizes))
+        sizes[fold] += len(cluster)
+        fold_of |= dict.fromkeys(cluster, fold)
     return tuple(
         TrainingData(
             train=tuple(sample for sample in samples if fold_of[sample] != fold),
@@ -151,7 +164,3 @@ def train_folds(
     }
     write_bytes(make_folder(output) / SUMMARY_FILE, (json.dumps(summary, indent=2) + "\n").encode())
     return result
-
-
-def _rank(sample: Sample) -> bytes:
-    return hashlib.sha256(sample.image.stem.encode("utf-8", "replace")).digest()

@@ -18,7 +18,7 @@ from crackseg.errors import ModelError, TrainingError
 from crackseg.imaging.samples import VOID
 from crackseg.networks.factory import SegmentationNetwork, normalise
 from crackseg.networks.precision import keep_strided_depthwise_float32
-from crackseg.parallel import Progress
+from crackseg.parallel import Progress, ProgressCallback
 from crackseg.training.batch_check import needs_two_patches
 from crackseg.training.collapse_guard import CollapseGuard
 from crackseg.training.config import TrainConfig
@@ -41,11 +41,13 @@ class TrainingProgress(Progress):
         step: Finished steps.
         loss: Loss of the last step; with `row`, the mean over the epoch.
         row: Row of ``metrics.csv`` that an epoch has just completed; None between epochs.
+        phase: Work other than steps, such as a validation, with its progress; empty during steps.
     """
 
     step: int
     loss: float
     row: Mapping[str, float] | None = None
+    phase: str = ""
 
 
 TrainingCallback = Callable[[TrainingProgress], None]
@@ -54,6 +56,16 @@ TrainingCallback = Callable[[TrainingProgress], None]
 
 def ignore_progress(_: TrainingProgress) -> None:
     """Ignore the progress of a training."""
+
+
+def as_phase(progress: TrainingCallback) -> ProgressCallback:
+    """Return a callback that shows other work as a phase."""
+
+    def show(work: Progress) -> None:
+        phase = f"{work.note}: {work.done:.0f} of {work.total:.0f}"
+        progress(TrainingProgress(0.0, 1.0, step=0, loss=0.0, phase=phase))
+
+    return show
 
 
 class Loop:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from crackseg.config import dump_config
-from crackseg.datasets.samples import Sample, check_sizes, hash_samples
+from crackseg.datasets.samples import Sample, check_sizes
 from crackseg.errors import (
     ConfigError,
     CracksegError,
@@ -29,7 +29,6 @@ from crackseg.exporting.from_torch import export_onnx
 from crackseg.files import make_folder, write_bytes
 from crackseg.machine import describe_machine
 from crackseg.modelcard.card import ModelCard
-from crackseg.modelcard.domain import describe_files, fit_domain
 from crackseg.networks.checkpoint import initialise, read_weights, save_weights
 from crackseg.networks.config import NOT_IN_ONNX
 from crackseg.networks.factory import build_network, start_at_prior
@@ -39,10 +38,11 @@ from crackseg.prediction.loading import RUN_MODEL, find_weights
 from crackseg.runtimes.torch import TorchPredictor, pick_device
 from crackseg.training.batch_check import check_batch_size
 from crackseg.training.config import TrainConfig
+from crackseg.training.data_identity import DataDescription, check_same_data, describe_data, describe_domain
 from crackseg.training.distributed import Team, join_team
 from crackseg.training.label_width import measure_labels
 from crackseg.training.loader import name_killed_workers
-from crackseg.training.loop import Loop, TrainingCallback, TrainingProgress, ignore_progress
+from crackseg.training.loop import Loop, TrainingCallback, TrainingProgress, as_phase, ignore_progress
 from crackseg.training.patches import PatchDataset
 from crackseg.training.plots import draw_curves, draw_samples
 from crackseg.training.resume import RESUME_FILE, ResumeState, state_to_resume
@@ -144,8 +144,8 @@ def train(
     Raises:
         UsageError: If the folder holds a run and ``resume`` is False, or the device, the initial weights or the teacher
             are missing. No image has been read then.
-        ConfigError: If the configuration differs from that of the run to resume, or does not fit image files, or the
-            network needs a larger batch.
+        ConfigError: If configuration or data differ from those of the run to resume. Also if the configuration does not
+            fit image files, or the network needs a larger batch.
         DatasetError: If an image and its mask differ in size, or the masks hold other classes than the network.
         TrainingError: If the loss or a weight is not finite, or memory is too small for one patch. Also if the network
             has collapsed (see `CollapseGuard`), or an image can no longer be read; such a run can be resumed.
@@ -164,10 +164,13 @@ def train(
     if config.teacher.model is not None:
         find_weights(config.teacher.model)
     check_sizes([*data.train, *data.validation])
+    identity = describe_data(data.train, data.validation, progress=as_phase(notify))
+    if state is not None:
+        check_same_data(state.values.get("data"), identity, where=output)
     with join_team(chosen) as team, stop_signals() as stopped:
         if team.size == 1:
             check_batch_size(config)
-        run = _Run(config, data, make_folder(output), team, weights)
+        run = _Run(_Job(config, data, identity, make_folder(output), weights), team)
         if state is not None:
             run.restore(state)
         elif team.leads:
@@ -182,12 +185,25 @@ def train(
         return run.result(finished=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Inputs of a run, checked."""
+
+    config: TrainConfig
+    data: TrainingData
+    identity: DataDescription
+    output: Path
+    weights: Path | None
+
+
 class _Run:
     """A run folder and the training loop that fills it."""
 
-    def __init__(self, config: TrainConfig, data: TrainingData, output: Path, team: Team, weights: Path | None) -> None:
+    def __init__(self, job: _Job, team: Team) -> None:
+        config, data, output, weights = job.config, job.data, job.output, job.weights
         torch.manual_seed(config.seed)
         self._config, self._data, self._output, self._team = config, data, output, team
+        self._identity = job.identity
         self._bfloat16 = team.broadcast(use_bfloat16(config.precision, team.device))
         patches = PatchDataset(data.train, config)
         network = build_network(config.network)
@@ -196,7 +212,7 @@ class _Run:
         if weights is not None:
             initialise(network, weights)
         self._start = starting_threshold(weights)
-        self.card = _first_card(config, data, output, context)
+        self.card = _first_card(job, context)
         self.history: list[dict[str, float]] = []
         self.loop = Loop(
             network,
@@ -264,6 +280,7 @@ class _Run:
             return
         tensors, values = self.loop.state()
         values |= {"history": self.history, "threshold": self.card.threshold, "config": dump_config(self._config)}
+        values["data"] = self._identity
         ResumeState(tensors, values).save(self._output / RESUME_FILE)
 
     def end_epoch(self) -> TrainingProgress:
@@ -352,17 +369,17 @@ class _Run:
         return card
 
 
-def _first_card(config: TrainConfig, data: TrainingData, output: Path, context: int | None) -> ModelCard:
-    groups = dict.fromkeys(sample.group for sample in data.train)
+def _first_card(job: _Job, context: int | None) -> ModelCard:
+    config = job.config
     return ModelCard(
-        name=config.name or output.resolve().name,
+        name=config.name or job.output.resolve().name,
         network=config.network.model_dump(mode="json"),
         stride=config.network.stride,
         context_px=FALLBACK_CONTEXT_PX if context is None else context,
         context_exact=context is not None,
-        data=tuple(_describe_group(group, data.train) for group in groups),
+        data=tuple(dict(group) for group in job.identity["train"]),
         terms=config.terms,
-        domain=_domain(data.train),
+        domain=describe_domain(job.data.train),
         training={
             "seed": config.seed,
             "init": None if config.init is None else Path(config.init).name,
@@ -371,20 +388,6 @@ def _first_card(config: TrainConfig, data: TrainingData, output: Path, context: 
             **describe_machine(),
         },
     )
-
-
-def _domain(samples: Sequence[Sample]) -> dict[str, Any]:
-    """Return the image domain of the samples, before augmentation, for the card."""
-    groups: dict[str, list[Path]] = {}
-    for sample in samples:
-        groups.setdefault(sample.group, []).append(sample.image)
-    descriptions = describe_files(groups)
-    return fit_domain(list(descriptions.values())).to_dict() if descriptions else {}
-
-
-def _describe_group(group: str, samples: Sequence[Sample]) -> dict[str, str | int]:
-    members = [sample for sample in samples if sample.group == group]
-    return {"name": group, "images": len(members), "sha256": hash_samples(members)}
 
 
 def _csv(history: Sequence[dict[str, float]]) -> bytes:

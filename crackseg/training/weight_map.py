@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import io
 import math
-import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crackseg.errors import CracksegError, OutputError
-from crackseg.files import make_folder, write_bytes
+from crackseg.files import make_folder, user_cache_folder, write_bytes
 from crackseg.geometry import Region
 from crackseg.imaging.codec import read_file
 
@@ -221,8 +220,7 @@ def signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 def cache_folder() -> Path:
     """Return the cache folder, ``crackseg/border`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "crackseg" / "border"
+    return user_cache_folder("border")
 
 
 def cached_border_weights(

@@ -50,7 +50,7 @@ def test_a_configuration_file_is_obeyed_and_json_is_the_only_thing_on_stdout(
 
 def test_val_is_what_is_validated_on_and_several_folders_are_distinguished(tmp_path: Path) -> None:
     one, two = write_lines(tmp_path / "a" / "walls", 2), write_lines(tmp_path / "b" / "walls", 3)
-    val = write_lines(tmp_path / "val", 1)
+    val = write_lines(tmp_path / "val", 1, first=50)
     run = tmp_path / "run"
     data = ["--data", str(one), "--data", str(two), "--val", str(val)]
     assert main(["train", *data, "--output", str(run), *SHORT, "--quiet"]) == 0
@@ -154,3 +154,31 @@ def test_a_gpu_that_is_not_there_is_exit_code_2(data: Path, tmp_path: Path, caps
     assert main(["train", "--data", str(data), "-o", str(tmp_path / "run"), *SHORT, "--device", "cuda"]) == 2
     assert "got 'cuda'" in only_error(capsys.readouterr().err)
     assert not (tmp_path / "run").exists()
+
+
+def test_images_that_are_trained_on_are_not_validated_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    walls = write_lines(tmp_path / "walls", 3)
+    arguments = ["train", "--data", str(walls), "--val", str(walls), "--output", str(tmp_path / "run"), *SHORT]
+    assert main(arguments) == 3
+    assert "images are in the training and the validation data: " in only_error(capsys.readouterr().err)
+    assert not (tmp_path / "run").exists()
+
+
+def test_near_copies_of_validation_images_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    walls, val = write_lines(tmp_path / "walls", 4), write_lines(tmp_path / "val", 1, first=50)
+    with Image.open(val / "images" / "wall50.png") as image:
+        image.save(walls / "images" / "wall03.png", compress_level=0)
+    arguments = ["train", "--data", str(walls), "--val", str(val), "--output", str(tmp_path / "run"), *SHORT]
+    assert main(arguments) == 0
+    assert "1 of 4 training images are left out: near copies" in capsys.readouterr().err
+    card = json.loads((tmp_path / "run" / "card.json").read_text())
+    assert [entry["images"] for entry in card["data"]] == [3]
+
+
+def test_tiles_of_one_photo_stay_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    walls = write_lines(tmp_path / "walls", 6)
+    arguments = ["train", "--data", str(walls), "--output", str(tmp_path / "run"), *SHORT]
+    assert main([*arguments, "--group-by", "wall"]) == 3
+    assert "none can be held out" in only_error(capsys.readouterr().err)
+    assert main([*arguments, "--group-by", "wall", "--folds", "2"]) == 2
+    assert "at most 1 folds, the number of photos without their copies" in only_error(capsys.readouterr().err)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +17,11 @@ import pytest
 import torch
 
 from crackseg.cli import main
+from crackseg.datasets.samples import find_samples
 from crackseg.errors import ConfigError, ModelError, UsageError
 from crackseg.networks.checkpoint import read_weights
 from crackseg.training.loop import TrainingProgress
-from crackseg.training.run import train
+from crackseg.training.run import TrainingData, train
 from tests.runs import (
     FILES,
     REPOSITORY,
@@ -30,6 +32,7 @@ from tests.runs import (
     rows,
     tiny_config,
     training_data,
+    write_lines,
 )
 
 pytestmark = pytest.mark.train
@@ -100,7 +103,7 @@ def test_resuming_a_finished_training_changes_nothing(unbroken: Path, data: Path
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from crackseg.training.run import train
+from crackseg.training.run import TrainingData, train
 from tests.runs import SAME, tiny_config, training_data
 
 def report(progress):
@@ -205,3 +208,25 @@ def test_patches_prepared_in_another_process_change_nothing(unbroken: Path, data
     assert rows_without_seconds(tmp_path / "run") == rows_without_seconds(unbroken)
     one, two = (read_weights(folder / "best.safetensors") for folder in (tmp_path / "run", unbroken))
     assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
+
+
+def test_a_run_is_not_resumed_with_other_data(unbroken: Path, data: Path, tmp_path: Path) -> None:
+    before = {name: (unbroken / name).read_bytes() for name in FILES}
+    own, more = training_data(data), write_lines(tmp_path / "other", 4, first=40)
+    other = find_samples(more, "train")
+    count = len(own.train)
+    for changed, mentions in (
+        (TrainingData(other, own.validation), rf"the training data were {data.name} \({count} images\) and are other"),
+        (TrainingData(own.train, other), r"the validation data were .* and are other \(4 images\)"),
+        (TrainingData(own.train[::-1], own.validation), "the training data have other content"),
+    ):
+        with pytest.raises(ConfigError, match=mentions):
+            train(tiny_config(*SAME), changed, unbroken, device="cpu", resume=True)
+    assert {name: (unbroken / name).read_bytes() for name in FILES} == before
+
+
+def test_a_run_is_resumed_with_its_data_in_another_place(unbroken: Path, data: Path, tmp_path: Path) -> None:
+    shutil.copytree(unbroken, tmp_path / "run")
+    shutil.copytree(data, tmp_path / "moved")
+    result = train(tiny_config(*SAME), training_data(tmp_path / "moved"), tmp_path / "run", device="cpu", resume=True)
+    assert result.finished

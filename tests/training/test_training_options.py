@@ -13,6 +13,7 @@ from PIL import Image
 
 from crackseg.cli import main
 from crackseg.datasets.samples import find_samples
+from crackseg.datasets.separation import cluster_samples
 from crackseg.errors import ConfigError, DatasetError, TrainingError, UsageError
 from crackseg.networks.checkpoint import read_card
 from crackseg.training.cross_validation import split_folds
@@ -233,3 +234,15 @@ def test_a_run_without_a_newer_option_can_be_resumed(data: Path, tmp_path: Path)
     result = train(longer, training_data(data), tmp_path / "run", device="cpu", resume=True)
     assert len(result.history) == 2
     assert torch.isfinite(torch.tensor(result.history[1]["loss"]))
+
+
+def test_a_fold_holds_whole_photos(tmp_path: Path) -> None:
+    samples = find_samples(write_lines(tmp_path / "walls", 13), "train")
+    clusters = cluster_samples(samples, pattern=r"wall.?(\d)$")
+    folds = split_folds(samples, 3, clusters)
+    assert sorted(len(fold.validation) for fold in folds) in ([4, 4, 5], [3, 5, 5])
+    for fold in folds:
+        held = {clusters.of[sample] for sample in fold.validation}
+        assert not held & {clusters.of[sample] for sample in fold.train}
+    single = cluster_samples(samples)
+    assert split_folds(samples, 3, single) == split_folds(samples, 3)
