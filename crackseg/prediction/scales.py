@@ -20,7 +20,7 @@ from crackseg.runtimes.predictor import Predictor, TileMemoryError
 SCALES = (0.5, 1.0, 1.5, 2.0)
 """Sizes of the image for ``scales``, relative to its own."""
 
-BAND_PX = 256
+BAND_PX = 64
 """Height of the bands in which an image is fused, in pixels."""
 
 Fusion = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -130,6 +130,8 @@ class _ProbabilityAtScale:
         while self._held and _end(self._held[0]) <= start:
             self._held.popleft()
         while not self._held or _end(self._held[-1]) < stop:
+            # Only these rows are needed; without the copy, both bands would stay in memory.
+            self._held = deque((max(first, start), band[max(start - first, 0) :].copy()) for first, band in self._held)
             self._held.append(next(self._bands))
         parts = [band[max(start - first, 0) : stop - first] for first, band in self._held if first < stop]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
