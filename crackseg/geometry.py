@@ -98,9 +98,12 @@ class Scale:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mm_per_px) and self.mm_per_px > 0):
-            raise UsageError(f"expected a scale of more than 0 mm per pixel, got {self.mm_per_px}")
+            raise UsageError(
+                f"expected more than 0 mm per pixel, got {self.mm_per_px:g}", where=self.source.rstrip("=")
+            )
         if not 0 <= self.uncertainty < 1:
-            raise UsageError(f"expected an uncertainty of 0 to 100 % of the scale, got {100 * self.uncertainty:g} %")
+            percent = f"{100 * self.uncertainty:g} %"
+            raise UsageError(f"expected an uncertainty of 0 to 100 % of the scale, got {percent}", where=self.source)
 
     @property
     def fixed(self) -> Scale:

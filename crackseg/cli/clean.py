@@ -233,7 +233,7 @@ def _targets(items: list[Path], output: Path) -> dict[Path, Path]:
             raise UsageError("would overwrite the masks it reads", where=output, hint="choose another folder for -o")
         paths = list_images(item) if item.is_dir() else (item,)
         if not paths:
-            raise UsageError("holds no mask", where=item, hint="put masks there, as PNG for example")
+            raise UsageError("holds no mask", where=item, hint="put masks there, for example as PNG")
         single = output.suffix.lower() == ".png" and len(items) == 1 and item.is_file()
         for path in paths:
             target = output if single else output / f"{path.stem}.png"

@@ -285,7 +285,7 @@ def common_classes(models: "Sequence[Model]", where: str = "--compare") -> int:
         raise UsageError(
             f"have {' and '.join(str(count) for count in dict.fromkeys(counts))} classes",
             where=where,
-            hint="compare models of the same classes",
+            hint="compare models with the same number of classes",
         )
     return counts[0]
 

@@ -97,7 +97,8 @@ class Generate(Command["GenerationResult"]):
         """Print the folder and the material that was skipped."""
         preview = display_text(result.preview)
         lines = [f"skipped: {reason}" for reason in result.skipped]
-        lines.append(f"{result.count} samples in {display_text(result.output)}; {preview} shows the first")
+        noun = "sample" if result.count == 1 else "samples"
+        lines.append(f"{result.count} {noun} in {display_text(result.output)}; {preview} shows the first")
         console.result(result.to_dict(), "\n".join(lines))
         return EXIT_DONE
 

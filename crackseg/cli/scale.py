@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 from crackseg.cli.command import PathInput, as_path
 from crackseg.errors import UsageError
@@ -26,7 +26,7 @@ def scale_source(
         ConfigError: If the file cannot be read.
     """
     if sum(value is not None for value in (scale, scale_file, marker)) > 1:
-        raise UsageError("expected one of --scale, --scale-file and --marker", hint="keep the most exact one")
+        raise UsageError("expected one of --scale, --scale-file and --marker", hint="keep the most accurate one")
     if marker is not None:
         from crackseg.measurement.scale import Marker
 
@@ -36,7 +36,7 @@ def scale_source(
         from crackseg.measurement.scale import read_scale
 
         return read_scale(path)
-    if not isinstance(scale, (int, float)):
+    if not isinstance(scale, SupportsFloat):
         return scale
     from crackseg.geometry import Scale
 

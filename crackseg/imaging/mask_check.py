@@ -55,7 +55,7 @@ def refuse_photo(levels: NDArray[np.uint8], path: Path, *, hint: str = "give its
         count = np.count_nonzero(np.bincount(levels.ravel(), minlength=256))
         between = np.count_nonzero((levels >= _NEAR_END) & (levels < 256 - _NEAR_END)) / levels.size
         raise ImageError(
-            f"expected a mask, got a photo: {count} grey levels, {100 * between:.0f} % of the pixels between black and"
+            f"expected a mask, got an image: {count} grey levels, {100 * between:.0f} % of the pixels between black and"
             " white",
             where=path,
             hint=hint,

@@ -86,7 +86,7 @@ def collect_masks(places: Sequence[Path]) -> list[Path]:
             raise UsageError("no such file or folder", where=place, hint="check the path")
         files = list_images(place) if place.is_dir() else (place,)
         if not files:
-            raise UsageError("the folder holds no mask", where=place, hint="put masks there, as PNG for example")
+            raise UsageError("the folder holds no mask", where=place, hint="put masks there, for example as PNG")
         predicted = [path for path in files if path.stem.endswith(_MASK_SUFFIX)]
         paths.extend(predicted or files)
     stems: dict[str, Path] = {}

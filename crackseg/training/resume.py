@@ -82,11 +82,11 @@ def state_to_resume(config: TrainConfig, output: Path, *, resume: bool) -> Resum
     path = output / RESUME_FILE
     if not path.exists():
         if (output / "best.safetensors").exists() and not resume:
-            raise UsageError("the folder holds a run already", where=output, hint="choose another folder")
+            raise UsageError("the folder already holds a run", where=output, hint="choose another folder")
         return None
     if not resume:
         raise UsageError(
-            "the folder holds a run already", where=output, hint="add --resume to continue it, or choose another folder"
+            "the folder already holds a run", where=output, hint="add --resume to continue it, or choose another folder"
         )
     state = ResumeState.load(path)
     was, now = yaml.safe_load(dump_config(_config_of(state, output))), yaml.safe_load(dump_config(config))

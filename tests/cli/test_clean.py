@@ -167,6 +167,6 @@ def test_a_photo_is_no_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str], 
     write_png(tmp_path / "masks" / "wall.png", np.repeat(grey, 3, axis=2))
     write_png(tmp_path / "masks" / "mask.png", mask_pixels(expected(hole=False)))
     assert main([command, str(tmp_path / "masks"), "-o", str(tmp_path / "out")]) == 1
-    assert "wall.png: expected a mask, got a photo: " in only_error(capsys.readouterr().err)
+    assert "wall.png: expected a mask, got an image: " in only_error(capsys.readouterr().err)
     if command == "clean":
         assert main(["clean", str(tmp_path / "masks"), "-o", str(tmp_path / "out"), "--blackhat", "5"]) == 0

@@ -57,5 +57,5 @@ def test_masks_of_every_kind_pass(kind: str) -> None:
 def test_photos_of_every_brightness_are_refused(mean: int, spread: int) -> None:
     photo = np.random.default_rng(mean).normal(mean, spread, (80, 90)).clip(0, 255).astype(np.uint8)
     assert looks_like_photo(photo)
-    with pytest.raises(ImageError, match=r"wall.png: expected a mask, got a photo: \d+ grey levels"):
+    with pytest.raises(ImageError, match=r"wall.png: expected a mask, got an image: \d+ grey levels"):
         refuse_photo(photo, Path("wall.png"))

@@ -154,7 +154,7 @@ def test_ctrl_c_saves_names_the_way_to_continue_and_exits_130(
 
 def test_a_folder_with_a_run_is_an_error_without_resume(unbroken: Path, data: Path) -> None:
     before = (unbroken / "best.safetensors").read_bytes()
-    with pytest.raises(UsageError, match=r"holds a run already.*--resume"):
+    with pytest.raises(UsageError, match=r"already holds a run.*--resume"):
         train(tiny_config(*SAME), training_data(data), unbroken, device="cpu")
     assert (unbroken / "best.safetensors").read_bytes() == before
 
