@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from crackseg.cli.adapt import adapt
     from crackseg.cli.check import check
     from crackseg.cli.clean import clean
     from crackseg.cli.convert import convert
@@ -41,6 +42,7 @@ __all__ = [
     "PredictionFailure",
     "Progress",
     "Scale",
+    "adapt",
     "check",
     "clean",
     "convert",
@@ -61,6 +63,7 @@ _HOMES = {
     "PredictionFailure": "crackseg.prediction.result",
     "Progress": "crackseg.parallel",
     "Scale": "crackseg.geometry",
+    "adapt": "crackseg.cli.adapt",
     "check": "crackseg.cli.check",
     "clean": "crackseg.cli.clean",
     "convert": "crackseg.cli.convert",

@@ -23,6 +23,7 @@ GROUPS = {
     },
     "Make models": {
         "train": "Train a network on images and masks.",
+        "adapt": "Adapt a model to the images of one site, with or without masks.",
         "evaluate": "Score models or masks against true masks.",
         "export": "Export a model to ONNX or OpenVINO after verifying its predictions.",
         "models": "List the shipped models with their terms, scores and limits.",

@@ -6,6 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crackseg.training.adapt_config import AdaptConfig
+    from crackseg.training.adaptation import AdaptationResult, adapt
+    from crackseg.training.batch_statistics import find_norms, mix_statistics
     from crackseg.training.config import (
         AugmentConfig,
         DataConfig,
@@ -22,11 +25,14 @@ if TYPE_CHECKING:
     from crackseg.training.preview import draw_preview
     from crackseg.training.rate_finder import RateTrial, find_rate, save_trial
     from crackseg.training.run import TrainingData, TrainingResult, train
+    from crackseg.training.site import Site, find_site
     from crackseg.training.tensorboard import tensorboard_progress
     from crackseg.training.validation import ValidationCounts, validate
     from crackseg.training.weight_map import border_weights
 
 __all__ = [
+    "AdaptConfig",
+    "AdaptationResult",
     "AugmentConfig",
     "DataConfig",
     "FoldsResult",
@@ -35,6 +41,7 @@ __all__ = [
     "OptimiserConfig",
     "RateTrial",
     "ScheduleConfig",
+    "Site",
     "TeacherConfig",
     "TrainConfig",
     "TrainingCallback",
@@ -42,10 +49,14 @@ __all__ = [
     "TrainingProgress",
     "TrainingResult",
     "ValidationCounts",
+    "adapt",
     "border_weights",
     "draw_preview",
+    "find_norms",
     "find_rate",
+    "find_site",
     "measure_labels",
+    "mix_statistics",
     "save_trial",
     "split_folds",
     "tensorboard_progress",
@@ -56,6 +67,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AdaptConfig": "crackseg.training.adapt_config",
+    "AdaptationResult": "crackseg.training.adaptation",
     "AugmentConfig": "crackseg.training.config",
     "DataConfig": "crackseg.training.config",
     "FoldsResult": "crackseg.training.cross_validation",
@@ -64,6 +77,7 @@ _HOMES = {
     "OptimiserConfig": "crackseg.training.config",
     "RateTrial": "crackseg.training.rate_finder",
     "ScheduleConfig": "crackseg.training.config",
+    "Site": "crackseg.training.site",
     "TeacherConfig": "crackseg.training.config",
     "TrainConfig": "crackseg.training.config",
     "TrainingCallback": "crackseg.training.loop",
@@ -71,8 +85,12 @@ _HOMES = {
     "TrainingProgress": "crackseg.training.loop",
     "TrainingResult": "crackseg.training.run",
     "ValidationCounts": "crackseg.training.validation",
+    "adapt": "crackseg.training.adaptation",
     "border_weights": "crackseg.training.weight_map",
     "draw_preview": "crackseg.training.preview",
+    "find_norms": "crackseg.training.batch_statistics",
+    "find_site": "crackseg.training.site",
+    "mix_statistics": "crackseg.training.batch_statistics",
     "find_rate": "crackseg.training.rate_finder",
     "measure_labels": "crackseg.training.label_width",
     "save_trial": "crackseg.training.rate_finder",

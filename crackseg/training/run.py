@@ -319,7 +319,7 @@ class _Run:
         save_weights(
             self._output / "last.safetensors", self.loop.average, dataclasses.replace(self.card, threshold=threshold)
         )
-        write_bytes(self._output / "metrics.csv", _csv(self.history))
+        write_bytes(self._output / "metrics.csv", format_history(self.history))
         self.save_state()
         self.loop.guard.check_epoch(counts.crack, done=self.loop.done)
         return TrainingProgress(self.loop.done, 1.0, step=self.loop.step, loss=loss, row=row)
@@ -390,7 +390,8 @@ def _first_card(job: _Job, context: int | None) -> ModelCard:
     )
 
 
-def _csv(history: Sequence[dict[str, float]]) -> bytes:
+def format_history(history: Sequence[dict[str, float]]) -> bytes:
+    """Return rows of scores as the bytes of ``metrics.csv``."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
     writer.writeheader()

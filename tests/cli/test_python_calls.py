@@ -20,7 +20,7 @@ from crackseg.parallel import Progress
 
 FUNCTIONS = tuple(name for name in crackseg.__all__ if name in COMMANDS)
 EXAMPLES = [
-    pytest.param(name, id=name, marks=[pytest.mark.train] if name in ("train", "export") else [])
+    pytest.param(name, id=name, marks=[pytest.mark.train] if name in ("adapt", "train", "export") else [])
     for name in (*FUNCTIONS, "load_model")
 ]
 
