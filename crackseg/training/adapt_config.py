@@ -42,9 +42,9 @@ class AdaptConfig(Section):
     share: Probability | None = None
     steps: int = Field(40, ge=0)
     rounds: int = Field(4, ge=1)
-    patience: int = Field(2, ge=1)
+    patience: int = Field(3, ge=1)
     held_out: float = Field(0.2, gt=0, lt=1)
-    learning_rate: float = Field(5e-3, gt=0)
+    learning_rate: float = Field(2e-3, gt=0)
     patch_px: int = Field(256, ge=64, multiple_of=32)
     batch_size: int = Field(4, ge=1)
     augment: AugmentConfig = LIGHT_AUGMENTATION
@@ -56,5 +56,5 @@ class AdaptConfig(Section):
 DEFAULT_SHARE = 0.1
 """Share of the site in the statistics where no label can measure it; see ``docs/research/adapt.md``."""
 
-HELD_OUT_FROM = 10
+HELD_OUT_FROM = 40
 """Number of labelled images from which some are held out; with fewer, all of them are trained on and measured."""
