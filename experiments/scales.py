@@ -278,7 +278,7 @@ def main() -> None:
     table: dict[str, dict[str, list[float]]] = {}
     print(f"{model.card.name}, threshold {cut:g}")
     print("fusion".ljust(21) + " cost" + "".join(folder.name[:13].rjust(15) for folder in folders))
-    for name in rows[folders[-1].name]:
+    for name in (name for name in rows[folders[-1].name] if all(name in other for other in rows.values())):
         values = {folder.name: list(score(folder, rows[folder.name][name][1], cut)) for folder in folders}
         cost = float(np.mean([rows[folder.name][name][0] for folder in folders]))
         table[name] = {"cost": [cost], **values}
