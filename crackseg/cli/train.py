@@ -118,7 +118,7 @@ class Train(Command["TrainingResult | FoldsResult | RateTrial | TrainingPreview"
         option(
             "--group-by",
             metavar="REGEX",
-            help="Keep images whose names match alike on one side, such as tiles of one photo: '(.*)_[0-9]+'.",
+            help="Hold out images in groups whose names share a match, such as tiles of one photo: '(.*)_[0-9]+'.",
             group="Input",
             default="off",
         ),

@@ -205,7 +205,7 @@ def _label_iou(folder: Path, one: Pair, other: Pair, copy: Duplicate) -> float |
 
 
 def _unclear_void(examined: Sequence[ExaminedPair], findings: Sequence[Finding]) -> list[Finding]:
-    """Return findings for masks of 0 and 255 where 255 may be void."""
+    """Return findings for masks in which 255 may mark void pixels."""
     void = [finding.files[0] for finding in findings if finding.kind == "void-mask"]
     if not void:
         return []
