@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crackseg.datasets.samples import Sample, read_sample
+from crackseg.datasets.samples import Sample, read_sample_and_void
 from crackseg.errors import DatasetError, UsageError, display_text
 from crackseg.evaluation.counting import PredictedSample
 from crackseg.files import list_images
@@ -47,7 +47,7 @@ class MaskFolder:
                 where=self.name,
                 hint=f"add {display_text(sample.image.stem)}.png",
             )
-        image, true = read_sample(sample)
+        image, true, void = read_sample_and_void(sample)
         predicted = read_mask(self.by_sample[sample])
         if predicted.shape != true.shape:
             raise DatasetError(
@@ -56,6 +56,8 @@ class MaskFolder:
                 where=self.by_sample[sample],
                 hint="write the mask at the size of the image",
             )
+        if void is not None:
+            predicted &= ~void
         return PredictedSample(image, true, predicted.astype(np.float32), predicted)
 
 

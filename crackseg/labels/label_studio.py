@@ -219,7 +219,9 @@ def _choose(annotations: Sequence[dict[str, Any]], where: str) -> list[dict[str,
         values = as_list(annotation.get("result", []), f"{where}: result")
         results.append([as_object(item, f"{where}: result[{at}]") for at, item in enumerate(values)])
     chosen = [at for at, annotation in enumerate(annotations) if annotation.get("ground_truth") is True]
-    chosen += [at for at, group in enumerate(results) if any(item.get("type") not in _NO_REGIONS for item in group)]
+    chosen += [
+        at for at, group in enumerate(results) if any(str(item.get("type")) not in _NO_REGIONS for item in group)
+    ]
     return results[(chosen or [0])[0]] if results else []
 
 
@@ -263,7 +265,7 @@ def _object(
     if kind == "labels":
         return ""
     if kind not in _KINDS.values():
-        return type_[:20]
+        return type_[:20] or "region without a type"
     value = as_object(region.get("value"), f"{where}.value")
     names = value.get(kind)
     category = str(names[0]) if isinstance(names, list) and names else labels.get(str(region.get("id")), "object")

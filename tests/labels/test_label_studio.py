@@ -144,6 +144,7 @@ def test_a_task_without_annotations_is_an_image_without_objects() -> None:
         pytest.param(region("rectanglelabels", x=1, y=2, width=3), "value.height: expected a number", id="half a box"),
         pytest.param({"type": "brushlabels", "value": 3}, "value: expected an object", id="no value"),
         pytest.param({"value": {}}, "type: expected text", id="no type"),
+        pytest.param({"type": [], "value": {}}, "type: expected text", id="list as type"),
         pytest.param({**region("brushlabels", rle=[]), "image_rotation": 90}, "rotated in the editor", id="rotated"),
     ],
 )
@@ -160,3 +161,8 @@ def test_an_error_in_a_region_names_its_index(item: dict[str, Any], message: str
 def test_a_file_that_is_not_an_export_is_refused(content: Any) -> None:
     with pytest.raises(LabelError, match=r"a\.json"):
         decode_label_studio(json.dumps(content).encode(), name="a.json")
+
+
+def test_a_region_without_a_type_is_left_out_and_not_ignored() -> None:
+    (image,) = read(json.dumps([task({"type": "", "value": {}})]).encode())
+    assert image.left_out == ("region without a type",)
