@@ -108,7 +108,7 @@ class Model:
         """
         cut = self.card.threshold if threshold is None else threshold
         if not 0 < cut <= 1:
-            raise UsageError(f"expected a threshold above 0 and at most 1, got {cut:g}")
+            raise UsageError(f"expected a threshold above 0 and at most 1, got {cut:g}", where="--threshold")
         return cut
 
     def steps(self, *, threshold: float | None = None, scale: float | ScaleSource | None = None) -> Steps:
