@@ -16,6 +16,7 @@ from crackseg.labels.guess import guess_dialect
 from crackseg.labels.image_lookup import ImageSizes, image_in, usual_places
 from crackseg.labels.kaggle import KaggleRow, decode_kaggle
 from crackseg.labels.label_studio import decode_label_studio, read_label_studio_task
+from crackseg.labels.panoptic import is_panoptic, read_panoptic_image
 from crackseg.labels.rle import KAGGLE, Dialect, rle_decode
 from crackseg.labels.runs import Shape
 
@@ -34,6 +35,8 @@ def coco_entries(path: Path, sizes: ImageSizes) -> list[Entry]:
     shape_of = _shape_of(sizes, path)
 
     def load(number: int) -> LabelledImage:
+        if is_panoptic(document, number):
+            return settle(read_panoptic_image(document, number, path), sizes, path)
         return settle(read_coco_image(document, number, shape_of), sizes, path)
 
     return [

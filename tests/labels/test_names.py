@@ -280,3 +280,22 @@ def test_a_size_that_no_image_can_have_is_an_error(tmp_path: Path) -> None:
     content = coco(bbox=[5, 5, 10, 4])
     content["images"][0]["height"] = 1e300
     assert len(run(save(tmp_path / "a.json", content), "coco", tmp_path / "out").failed) == 1
+
+
+def test_panoptic_segments_are_drawn_from_their_png(tmp_path: Path) -> None:
+    ids = np.zeros((40, 60, 3), np.uint8)
+    ids[5:9, 5:15], ids[20:22, 5:15] = (7, 1, 0), (8, 0, 0)
+    (tmp_path / "panoptic").mkdir()
+    write_png(tmp_path / "panoptic" / "a.png", ids)
+    segments = [{"id": 263, "category_id": 1, "iscrowd": 0}, {"id": 8, "category_id": 1, "iscrowd": 1}]
+    content = coco("a.jpg")
+    content["annotations"] = [{"image_id": 1, "file_name": "a.png", "segments_info": segments}]
+    source = save(tmp_path / "panoptic.json", content)
+    result = run(source, "coco", tmp_path / "out")
+    assert (result.object_count, result.failed) == (2, ())
+    assert np.array_equal(read_mask(tmp_path / "out" / "a.png"), ids.any(axis=2))
+    segments.pop()
+    save(source, content)
+    assert "1 x segment without an entry" in str(run(source, "coco", tmp_path / "partial").failed[0])
+    (tmp_path / "panoptic" / "a.png").unlink()
+    assert "no such PNG of segments" in str(run(source, "coco", tmp_path / "none").failed[0])
