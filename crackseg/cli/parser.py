@@ -127,7 +127,7 @@ def _assign(positionals: Sequence[Parameter], texts: Sequence[str]) -> Mapping[s
     for item in positionals:
         if not waiting:
             if item.required:
-                raise UsageError(f"missing argument {item.label}", hint=f"give {_as_clause(item.marker.help)}")
+                raise UsageError(f"missing argument {item.label} ({_as_clause(item.marker.help)})")
         elif item.repeated:
             assigned[item.name], waiting = waiting, []
         else:

@@ -180,7 +180,7 @@ def test_an_option_is_not_known_by_its_beginning() -> None:
         ),
         pytest.param(
             ["predict"],
-            "missing argument IMAGE|DIR; give images, or folders of images; see crackseg predict --help",
+            "missing argument IMAGE|DIR (images, or folders of images); see crackseg predict --help",
             id="missing argument",
         ),
         pytest.param(["evaluate"], "--data: missing option; see crackseg evaluate --help", id="missing option"),
