@@ -23,6 +23,9 @@ MAX_DOCUMENT_BYTES = 512 * 2**20
 """Size of the largest document to read, in bytes; COCO's own training annotations have 450 MB."""
 
 
+_LONGEST_SIDE = 1e9
+"""Limit on sides of images, in pixels, far above any image."""
+
 _DOCTYPE = "the XML has a DOCTYPE, which is refused for safety"
 
 
@@ -196,7 +199,7 @@ def as_side(value: Any, where: str) -> int:
         LabelError: If the value is something else.
     """
     number = as_number(value, where)
-    if number < 1 or number != int(number):
+    if not 1 <= number <= _LONGEST_SIDE or number != int(number):
         raise LabelError(
             f"expected a whole number of 1 or more, got {_describe(value)}", where=where, hint=_CHECK_FIELD
         )
