@@ -161,9 +161,9 @@ def format_table(result: EvaluationReport | Comparison | Scoreboard, form: Table
         return _format_csv(scoreboard)
     tables = build_tables(scoreboard)
     if form == "latex":
-        return "\n\n".join(_format_latex(table) for table in tables)
+        return "\n\n".join(table_to_latex(table) for table in tables)
     titles = [f"**{_escape_markdown(table.title)}**\n\n" if len(tables) > 1 else "" for table in tables]
-    return "\n\n".join(f"{title}{_format_markdown(table)}" for title, table in zip(titles, tables, strict=True))
+    return "\n\n".join(f"{title}{table_to_markdown(table)}" for title, table in zip(titles, tables, strict=True))
 
 
 def scoreboard_to_text(scoreboard: Scoreboard) -> str:
@@ -193,7 +193,7 @@ def scoreboard_to_markdown(scoreboard: Scoreboard) -> str:
         lines += ["", f"## Protocol {protocol.name}", ""]
         lines += [f"- {title}: {text}" for title, text in protocol.card("that of each model, above").items()]
     for table in build_tables(scoreboard):
-        lines += ["", f"### {table.title}", "", _format_markdown(table)]
+        lines += ["", f"### {table.title}", "", table_to_markdown(table)]
     if scoreboard.errors:
         lines += ["", "## Not scored", "", *(f"- {_escape_markdown(error)}" for error in scoreboard.errors)]
     return "\n".join([*lines, ""])
@@ -222,12 +222,14 @@ def _format_text(table: ScoreTable) -> str:
     return "\n".join([table.title, *lines])
 
 
-def _format_markdown(table: ScoreTable) -> str:
+def table_to_markdown(table: ScoreTable) -> str:
+    """Format a table as Markdown."""
     marks = ["---" if column < table.named else "---:" for column in range(len(table.head))]
     return "\n".join(_join(row, "| ", " | ", " |", _escape_markdown) for row in (table.head, tuple(marks), *table.rows))
 
 
-def _format_latex(table: ScoreTable) -> str:
+def table_to_latex(table: ScoreTable) -> str:
+    """Format a table as LaTeX with booktabs, the title as a comment."""
     columns = "l" * table.named + "r" * (len(table.head) - table.named)
     rows = [_join(row, "", " & ", r" \\", _escape_latex) for row in (table.head, *table.rows)]
     return "\n".join(
