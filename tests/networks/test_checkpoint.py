@@ -328,9 +328,9 @@ for turn in range(kills):
     time.sleep(random.uniform(0, 0.1))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    found = {float(number) for tensor in read_weights(path).values() for number in tensor.unique()}
-    assert found == {float(read_card(path).name)}, found
-    values |= found
+    numbers = {float(number) for tensor in read_weights(path).values() for number in tensor.unique()}
+    assert numbers == {float(read_card(path).name)}, numbers
+    values |= numbers
 print(len(values))
 """
 
