@@ -167,7 +167,7 @@ def convert(
             path, source.kind, source.sizes, dialect=source.dialect, line_width_px=source.line_width_px
         )
         conversion = _Conversion(open_writer(target, kind, layout or Layout()), kind, source.allow_partial)
-        conversion.run(findings.entries, progress)
+        conversion.run([*findings.entries, *findings.unlabelled], progress)
     return ConversionResult(
         source=source.path,
         target=target,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+
+from lxml import etree
 
 from crackseg.errors import display_text
 from crackseg.labels.annotation import LabelledImage, LabelledObject, mask_object, mask_objects
@@ -49,8 +52,15 @@ def cvat_entries(path: Path, sizes: ImageSizes, line_width_px: float | None) -> 
     """List the images of a CVAT task."""
     name, shape_of = display_text(path), _shape_of(sizes, path)
     read = functools.partial(read_cvat_image, shape_of=shape_of, name=name, line_width_px=line_width_px)
+
+    def load(full: str, element: etree._Element) -> LabelledImage:
+        image = settle(read(full, element), sizes, path)
+        own = element.get("name", full)
+        # Subset or task distinguish equal names; they are folders of the target and no part of the name.
+        return replace(image, name=own, folder=full[: -len(own) - 1]) if full != own else image
+
     return [
-        Entry(image, lambda image=image, element=element: settle(read(image, element), sizes, path), image)  # type: ignore[misc]
+        Entry(image, functools.partial(load, image, element), image)
         for image, element in decode_cvat_xml(read_document(path), name=name)
     ]
 

@@ -39,12 +39,14 @@ class Findings:
 
     Attributes:
         entries: The images.
+        unlabelled: Images next to annotation files that nobody labelled; loading one gives an image with a loss.
         passed_over: Files and folders that hold no annotations, relative to the source.
         dialect: Dialect that was guessed, with the reason; None if it was not guessed.
     """
 
     entries: list[Entry] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    unlabelled: list[Entry] = field(default_factory=list)
     dialect: str | None = None
 
 

@@ -92,11 +92,12 @@ def labelme_entries(source: Path, sizes: ImageSizes, line_width_px: float | None
     for path in paths:
         folder = folder_of(path, root)
         entries.append(Entry(display_text(path), functools.partial(load, path, folder), "/".join((*folder, path.stem))))
+    nobody: list[Entry] = []
     if source.is_dir():
         claimed = {(path.parent, path.stem) for path in paths}
         claimed |= {(path.parent, cut_suffix(part)) for path in paths for part in name_parts(stated[path] or "")[-1:]}
-        entries += unlabelled(root, {path.parent: path.parent for path in paths}, claimed)
-    return Findings(entries, [display_text(path.relative_to(root)) for path in others])
+        nobody = unlabelled(root, {path.parent: path.parent for path in paths}, claimed)
+    return Findings(entries, [display_text(path.relative_to(root)) for path in others], nobody)
 
 
 def unlabelled(root: Path, places: dict[Path, Path], claimed: set[tuple[Path, str]]) -> list[Entry]:

@@ -11,7 +11,7 @@ from crackseg.errors import LabelError, display_text
 from crackseg.imaging.codec import decode_image
 from crackseg.labels.annotation import LabelledImage, LabelledObject, mask_object
 from crackseg.labels.coco import CocoDocument
-from crackseg.labels.document import as_list, as_number, as_object, as_text, read_document
+from crackseg.labels.document import as_list, as_number, as_object, as_side, as_text, read_document
 from crackseg.labels.image_lookup import image_in
 
 
@@ -60,4 +60,8 @@ def read_panoptic_image(document: CocoDocument, number: int, file: Path) -> Labe
         left_out += ["segment without an entry"] * len(set(np.unique(ids).tolist()) - known - {0})
         shape = ids.shape[0], ids.shape[1]
         read = replace(read, shape=shape, objects=(*read.objects, *objects), left_out=(*read.left_out, *left_out))
-    return read
+    height, width = image.get("height"), image.get("width")
+    if height is None or width is None or read.shape in ((height, width), (0, 0)):
+        return read
+    stated = as_side(height, f"{where}: height"), as_side(width, f"{where}: width")
+    return LabelledImage(read.name, stated, left_out=("segments in a PNG of another size",))

@@ -76,7 +76,8 @@ def voc_entries(source: Path, sizes: ImageSizes) -> Findings:
         image = _segmented(replace(boxed, name=boxed.file_name, folder="/".join(folder)), root, path)
         return settle(image, sizes, path, own_name=True, repeated=repeated)
 
-    entries = []
+    entries: list[Entry] = []
+    nobody: list[Entry] = []
     for path in paths:
         folder = folder_of(path, top)
         entries.append(Entry(display_text(path), functools.partial(load, path, folder), "/".join((*folder, path.stem))))
@@ -89,8 +90,8 @@ def voc_entries(source: Path, sizes: ImageSizes) -> Findings:
             places[path.parent] = path.parent
         claimed = {(path.parent, path.stem) for path in paths}
         claimed |= {(path.parent, Path(_stated_name(path)).stem) for path in paths}
-        entries += unlabelled(top, places, claimed)
-    return Findings(entries, [display_text(path.relative_to(top)) for path in others])
+        nobody = unlabelled(top, places, claimed)
+    return Findings(entries, [display_text(path.relative_to(top)) for path in others], nobody)
 
 
 def _segmentations(top: Path, known: set[tuple[Path, str]], sizes: ImageSizes) -> list[Entry]:
