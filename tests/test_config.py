@@ -239,7 +239,8 @@ def test_a_dump_names_every_key() -> None:
 
 def test_every_shipped_configuration_is_found_by_name_and_has_a_summary() -> None:
     configs = shipped_configs()
-    assert {config.path for config in configs} == set((ROOT / "configs").glob("*/*.yaml"))
+    sources = {path.relative_to(ROOT / "configs"): path.read_bytes() for path in (ROOT / "configs").glob("*/*.yaml")}
+    assert {Path(config.kind, config.path.name): config.path.read_bytes() for config in configs} == sources
     for config in configs:
         assert find_config(config.kind, config.name) == config.path
         assert find_shipped(f"{config.kind}/{config.name}") == config
@@ -248,7 +249,7 @@ def test_every_shipped_configuration_is_found_by_name_and_has_a_summary() -> Non
 
 def test_a_file_wins_over_a_shipped_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert find_config("train", "thin") == ROOT / "configs" / "train" / "thin.yaml"
+    assert find_config("train", "thin") == find_shipped("train/thin").path
     Path("thin").write_text("seed: 1\n")
     assert find_config("train", "thin") == Path("thin")
     assert find_config("train", None) is None

@@ -15,6 +15,10 @@ from crackseg.errors import MissingExtraError
 from crackseg.machine import install_command, require_extra
 
 ROOT = Path(machine.__file__).parents[1]
+"""The folder that holds the imported package: the checkout, or site-packages after ``pip install .``."""
+EDITABLE = (ROOT / "pyproject.toml").is_file()
+ORIGIN = f"{'-e ' if EDITABLE else ''}'{Path(__file__).parents[1]}"
+"""Start of the requirement that names this checkout, from which the package was installed in either way."""
 METADATA = """Metadata-Version: 2.4
 Name: crackseg
 Version: 0.1.0
@@ -45,7 +49,7 @@ def installed_command(site: Path, url: str | None) -> str:
 
 
 def test_from_a_checkout_the_command_names_the_checkout() -> None:
-    assert install_command("train") == f"pip install -e '{ROOT}[train]'"
+    assert install_command("train") == f"pip install {ORIGIN}[train]'"
 
 
 def test_from_a_wheel_the_command_names_the_wheel(tmp_path: Path) -> None:
@@ -67,7 +71,7 @@ def test_a_missing_package_is_an_error_with_the_command(monkeypatch: pytest.Monk
     with pytest.raises(MissingExtraError) as caught:
         require_extra("openvino")
     assert str(caught.value) == (
-        f"needs the package openvino, which is not installed; install it with: pip install -e '{ROOT}[openvino]'"
+        f"needs the package openvino, which is not installed; install it with: pip install {ORIGIN}[openvino]'"
     )
 
 
