@@ -20,7 +20,7 @@ class Adapt(Command["AdaptationResult"]):
     """Adapt a model to the images of one site, with or without masks.
 
     Without masks only the statistics of batch normalisation change. With DIR/{images,masks} its scale and shift are
-    trained as well. All other weights stay. Needs the extra train.
+    trained as well. All other weights stay. Without masks F1 may fall, and nothing measures it. Needs the extra train.
 
     Example:
         >>> import crackseg

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from crackseg.cli.command import Command, PathInput, Positional, as_function, as_path, option
 from crackseg.cli.options import (
+    FormatsOption,
     MarkerOption,
     ModelOption,
     ScaleFileOption,
@@ -69,15 +70,7 @@ class Inspect(Command["InspectionResult"]):
         PathInput, option("--output", "-o", metavar="DIR", help="Folder for the results.", group="Output")
     ] = "inspection"
     parquet: Annotated[bool, option("--parquet", help="Also write results.parquet.", group="Output")] = False
-    formats: Annotated[
-        str | None,
-        option(
-            "--formats",
-            metavar="LIST",
-            help="Also write labels: some of voc,coco,yolo,labelme.",
-            group="Output",
-        ),
-    ] = None
+    formats: FormatsOption = None
     fail_on: Annotated[
         FailOn | None,
         option(

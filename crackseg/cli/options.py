@@ -26,6 +26,10 @@ ThresholdOption = Annotated[
         default="the model's own",
     ),
 ]
+FormatsOption = Annotated[
+    str | None,
+    option("--formats", metavar="LIST", help="Also write labels: some of voc,coco,yolo,labelme.", group="Output"),
+]
 HysteresisOption = Annotated[
     float | None,
     option(

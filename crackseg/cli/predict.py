@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from crackseg.cli.command import Command, PathInput, Positional, as_paths, option
 from crackseg.cli.options import (
     DeviceOption,
+    FormatsOption,
     HysteresisOption,
     MarkerOption,
     ModelOption,
@@ -76,15 +77,7 @@ class Predict(Command[PredictedImages]):
     probability: Annotated[
         bool, option("--probability", help="Also write the probability as a 16-bit PNG.", group="Output")
     ] = False
-    formats: Annotated[
-        str | None,
-        option(
-            "--formats",
-            metavar="LIST",
-            help="Also write labels: some of voc,coco,yolo,labelme.",
-            group="Output",
-        ),
-    ] = None
+    formats: FormatsOption = None
     model: ModelOption = None
     threshold: ThresholdOption = None
     hysteresis: HysteresisOption = None
